@@ -1,0 +1,2 @@
+export * from './enums.generated.js';
+export * from './layouts.generated.js';

@@ -1,0 +1,2 @@
+export * from './byte-reader.js';
+export * from './byte-writer.js';

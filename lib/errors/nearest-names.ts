@@ -1,0 +1,34 @@
+/** The names most like `wanted`, best first: those a slip of the finger, of case or of separators away. */
+export function nearestNames(wanted: string, known: Iterable<string>, limit = 3): string[] {
+  const target = simplified(wanted);
+  const ranked: { name: string; distance: number }[] = [];
+  for (const name of known) {
+    const candidate = simplified(name);
+    const most = Math.max(1, Math.floor(Math.max(target.length, candidate.length) / 3));
+    const distance = editDistance(target, candidate, most);
+    if (distance <= most) ranked.push({ name, distance });
+    else if (target.length >= 3 && candidate.includes(target)) ranked.push({ name, distance: most + 1 });
+  }
+  ranked.sort((a, b) => a.distance - b.distance || (a.name < b.name ? -1 : 1));
+  return ranked.slice(0, limit).map((entry) => entry.name);
+}
+
+function simplified(name: string): string {
+  return name.toLowerCase().replace(/[_\-./]/g, '');
+}
+
+/** Levenshtein's distance, or anything above `most` as soon as it is known to exceed it. */
+function editDistance(a: string, b: string, most: number): number {
+  if (Math.abs(a.length - b.length) > most) return most + 1;
+  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const current = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      current.push(Math.min(replaced, (previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1));
+    }
+    if (Math.min(...current) > most) return most + 1;
+    previous = current;
+  }
+  return previous[b.length] ?? most + 1;
+}
