@@ -1,0 +1,5 @@
+export * from './elf-constants.js';
+export * from './elf-file.js';
+export * from './elf-relocation.js';
+export * from './elf-section.js';
+export * from './elf-symbol.js';

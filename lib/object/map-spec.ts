@@ -1,0 +1,153 @@
+import type { MapType } from '../abi/index.js';
+
+/** An initial value of a map-in-map or program array: `values` of a `.maps` definition. */
+export interface MapSlot {
+  readonly index: number;
+  readonly kind: 'map' | 'program';
+  /** The map's or program's name. */
+  readonly name: string;
+}
+
+/** What a {@link MapSpec} is made of. */
+export interface MapSpecOptions {
+  readonly name: string;
+  readonly kernelName?: string;
+  readonly kind?: 'declared' | 'data';
+  readonly type: MapType;
+  readonly keySize?: number;
+  readonly valueSize?: number;
+  readonly maxEntries?: number;
+  readonly flags?: number;
+  readonly numaNode?: number | undefined;
+  readonly mapExtra?: bigint;
+  readonly pinning?: 'none' | 'by-name';
+  readonly pinPath?: string | undefined;
+  readonly autoCreate?: boolean;
+  readonly keyType?: number;
+  readonly valueType?: number;
+  readonly inner?: MapSpec | undefined;
+  readonly slots?: readonly MapSlot[];
+  readonly initialValue?: Uint8Array | undefined;
+  readonly readOnly?: boolean;
+}
+
+/** The longest name the kernel takes, without the NUL (BPF_OBJ_NAME_LEN in include/uapi/linux/bpf.h is 16). */
+const KERNEL_NAME_LENGTH = 15;
+
+/**
+ * A map of an object, not yet created: declared in `.maps`, or a data section (`.rodata`, `.data`, `.bss`), which
+ * is an array of one value. Everything but its name and kind can be changed before a load.
+ *
+ * @example
+ * ```js
+ * const spec = ObjectSpec.parse(bytes);
+ * spec.map('starts').maxEntries = 65_536;
+ * ```
+ */
+export class MapSpec {
+  /** The C name, or the ELF section's for a data map. */
+  readonly name: string;
+  readonly kind: 'declared' | 'data';
+  /** What the kernel will call it, at most 15 characters of `[A-Za-z0-9_.]`. */
+  kernelName: string;
+  type: MapType;
+  /** In bytes. */
+  keySize: number;
+  /** In bytes. */
+  valueSize: number;
+  /** As declared: 0 for a perf event array means one per CPU, a ring buffer's size is rounded up when it is created. */
+  maxEntries: number;
+  /** BPF_MAP_CREATE flags, as declared. */
+  flags: number;
+  /** The node for the map's memory; undefined for any. A load adds BPF_F_NUMA_NODE. */
+  numaNode: number | undefined;
+  mapExtra: bigint;
+  /** `by-name`: a load reuses what is pinned under the map's name, or pins it there. */
+  pinning: 'none' | 'by-name';
+  /** Where to pin instead of the directory's default. */
+  pinPath: string | undefined;
+  /** Whether a load creates it. */
+  autoCreate: boolean;
+  /** BTF id of the key's type, 0 for none. */
+  keyType: number;
+  /** BTF id of the value's type, 0 for none; for a data map its DATASEC. */
+  valueType: number;
+  /** What the maps within a map-in-map are like. */
+  inner: MapSpec | undefined;
+  /** What a map-in-map or program array holds from the start. */
+  slots: readonly MapSlot[];
+  /** A data map's contents never change after the load, and the kernel's verifier may rely on them (`.rodata`). */
+  readOnly: boolean;
+  #initialValue: Uint8Array | undefined;
+  #owned = false;
+
+  constructor(options: MapSpecOptions) {
+    this.name = options.name;
+    this.kind = options.kind ?? 'declared';
+    this.kernelName = options.kernelName ?? kernelNameOf(options.name);
+    this.type = options.type;
+    this.keySize = options.keySize ?? 0;
+    this.valueSize = options.valueSize ?? 0;
+    this.maxEntries = options.maxEntries ?? 0;
+    this.flags = options.flags ?? 0;
+    this.numaNode = options.numaNode;
+    this.mapExtra = options.mapExtra ?? 0n;
+    this.pinning = options.pinning ?? 'none';
+    this.pinPath = options.pinPath;
+    this.autoCreate = options.autoCreate ?? true;
+    this.keyType = options.keyType ?? 0;
+    this.valueType = options.valueType ?? 0;
+    this.inner = options.inner;
+    this.slots = options.slots ?? [];
+    this.readOnly = options.readOnly ?? false;
+    this.#initialValue = options.initialValue;
+  }
+
+  /**
+   * The contents a data map begins with, `valueSize` bytes; undefined means zeros. Not to be written in place: it may
+   * be the object file's own bytes. Assign new bytes, or set a variable.
+   */
+  get initialValue(): Uint8Array | undefined {
+    return this.#initialValue;
+  }
+
+  set initialValue(value: Uint8Array | undefined) {
+    this.#initialValue = value;
+    this.#owned = false;
+  }
+
+  /** The initial contents to write into: copied (or made, zeroed) on the first call. */
+  writableInitialValue(): Uint8Array {
+    if (this.#owned && this.#initialValue !== undefined) return this.#initialValue;
+    const bytes = new Uint8Array(this.valueSize);
+    if (this.#initialValue !== undefined) bytes.set(this.#initialValue.subarray(0, this.valueSize));
+    this.#initialValue = bytes;
+    this.#owned = true;
+    return bytes;
+  }
+
+  /** A copy whose edits do not reach this one. */
+  clone(): MapSpec {
+    const copy = new MapSpec(this);
+    copy.inner = this.inner?.clone();
+    // What this spec may write in place the copy must not share.
+    if (this.#owned) copy.initialValue = this.#initialValue?.slice();
+    return copy;
+  }
+}
+
+/** The kernel's form of a name: cut to 15 characters, what it refuses replaced by `_`. */
+export function kernelNameOf(name: string): string {
+  return name.slice(0, KERNEL_NAME_LENGTH).replace(/[^A-Za-z0-9_.]/g, '_');
+}
+
+/**
+ * The kernel's name of a data map, by libbpf's rule so that other tools find it: as much of the object's name as
+ * fits before the section's, `execsnoo.rodata`; a section with two dots, `.data.mine`, stands alone.
+ */
+export function dataMapKernelName(objectName: string, section: string): string {
+  const shownSection = section.slice(0, KERNEL_NAME_LENGTH);
+  const room = KERNEL_NAME_LENGTH - Math.max(7, shownSection.length);
+  const prefix = section.includes('.', 1) ? '' : objectName.slice(0, room);
+  return kernelNameOf(prefix + shownSection);
+}

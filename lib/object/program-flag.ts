@@ -1,0 +1,7 @@
+/** Flags of BPF_PROG_LOAD that section names imply (BPF_F_* in include/uapi/linux/bpf.h). */
+export const ProgramFlag = {
+  /** The program may sleep. */
+  SLEEPABLE: 1 << 4,
+  /** The XDP program takes packets in several buffers. */
+  XDP_HAS_FRAGS: 1 << 5,
+} as const;

@@ -1,0 +1,22 @@
+/**
+ * A place in a function's code that takes something else's address: what an ELF relocation says, with names in place
+ * of symbols and section-relative arithmetic done. `offset` is the byte offset, in the function, of the instruction.
+ *
+ * - `map`: an ldimm64 that takes the map's descriptor.
+ * - `data`: an ldimm64 that takes the address `offsetInMap` bytes into the only value of the data map `map`. The
+ *   compiler may fold an index into it, so that it is negative or past the end until other code corrects it.
+ * - `call`: a BPF-to-BPF call of the function with that key in `ObjectSpec.functions`.
+ * - `function-address`: an ldimm64 that takes that function's address (a callback).
+ * - `extern`: a call of a kernel function, or an ldimm64 that takes a kernel symbol's or a kconfig value's address, by
+ *   its name in `ObjectSpec.externs`.
+ * - `section`: an ldimm64 that takes an address in a section that is neither code nor a data map: an arena's globals
+ *   (`.addr_space.1`), jump tables (`.jumptables`), or anything unknown. What cannot be loaded says so by this name.
+ */
+export type Reference = { readonly offset: number } & (
+  | { readonly kind: 'map'; readonly map: string }
+  | { readonly kind: 'data'; readonly map: string; readonly offsetInMap: number }
+  | { readonly kind: 'call'; readonly function: string }
+  | { readonly kind: 'function-address'; readonly function: string }
+  | { readonly kind: 'extern'; readonly name: string }
+  | { readonly kind: 'section'; readonly section: string; readonly offsetInSection: number; readonly symbol: string }
+);
