@@ -1,0 +1,322 @@
+import { ObjectFormatError, quote } from '../errors/index.js';
+import { readBtfHeader, type BtfHeader } from './btf-header.js';
+import { BtfKind } from './btf-kind.js';
+import type { BtfType } from './btf-type.js';
+import { decodeType } from './decode-type.js';
+import { FlavourIndex } from './flavour-index.js';
+import { NameIndex, type StringTable } from './name-index.js';
+import { inSlices } from './slices.js';
+import { infoKind, TypeTable } from './type-table.js';
+import { alignmentOfType, maximumDepth, sizeOfType, tooDeep } from './type-size.js';
+import { validateTypes } from './validate-types.js';
+import { wordsOf } from './words.js';
+
+export interface BtfOptions {
+  /** What errors call the object: a file name, `vmlinux`. */
+  readonly name: string;
+  /** The BTF that this one continues: `vmlinux` for a kernel module's. */
+  readonly base?: Btf | undefined;
+}
+
+export interface BtfAsyncOptions extends BtfOptions {
+  /** How long to work before the event loop gets a turn, in milliseconds. Default 4. */
+  readonly sliceMilliseconds?: number;
+  /** Ends the work between two slices; the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+const voidType: BtfType = { kind: BtfKind.VOID, id: 0, name: '' };
+const everything = Number.MAX_SAFE_INTEGER;
+
+/**
+ * The types of an object or of the kernel (BPF Type Format). Parsing finds where each type starts and nothing else:
+ * names are hashed at the first query by name, and objects made for the types that are asked for, once each. Either byte
+ * order is read on any machine.
+ *
+ * The bytes are kept, not copied: they must not change afterwards.
+ *
+ * @example
+ * ```js
+ * const btf = Btf.parse(await readFile('/sys/kernel/btf/vmlinux'), { name: 'vmlinux' });
+ * const id = btf.find('task_struct', BtfKind.STRUCT);
+ * console.log(btf.sizeOf(id), btf.type(id).members.length);
+ * ```
+ */
+export class Btf {
+  readonly name: string;
+  readonly littleEndian: boolean;
+  readonly base: Btf | undefined;
+  /** The first type's id: 1, or where the base ends. */
+  readonly startId: number;
+  /** One past the last type's id. */
+  readonly endId: number;
+  /** The BTF as it was given. */
+  readonly bytes: Uint8Array;
+  /** @internal */
+  readonly header: BtfHeader;
+  /** @internal */
+  readonly table: TypeTable;
+  /** @internal */
+  readonly strings: StringTable;
+  #names: NameIndex | undefined;
+  #flavours: FlavourIndex | undefined;
+  readonly #types = new Map<number, BtfType>();
+  readonly #decoded = new Map<number, string>();
+  #decodedBytes = 0;
+  #alignments: Map<number, number> | undefined;
+  readonly #string = (offset: number): string => this.string(offset);
+
+  private constructor(bytes: Uint8Array, options: BtfOptions, header: BtfHeader, table: TypeTable) {
+    const { base } = options;
+    this.name = options.name;
+    this.bytes = bytes;
+    this.header = header;
+    this.littleEndian = header.littleEndian;
+    this.base = base;
+    this.table = table;
+    this.startId = table.startId;
+    this.endId = table.startId + table.count;
+    this.strings = {
+      bytes: bytes.subarray(header.stringsOffset, header.stringsOffset + header.stringsLength),
+      start: base === undefined ? 0 : base.stringsEnd,
+      base: base?.strings,
+    };
+  }
+
+  /**
+   * Reads BTF in either byte order. Only what is needed to find the types is checked; {@link validate} checks the rest.
+   *
+   * @throws {ObjectFormatError} for bytes that are not BTF, truncated or of a newer kind.
+   */
+  static parse(bytes: Uint8Array, options: BtfOptions): Btf {
+    const { header, table } = Btf.#start(bytes, options);
+    table.scan(everything);
+    return new Btf(bytes, options, header, table);
+  }
+
+  /**
+   * As {@link parse}, with the index of names built too, in slices between which the event loop gets its turn: the
+   * kernel's BTF has over 100,000 types.
+   *
+   * @throws {ObjectFormatError} as {@link parse} does.
+   */
+  static async parseAsync(bytes: Uint8Array, options: BtfAsyncOptions): Promise<Btf> {
+    const slices = { milliseconds: options.sliceMilliseconds ?? 4, signal: options.signal };
+    const { header, table } = Btf.#start(bytes, options);
+    await inSlices((limit) => table.scan(limit), slices);
+    const btf = new Btf(bytes, options, header, table);
+    const names = new NameIndex(table, btf.strings);
+    await inSlices((limit) => names.build(limit), slices);
+    btf.#names = names;
+    const flavours = new FlavourIndex(table, btf.strings);
+    await inSlices((limit) => flavours.build(limit), slices);
+    btf.#flavours = flavours;
+    return btf;
+  }
+
+  static #start(bytes: Uint8Array, options: BtfOptions): { header: BtfHeader; table: TypeTable } {
+    const { name, base } = options;
+    const header = readBtfHeader(bytes, name, base !== undefined);
+    if (base !== undefined && base.littleEndian !== header.littleEndian) {
+      throw new ObjectFormatError(`its byte order is not that of its base ${quote(base.name)}`, {
+        object: name,
+        section: '.BTF',
+        offset: 0,
+      });
+    }
+    const types = bytes.subarray(header.typesOffset, header.typesOffset + header.typesLength);
+    const location = { object: name, typesOffset: header.typesOffset };
+    const table = new TypeTable(wordsOf(types, header.littleEndian), base?.endId ?? 1, location);
+    if (header.typesLength % 4 !== 0) {
+      throw table.error(`the types have ${header.typesLength} bytes, not a multiple of 4`, table.words.length);
+    }
+    return { header, table };
+  }
+
+  /** One past the last string offset, those of the base included. */
+  get stringsEnd(): number {
+    return this.strings.start + this.strings.bytes.byteLength;
+  }
+
+  /** What kind of type `id` is, without making an object of it. */
+  kind(id: number): BtfKind {
+    if (id < this.startId) {
+      if (this.base !== undefined) return this.base.kind(id);
+      if (id === 0) return BtfKind.VOID;
+    }
+    const { words, offsets } = this.table;
+    const at = offsets[id - this.startId];
+    if (at === undefined) throw this.#outOfRange(id);
+    // The scan let only known kinds in.
+    return infoKind(words[at + 1] ?? 0) as BtfKind;
+  }
+
+  /** The type's name; empty when it has none. */
+  nameOf(id: number): string {
+    if (id < this.startId) {
+      if (this.base !== undefined) return this.base.nameOf(id);
+      if (id === 0) return '';
+    }
+    const { words, offsets } = this.table;
+    const at = offsets[id - this.startId];
+    if (at === undefined) throw this.#outOfRange(id);
+    return this.string(words[at] ?? 0);
+  }
+
+  /** The string at an offset into the strings, as types, BTF.ext and CO-RE relocations name them. */
+  string(offset: number): string {
+    if (offset === 0) return '';
+    if (offset < this.strings.start && this.base !== undefined) return this.base.string(offset);
+    const known = this.#decoded.get(offset);
+    if (known !== undefined) return known;
+    const { bytes, start } = this.strings;
+    const at = offset - start;
+    if (!(at >= 0 && at < bytes.byteLength)) {
+      throw this.error(`string offset ${offset} lies outside the strings, which end at ${this.stringsEnd}`);
+    }
+    // The last byte of the strings is NUL.
+    const end = bytes.indexOf(0, at);
+    // Each string is decoded once, so only overlapping ones, as a crafted file has, add up to more than their section.
+    this.#decodedBytes += end - at;
+    if (this.#decodedBytes > 4 * bytes.byteLength + 65_536) {
+      throw this.error('the strings overlap so often that this file cannot have been made by a compiler');
+    }
+    const string = Buffer.from(bytes.buffer, bytes.byteOffset + at, end - at).toString('utf8');
+    this.#decoded.set(offset, string);
+    return string;
+  }
+
+  /** The type's object, made at the first call; the same one each time. Id 0 is `void`. */
+  type(id: number): BtfType {
+    const known = this.#types.get(id);
+    if (known !== undefined) return known;
+    if (id < this.startId) {
+      if (this.base !== undefined) return this.base.type(id);
+      if (id === 0) return voidType;
+    }
+    const at = this.table.offsets[id - this.startId];
+    if (at === undefined) throw this.#outOfRange(id);
+    const type = decodeType(this.table.words, at, id, this.#string);
+    this.#types.set(id, type);
+    return type;
+  }
+
+  /** The first type of that name (and kind, when given), those of the base first. */
+  find(name: string, kind?: BtfKind): number | undefined {
+    const found = this.base?.find(name, kind);
+    if (found !== undefined) return found;
+    for (const id of this.#named(name)) {
+      if (kind === undefined || this.kind(id) === kind) return id;
+    }
+    return undefined;
+  }
+
+  /** Every type of that name (and kind, when given), ascending. */
+  findAll(name: string, kind?: BtfKind): number[] {
+    const found = this.base?.findAll(name, kind) ?? [];
+    for (const id of this.#named(name)) {
+      if (kind === undefined || this.kind(id) === kind) found.push(id);
+    }
+    return found;
+  }
+
+  /**
+   * Every type whose {@link essentialName} is `name`, ascending: `task_struct` finds `task_struct` and
+   * `task_struct___old`. A local type's name must be made essential by the caller.
+   */
+  findByEssentialName(name: string): number[] {
+    const found = this.base?.findByEssentialName(name) ?? [];
+    const flavours = this.#completeFlavours();
+    const plain = [...this.#named(name)].filter((id) => !flavours.has(id));
+    const bytes = Buffer.from(name, 'utf8');
+    const flavoured = bytes.includes(0) ? [] : flavours.find(bytes);
+    return [...found, ...[...plain, ...flavoured].sort((a, b) => a - b)];
+  }
+
+  /** The type behind typedefs, `const`, `volatile`, `restrict` and type tags. */
+  skipModifiers(id: number): number {
+    let current = id;
+    for (let depth = 0; depth < maximumDepth; depth++) {
+      switch (this.kind(current)) {
+        case BtfKind.TYPEDEF:
+        case BtfKind.VOLATILE:
+        case BtfKind.CONST:
+        case BtfKind.RESTRICT:
+        case BtfKind.TYPE_TAG:
+          current = this.#sizeOrType(current);
+          break;
+        default:
+          return current;
+      }
+    }
+    throw tooDeep(this, id);
+  }
+
+  /**
+   * Bytes that a value of the type takes: 8 for pointers, the variable's for VAR.
+   *
+   * @throws {ObjectFormatError} for types without a size (`void`, functions, forward declarations), for those that
+   * contain themselves and for those of more than 4 GiB.
+   */
+  sizeOf(id: number): number {
+    return sizeOfType(this, id);
+  }
+
+  /**
+   * Bytes that the address of a value is a multiple of: at most 8, and 1 for packed structs.
+   *
+   * @throws {ObjectFormatError} for types without a size and those that contain themselves.
+   */
+  alignmentOf(id: number): number {
+    this.#alignments ??= new Map<number, number>();
+    return alignmentOfType(this, id, this.#alignments);
+  }
+
+  /**
+   * Checks all that parsing leaves open: names, references, member and section bounds, and types that contain
+   * themselves. Takes time in proportion to the number of types and makes no objects of them.
+   *
+   * @throws {ObjectFormatError} with the type and offset at fault.
+   */
+  validate(): void {
+    validateTypes(this);
+  }
+
+  /** @internal An error about type `id` (or the whole BTF) that names this object. */
+  error(problem: string, id?: number): ObjectFormatError {
+    const at = id === undefined ? undefined : this.table.offsets[id - this.startId];
+    return this.table.error(problem, at);
+  }
+
+  #sizeOrType(id: number): number {
+    if (id < this.startId && this.base !== undefined) return this.base.#sizeOrType(id);
+    const at = this.table.offsets[id - this.startId];
+    return at === undefined ? 0 : (this.table.words[at + 2] ?? 0);
+  }
+
+  #named(name: string): Iterable<number> {
+    if (name === '') return [];
+    const bytes = Buffer.from(name, 'utf8');
+    // No string holds a NUL; comparing would run on into the next string.
+    if (bytes.includes(0)) return [];
+    if (this.#names === undefined) {
+      const names = new NameIndex(this.table, this.strings);
+      names.build(everything);
+      this.#names = names;
+    }
+    return this.#names.find(bytes);
+  }
+
+  #completeFlavours(): FlavourIndex {
+    if (this.#flavours === undefined) {
+      const flavours = new FlavourIndex(this.table, this.strings);
+      flavours.build(everything);
+      this.#flavours = flavours;
+    }
+    return this.#flavours;
+  }
+
+  #outOfRange(id: number): ObjectFormatError {
+    return this.error(`there is no type ${id}; the ids end at ${this.endId - 1}`);
+  }
+}
