@@ -1,0 +1,172 @@
+import { UsageError, quote } from '../errors/index.js';
+import type { Handle } from './handle.js';
+
+/** A struct as `lib/abi` describes it: each field is [byte offset, byte size]. */
+export interface StructLayout<Field extends string = string> {
+  readonly size: number;
+  readonly fields: Readonly<Record<Field, readonly [number, number]>>;
+}
+
+/** The names of a layout's fields. */
+export type FieldOf<Layout> = Layout extends { readonly fields: infer Fields } ? keyof Fields & string : never;
+
+/** Which way bytes travel. A buffer the kernel only writes is not copied to it. */
+export const Direction = { TO_KERNEL: 1, FROM_KERNEL: 2, BOTH: 3 } as const;
+export type Direction = (typeof Direction)[keyof typeof Direction];
+
+/** The C library's limit for a path, with its NUL. */
+const PATH_MAX = 4096;
+
+/** BPF_OBJ_NAME_LEN: 16 bytes with the NUL (include/uapi/linux/bpf.h). */
+const OBJECT_NAME_LENGTH = 16;
+
+const littleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
+/**
+ * Lays out `union bpf_attr` for one command in the machine's byte order, with the buffers and descriptors it refers to.
+ * Addresses and descriptors are recorded as places to be filled in by the addon, never as values.
+ */
+export class AttributeWriter<Field extends string> {
+  readonly bytes: Uint8Array;
+  readonly buffers: Uint8Array[] = [];
+  readonly #layout: StructLayout<Field>;
+  readonly #view: DataView;
+  readonly #directions: number[] = [];
+  readonly #pointers: number[] = [];
+  readonly #tokens: number[] = [];
+
+  constructor(layout: StructLayout<Field>) {
+    this.#layout = layout;
+    this.bytes = new Uint8Array(layout.size);
+    this.#view = new DataView(this.bytes.buffer);
+  }
+
+  /** One byte per buffer, see {@link Direction}. */
+  get directions(): Uint8Array {
+    return Uint8Array.from(this.#directions);
+  }
+
+  get pointers(): Int32Array {
+    return Int32Array.from(this.#pointers);
+  }
+
+  get tokens(): Float64Array {
+    return Float64Array.from(this.#tokens);
+  }
+
+  /** Writes a number in the field's own size; undefined leaves zero. */
+  number(field: Field, value: number | bigint | undefined): this {
+    if (value === undefined) return this;
+    const [offset, size] = this.#layout.fields[field];
+    if (size === 8) this.#view.setBigUint64(offset, BigInt.asUintN(64, BigInt(value)), littleEndian);
+    else if (size === 4) this.#view.setUint32(offset, Number(value), littleEndian);
+    else if (size === 2) this.#view.setUint16(offset, Number(value), littleEndian);
+    else this.#view.setUint8(offset, Number(value));
+    return this;
+  }
+
+  /** Writes an object's name: at most 15 letters, digits, `_` and `.` (bpf_obj_name_cpy in kernel/bpf/syscall.c). */
+  name(field: Field, name: string): this {
+    if (name.length >= OBJECT_NAME_LENGTH || !/^[A-Za-z0-9_.]*$/.test(name)) {
+      throw UsageError.invalidValue('name', `${quote(name)} is not up to 15 letters, digits, "_" and "."`);
+    }
+    const [offset] = this.#layout.fields[field];
+    for (let index = 0; index < name.length; index++) this.bytes[offset + index] = name.charCodeAt(index);
+    return this;
+  }
+
+  /** The field takes the descriptor of `handle`; undefined leaves zero. */
+  handle(field: Field, handle: Handle | undefined): this {
+    if (handle !== undefined) this.#token(-1, this.#layout.fields[field][0], handle);
+    return this;
+  }
+
+  /** Four bytes at `offset` of a buffer given before take the descriptor of `handle`. */
+  handleIn(buffer: Uint8Array, offset: number, handle: Handle): this {
+    this.#token(this.buffers.indexOf(buffer), offset, handle);
+    return this;
+  }
+
+  /** The field takes the address of `buffer`, and `lengthField` its length in bytes; undefined leaves zero. */
+  pointer(field: Field, buffer: Uint8Array | undefined, direction: Direction, lengthField?: Field): this {
+    if (buffer === undefined) return this;
+    const [offset] = this.#layout.fields[field];
+    this.#pointers.push(-1, offset, this.buffers.push(buffer) - 1);
+    this.#directions.push(direction);
+    return lengthField === undefined ? this : this.number(lengthField, buffer.byteLength);
+  }
+
+  /** Eight bytes at `offset` of a buffer given before take the address of another one. */
+  pointerIn(holder: Uint8Array, offset: number, buffer: Uint8Array, direction: Direction): this {
+    this.#pointers.push(this.buffers.indexOf(holder), offset, this.buffers.push(buffer) - 1);
+    this.#directions.push(direction);
+    return this;
+  }
+
+  /** The field takes the address of `text` as a C string; undefined leaves zero. */
+  string(field: Field, text: string | undefined, what = 'path'): this {
+    if (text === undefined) return this;
+    const bytes = Buffer.from(`${text}\0`, 'utf8');
+    if (bytes.indexOf(0) !== bytes.length - 1 || bytes.length > PATH_MAX) {
+      throw UsageError.invalidValue(what, `${quote(text)} has a NUL or is longer than ${PATH_MAX - 1} bytes`);
+    }
+    return this.pointer(field, bytes, Direction.TO_KERNEL);
+  }
+
+  /** Reads a field after the call. */
+  read(field: Field): number {
+    const [offset, size] = this.#layout.fields[field];
+    return readField(this.#view, offset, size);
+  }
+
+  #token(holder: number, offset: number, handle: Handle): void {
+    if (handle.closed) throw UsageError.closed(handle.describe());
+    this.#tokens.push(holder, offset, handle.token);
+  }
+}
+
+function readField(view: DataView, offset: number, size: number): number {
+  if (size === 8) return Number(view.getBigUint64(offset, littleEndian));
+  if (size === 4) return view.getUint32(offset, littleEndian);
+  if (size === 2) return view.getUint16(offset, littleEndian);
+  return view.getUint8(offset);
+}
+
+/** Reads a struct that the kernel filled in, by its layout. */
+export class AttributeReader<Field extends string> {
+  readonly bytes: Uint8Array;
+  readonly #layout: StructLayout<Field>;
+  readonly #view: DataView;
+
+  constructor(layout: StructLayout<Field>, bytes: Uint8Array = new Uint8Array(layout.size)) {
+    this.#layout = layout;
+    this.bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  number(field: Field): number {
+    const [offset, size] = this.#layout.fields[field];
+    return readField(this.#view, offset, size);
+  }
+
+  bigint(field: Field): bigint {
+    return this.#view.getBigUint64(this.#layout.fields[field][0], littleEndian);
+  }
+
+  /** A name up to its NUL. */
+  string(field: Field): string {
+    const [offset, size] = this.#layout.fields[field];
+    return cString(this.bytes.subarray(offset, offset + size));
+  }
+
+  slice(field: Field): Uint8Array {
+    const [offset, size] = this.#layout.fields[field];
+    return this.bytes.slice(offset, offset + size);
+  }
+}
+
+/** The text before the first NUL, as UTF-8. */
+export function cString(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, end < 0 ? bytes.byteLength : end).toString('utf8');
+}

@@ -1,0 +1,55 @@
+import { type AttachType, BpfCommand, LinkCreateAttr, LinkDetachAttr, RawTracepointOpenAttr } from '../abi/index.js';
+import { quote } from '../errors/index.js';
+import { AttributeWriter } from './attribute-writer.js';
+import { bpfAsync } from './bpf-call.js';
+import { Handle } from './handle.js';
+
+/**
+ * Attaches a program to a raw tracepoint by name, or, without a name, to the kernel function or tracepoint that it was
+ * loaded for (`tp_btf`, fentry, LSM). `cookie` needs Linux 6.9.
+ */
+export async function openRawTracepoint(
+  program: Handle,
+  name: string | undefined,
+  cookie?: number | bigint,
+): Promise<Handle> {
+  const attr = new AttributeWriter(RawTracepointOpenAttr)
+    .handle('prog_fd', program)
+    .string('name', name, 'tracepoint name')
+    .number('cookie', cookie);
+  const where = name === undefined ? 'where it was loaded for' : `to raw tracepoint ${quote(name)}`;
+  const token = await bpfAsync(BpfCommand.RAW_TRACEPOINT_OPEN, attr, `attach ${program.describe()} ${where}`);
+  return new Handle('link', token, name ?? program.name);
+}
+
+/** The fields of BPF_LINK_CREATE that hold plain numbers: `'perf_event.bpf_cookie'`, `'tracing.cookie'`, … */
+export type LinkField = keyof typeof LinkCreateAttr.fields;
+
+export interface CreateLinkOptions {
+  readonly program: Handle;
+  /** A perf event or cgroup, or a network interface's index. */
+  readonly target?: Handle | number | undefined;
+  readonly attachType: AttachType;
+  readonly flags?: number | undefined;
+  readonly fields?: Readonly<Partial<Record<LinkField, number | bigint>>> | undefined;
+}
+
+/** BPF_LINK_CREATE, off the event loop. Which attach types it knows depends on the kernel: EINVAL for the others. */
+export async function createLink(options: CreateLinkOptions): Promise<Handle> {
+  const { program, target, attachType, flags, fields = {} } = options;
+  const attr = new AttributeWriter(LinkCreateAttr)
+    .handle('prog_fd', program)
+    .number('attach_type', attachType)
+    .number('flags', flags);
+  if (typeof target === 'number') attr.number('target_ifindex', target);
+  else attr.handle('target_fd', target);
+  for (const [field, value] of Object.entries(fields)) attr.number(field as LinkField, value);
+  const token = await bpfAsync(BpfCommand.LINK_CREATE, attr, `attach ${program.describe()}`);
+  return new Handle('link', token, program.name);
+}
+
+/** Detaches a link's program while the link itself, and its pins, stay. Linux 5.9. */
+export async function detachLink(link: Handle): Promise<void> {
+  const attr = new AttributeWriter(LinkDetachAttr).handle('link_fd', link);
+  await bpfAsync(BpfCommand.LINK_DETACH, attr, `detach ${link.describe()}`);
+}

@@ -1,0 +1,136 @@
+import { BpfCommand, MapCreateAttr, MapElementAttr, type MapType } from '../abi/index.js';
+import { KernelError, quote } from '../errors/index.js';
+import { addon } from './addon.js';
+import { AttributeWriter } from './attribute-writer.js';
+import { bpf, bpfAsync } from './bpf-call.js';
+import { Handle } from './handle.js';
+import { trace, tracing } from './trace.js';
+
+export interface CreateMapOptions {
+  readonly type: MapType;
+  /** At most 15 characters of those the kernel takes. */
+  readonly name: string;
+  readonly keySize: number;
+  readonly valueSize: number;
+  readonly maxEntries: number;
+  readonly flags?: number | undefined;
+  readonly numaNode?: number | undefined;
+  readonly mapExtra?: number | bigint | undefined;
+  readonly btf?: Handle | undefined;
+  readonly btfKeyTypeId?: number | undefined;
+  readonly btfValueTypeId?: number | undefined;
+  /** The template of a map of maps. */
+  readonly innerMap?: Handle | undefined;
+}
+
+/** Creates a map, off the event loop: a preallocated one may take the kernel long. */
+export async function createMap(options: CreateMapOptions): Promise<Handle> {
+  const attr = new AttributeWriter(MapCreateAttr)
+    .number('map_type', options.type)
+    .number('key_size', options.keySize)
+    .number('value_size', options.valueSize)
+    .number('max_entries', options.maxEntries)
+    .number('map_flags', options.flags)
+    .number('numa_node', options.numaNode)
+    .number('map_extra', options.mapExtra)
+    .number('btf_key_type_id', options.btfKeyTypeId)
+    .number('btf_value_type_id', options.btfValueTypeId)
+    .name('map_name', options.name)
+    .handle('btf_fd', options.btf)
+    .handle('inner_map_fd', options.innerMap);
+  const token = await bpfAsync(BpfCommand.MAP_CREATE, attr, `create map ${quote(options.name)}`);
+  return new Handle('map', token, options.name);
+}
+
+// The calls below are the fast path: they never throw and return what the kernel returned, 0 or a negative errno. The
+// addon refuses with EINVAL a buffer that is shorter than the kernel would read or write, and with EBADF a closed map.
+
+/** Copies the value of `key` into `value`. -ENOENT when there is none. `key` is null for queues and stacks. */
+export function mapLookup(map: Handle, key: Uint8Array | null, value: Uint8Array, flags: number): number {
+  const result = addon().mapLookup(map.token, key, value, flags);
+  return tracing ? trace(`bpf(BPF_MAP_LOOKUP_ELEM) on ${map.describe()}`, result) : result;
+}
+
+export function mapLookupAndDelete(map: Handle, key: Uint8Array | null, value: Uint8Array, flags: number): number {
+  const result = addon().mapLookupAndDelete(map.token, key, value, flags);
+  return tracing ? trace(`bpf(BPF_MAP_LOOKUP_AND_DELETE_ELEM) on ${map.describe()}`, result) : result;
+}
+
+/** `flags` are those of `MapUpdateFlag`. `key` is null for queues, stacks and bloom filters. */
+export function mapUpdate(map: Handle, key: Uint8Array | null, value: Uint8Array, flags: number): number {
+  const result = addon().mapUpdate(map.token, key, value, flags);
+  return tracing ? trace(`bpf(BPF_MAP_UPDATE_ELEM) on ${map.describe()}`, result) : result;
+}
+
+/** Stores a map, program or perf event in a map of such things. */
+export function mapUpdateHandle(map: Handle, key: Uint8Array, value: Handle, flags: number): number {
+  const result = addon().mapUpdateDescriptor(map.token, key, value.token, flags);
+  return tracing ? trace(`bpf(BPF_MAP_UPDATE_ELEM) on ${map.describe()}`, result) : result;
+}
+
+export function mapDelete(map: Handle, key: Uint8Array): number {
+  const result = addon().mapDelete(map.token, key);
+  return tracing ? trace(`bpf(BPF_MAP_DELETE_ELEM) on ${map.describe()}`, result) : result;
+}
+
+/** Writes into `next` the key after `key`, the first one for null. -ENOENT after the last. */
+export function mapNextKey(map: Handle, key: Uint8Array | null, next: Uint8Array): number {
+  const result = addon().mapNextKey(map.token, key, next);
+  return tracing ? trace(`bpf(BPF_MAP_GET_NEXT_KEY) on ${map.describe()}`, result) : result;
+}
+
+export interface MapBatchBuffers {
+  /** Where a walk stands: what the call before left in `nextPosition`, null to start. At least 4 bytes and a key. */
+  readonly position: Uint8Array | null;
+  /** May be the same bytes as `position`. */
+  readonly nextPosition: Uint8Array | null;
+  readonly keys: Uint8Array;
+  readonly values: Uint8Array | null;
+  /** One number: entries that the buffers hold, and after the call entries that were done, also when it failed. */
+  readonly count: Uint32Array;
+}
+
+export type MapBatchCommand =
+  | typeof BpfCommand.MAP_LOOKUP_BATCH
+  | typeof BpfCommand.MAP_LOOKUP_AND_DELETE_BATCH
+  | typeof BpfCommand.MAP_UPDATE_BATCH
+  | typeof BpfCommand.MAP_DELETE_BATCH;
+
+/**
+ * Many entries in one call. A walk ends with -ENOENT, with the last entries counted. -ENOSPC: one bucket holds more
+ * than the buffers do. -ENOTSUPP (-524) or -EINVAL: this map type has no batch commands.
+ */
+export function mapBatch(map: Handle, command: MapBatchCommand, buffers: MapBatchBuffers, elementFlags = 0): number {
+  const { position, nextPosition, keys, values, count } = buffers;
+  const result = addon().mapBatch(command, map.token, position, nextPosition, keys, values, count, elementFlags);
+  return tracing ? trace(`bpf(map batch command ${command}) on ${map.describe()}`, result) : result;
+}
+
+/** What the kernel says a map is. */
+export interface MapShape {
+  readonly type: number;
+  readonly keySize: number;
+  readonly valueSize: number;
+  readonly maxEntries: number;
+  readonly flags: number;
+  /** Bytes that one value takes in user space: for a per-CPU map, 8-byte aligned values of all possible CPUs. */
+  readonly valueBytes: number;
+}
+
+/** What the kernel said of the map when its handle was made; no system call. */
+export function mapShape(map: Handle): MapShape {
+  const shape = new Uint32Array(6);
+  const result = addon().mapShape(map.token, shape);
+  if (result < 0) throw new KernelError(`read the sizes of ${map.describe()}`, 'bpf(BPF_OBJ_GET_INFO_BY_FD)', result);
+  const [type = 0, keySize = 0, valueSize = 0, maxEntries = 0, flags = 0, valueBytes = 0] = shape;
+  return { type, keySize, valueSize, maxEntries, flags, valueBytes };
+}
+
+/** Makes a map read-only for system calls, for good. */
+export function freezeMap(map: Handle): void {
+  bpf(
+    BpfCommand.MAP_FREEZE,
+    new AttributeWriter(MapElementAttr).handle('map_fd', map),
+    `make ${map.describe()} read-only`,
+  );
+}

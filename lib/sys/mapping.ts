@@ -1,0 +1,63 @@
+import { KernelError, UsageError } from '../errors/index.js';
+import { addon } from './addon.js';
+import { Handle } from './handle.js';
+import { trace, tracing } from './trace.js';
+
+/**
+ * Memory that a map shares with this process. It is copied in and out: no view of it reaches JavaScript. An aligned
+ * variable of 1, 2, 4 or 8 bytes is read and written by one load or store, so never seen half written.
+ */
+export class Mapping {
+  /** Bytes that can be read. */
+  readonly length: number;
+  readonly writable: boolean;
+  readonly #handle: Handle;
+
+  private constructor(handle: Handle, length: number, writable: boolean) {
+    this.#handle = handle;
+    this.length = length;
+    this.writable = writable;
+  }
+
+  /** Maps the first `length` bytes of `map`. Throws KernelError: ENOTSUPP or EINVAL for a map without MapFlag.MMAPABLE. */
+  static create(map: Handle, length: number, options: { readonly writable: boolean }): Mapping {
+    const token = trace(
+      `mmap(${map.describe()}, ${length})`,
+      addon().mappingOpen(map.token, 0, length, options.writable),
+    );
+    if (token < 0) throw new KernelError(`map ${map.describe()} into memory`, 'mmap', token);
+    return new Mapping(new Handle('mapping', token, map.name), length, options.writable);
+  }
+
+  get closed(): boolean {
+    return this.#handle.closed;
+  }
+
+  /** Fills `destination` from `offset` on. UsageError when that leaves the mapping. */
+  read(offset: number, destination: Uint8Array): void {
+    const result = addon().mappingRead(this.#handle.token, offset, destination);
+    if (tracing) trace(`read of mapped ${this.#handle.describe()}`, result);
+    if (result < 0) throw this.#refused(offset, destination.byteLength);
+  }
+
+  /** Writes `source` from `offset` on. UsageError when that leaves the mapping or it is not writable. */
+  write(offset: number, source: Uint8Array): void {
+    const result = addon().mappingWrite(this.#handle.token, offset, source);
+    if (tracing) trace(`write of mapped ${this.#handle.describe()}`, result);
+    if (result < 0) throw this.#refused(offset, source.byteLength);
+  }
+
+  close(): void {
+    this.#handle.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #refused(offset: number, length: number): UsageError {
+    if (this.closed) return UsageError.closed(this.#handle.describe());
+    const problem = this.writable ? 'leave' : 'are read-only or leave';
+    return UsageError.invalidValue('offset', `${length} bytes at ${offset} ${problem} the ${this.length} bytes mapped`);
+  }
+}

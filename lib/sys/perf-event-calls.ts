@@ -1,0 +1,104 @@
+import { PerfEventAttr } from '../abi/index.js';
+import { KernelError } from '../errors/index.js';
+import { addon } from './addon.js';
+import { AttributeWriter } from './attribute-writer.js';
+import { Handle } from './handle.js';
+import { trace } from './trace.js';
+
+/** The fields of `struct perf_event_attr` that hold plain numbers. */
+export type PerfEventField = keyof typeof PerfEventAttr.fields;
+
+export interface OpenPerfEventOptions {
+  readonly fields: Readonly<Partial<Record<PerfEventField, number | bigint>>>;
+  /** -1 for every process. */
+  readonly pid: number;
+  /** -1 for every CPU. */
+  readonly cpu: number;
+  readonly group?: Handle | undefined;
+  readonly flags?: number | undefined;
+  /** What is opened, for errors: `tracepoint "sched/sched_process_exec"`. */
+  readonly name?: string | undefined;
+}
+
+/** The ioctl requests of a perf event (include/uapi/linux/perf_event.h), with what each takes. */
+export const PerfEventRequest = {
+  ENABLE: 0x2400,
+  DISABLE: 0x2401,
+  REFRESH: 0x2402,
+  RESET: 0x2403,
+  /** A buffer of 8 bytes: the new period. */
+  PERIOD: 0x4008_2404,
+  /** Another perf event. */
+  SET_OUTPUT: 0x2405,
+  /** A buffer: the filter as a C string. */
+  SET_FILTER: 0x4008_2406,
+  /** A buffer of 8 bytes that takes the id. */
+  ID: 0x8008_2407,
+  /** A program. */
+  SET_BPF: 0x4004_2408,
+  PAUSE_OUTPUT: 0x4004_2409,
+} as const;
+export type PerfEventRequest = (typeof PerfEventRequest)[keyof typeof PerfEventRequest];
+
+/** perf_event_open(2) on the event loop: microseconds for tracepoints and counters. Throws KernelError. */
+export function openPerfEvent(options: OpenPerfEventOptions): Handle {
+  const { pid, cpu, group, flags = 0, name } = options;
+  const token = addon().perfEventOpen(attributes(options), pid, cpu, group?.token ?? -1, flags);
+  return opened(token, name);
+}
+
+/** As {@link openPerfEvent}, off the event loop: probes wait for the kernel's code to be changed on every CPU. */
+export async function openPerfEventAsync(options: OpenPerfEventOptions): Promise<Handle> {
+  const { pid, cpu, group, flags = 0, name } = options;
+  const native = addon();
+  const token = await new Promise<number>((resolve) => {
+    const started = native.perfEventOpen(attributes(options), pid, cpu, group?.token ?? -1, flags, resolve);
+    if (started < 0) resolve(started);
+  });
+  return opened(token, name);
+}
+
+/** ioctl(2) on a perf event, on the event loop. Returns the kernel's number; throws KernelError. */
+export function perfEventIoctl(
+  event: Handle,
+  request: PerfEventRequest,
+  argument: number | Uint8Array | Handle = 0,
+): number {
+  const [value, token] = argument instanceof Handle ? [0, argument.token] : [argument, -1];
+  return controlled(event, request, addon().perfEventControl(event.token, request, value, token));
+}
+
+/** As {@link perfEventIoctl}, off the event loop. */
+export async function perfEventIoctlAsync(
+  event: Handle,
+  request: PerfEventRequest,
+  argument: number | Uint8Array | Handle = 0,
+): Promise<number> {
+  const [value, token] = argument instanceof Handle ? [0, argument.token] : [argument, -1];
+  const native = addon();
+  const result = await new Promise<number>((resolve) => {
+    const started = native.perfEventControl(event.token, request, value, token, resolve);
+    if (started < 0) resolve(started);
+  });
+  return controlled(event, request, result);
+}
+
+function attributes(options: OpenPerfEventOptions): Uint8Array {
+  const attr = new AttributeWriter(PerfEventAttr).number('size', PerfEventAttr.size);
+  for (const [field, value] of Object.entries(options.fields)) attr.number(field as PerfEventField, value);
+  return attr.bytes;
+}
+
+function opened(token: number, name: string | undefined): Handle {
+  trace('perf_event_open', token);
+  if (token < 0) throw new KernelError(`open ${name ?? 'a perf event'}`, 'perf_event_open', token);
+  return new Handle('perf-event', token, name);
+}
+
+function controlled(event: Handle, request: PerfEventRequest, result: number): number {
+  const name = Object.entries(PerfEventRequest).find(([, value]) => value === request)?.[0] ?? String(request);
+  const call = `ioctl(PERF_EVENT_IOC_${name})`;
+  trace(call, result);
+  if (result < 0) throw new KernelError(`control ${event.describe()}`, call, result);
+  return result;
+}

@@ -1,0 +1,161 @@
+import { constants } from 'node:os';
+
+import { type AttachType, BpfCommand, ProgLoadAttr, ProgTestRunAttr, type ProgramType } from '../abi/index.js';
+import { UsageError } from '../errors/index.js';
+import { AttributeWriter, cString, Direction } from './attribute-writer.js';
+import { bpfAsync, tryBpfAsync } from './bpf-call.js';
+import { Handle } from './handle.js';
+
+/** Where a program's code takes a map's descriptor: the byte offset of a 4-byte immediate. */
+export interface MapBinding {
+  readonly offset: number;
+  readonly map: Handle;
+}
+
+export interface LoadProgramOptions {
+  readonly type: ProgramType;
+  /** At most 15 characters of those the kernel takes. */
+  readonly name: string;
+  /** Eight bytes an instruction, in the machine's byte order; not changed. */
+  readonly code: Uint8Array;
+  readonly bindings: readonly MapBinding[];
+  readonly license: string;
+  readonly expectedAttachType?: AttachType | undefined;
+  readonly attachBtfId?: number | undefined;
+  /** The module's BTF that `attachBtfId` belongs to; vmlinux without it. */
+  readonly attachBtf?: Handle | undefined;
+  readonly flags?: number | undefined;
+  readonly kernelVersion?: number | undefined;
+  readonly btf?: Handle | undefined;
+  readonly functionInfo?: Uint8Array | undefined;
+  readonly functionInfoRecordSize?: number | undefined;
+  readonly lineInfo?: Uint8Array | undefined;
+  readonly lineInfoRecordSize?: number | undefined;
+  /** What the verifier writes also on success: 1 basic, 2 verbose, 4 statistics. Without it there is a log on failure only. */
+  readonly logLevel?: number | undefined;
+  /** The most bytes of log that are kept; 16 MiB without it. */
+  readonly logSize?: number | undefined;
+}
+
+/** A loaded program, or why the kernel refused it. */
+export type LoadProgramResult =
+  | { readonly handle: Handle; readonly log: string }
+  | { readonly handle?: undefined; readonly errno: number; readonly log: string; readonly logTruncated: boolean };
+
+const BYTES_PER_INSTRUCTION = 8;
+const FIRST_LOG_SIZE = 65_536;
+const LARGEST_LOG_SIZE = 16 * 1024 * 1024;
+const ENOSPC = -constants.errno.ENOSPC;
+
+/**
+ * Hands a program to the verifier, off the event loop. A refusal is a result, not an error: the caller knows what the
+ * program was made from and can explain the log. A first attempt without a log saves its cost where all is well.
+ */
+export async function loadProgram(options: LoadProgramOptions): Promise<LoadProgramResult> {
+  if (options.code.byteLength === 0 || options.code.byteLength % BYTES_PER_INSTRUCTION !== 0) {
+    throw UsageError.invalidValue('code', `${options.code.byteLength} bytes are not whole instructions`);
+  }
+  let refusal: number | undefined;
+  if (options.logLevel === undefined || options.logLevel === 0) {
+    const token = await tryBpfAsync(BpfCommand.PROG_LOAD, loadAttributes(options));
+    if (token >= 0) return { handle: new Handle('program', token, options.name), log: '' };
+    refusal = token;
+  }
+  const largest = options.logSize ?? LARGEST_LOG_SIZE;
+  for (let size = Math.min(FIRST_LOG_SIZE, largest); ; size = Math.min(size * 16, largest)) {
+    const log = new Uint8Array(size);
+    const attr = loadAttributes(options)
+      .pointer('log_buf', log, Direction.FROM_KERNEL, 'log_size')
+      .number('log_level', options.logLevel === undefined || options.logLevel === 0 ? 1 : options.logLevel);
+    const token = await tryBpfAsync(BpfCommand.PROG_LOAD, attr);
+    if (token >= 0) return { handle: new Handle('program', token, options.name), log: cString(log) };
+    const truncated = token === ENOSPC && size > 0;
+    if (truncated && size < largest) continue;
+    return { errno: truncated ? (refusal ?? token) : token, log: cString(log), logTruncated: truncated };
+  }
+}
+
+function loadAttributes(options: LoadProgramOptions): AttributeWriter<keyof typeof ProgLoadAttr.fields> {
+  const attr = new AttributeWriter(ProgLoadAttr)
+    .number('prog_type', options.type)
+    .number('insn_cnt', options.code.byteLength / BYTES_PER_INSTRUCTION)
+    .pointer('insns', options.code, Direction.TO_KERNEL)
+    .string('license', options.license, 'license')
+    .number('kern_version', options.kernelVersion)
+    .number('prog_flags', options.flags)
+    .name('prog_name', options.name)
+    .number('expected_attach_type', options.expectedAttachType)
+    .number('attach_btf_id', options.attachBtfId)
+    .handle('attach_btf_obj_fd', options.attachBtf)
+    .handle('prog_btf_fd', options.btf);
+  for (const { offset, map } of options.bindings) attr.handleIn(options.code, offset, map);
+  records(attr, 'func_info', options.functionInfo, options.functionInfoRecordSize);
+  records(attr, 'line_info', options.lineInfo, options.lineInfoRecordSize);
+  return attr;
+}
+
+function records(
+  attr: AttributeWriter<keyof typeof ProgLoadAttr.fields>,
+  field: 'func_info' | 'line_info',
+  bytes: Uint8Array | undefined,
+  recordSize: number | undefined,
+): void {
+  if (bytes === undefined || bytes.byteLength === 0) return;
+  if (recordSize === undefined || recordSize === 0 || bytes.byteLength % recordSize !== 0) {
+    throw UsageError.invalidValue(field, `${bytes.byteLength} bytes are not whole records of ${recordSize ?? 0} bytes`);
+  }
+  attr
+    .pointer(field, bytes, Direction.TO_KERNEL)
+    .number(`${field}_rec_size`, recordSize)
+    .number(`${field}_cnt`, bytes.byteLength / recordSize);
+}
+
+export interface TestRunOptions {
+  /** The packet, for program types that take one. */
+  readonly data?: Uint8Array | undefined;
+  /** Bytes kept of the packet as the program left it; the packet's length and 256 more without it. */
+  readonly dataOutSize?: number | undefined;
+  readonly context?: Uint8Array | undefined;
+  /** Bytes kept of the context as the program left it, for program types whose context comes back that way. */
+  readonly contextOutSize?: number | undefined;
+  readonly repeat?: number | undefined;
+  readonly flags?: number | undefined;
+  readonly cpu?: number | undefined;
+}
+
+export interface TestRunResult {
+  readonly returnValue: number;
+  readonly dataOut: Uint8Array;
+  /** The context after the run: `contextOutSize` bytes of it, else what the program left in `context` itself. */
+  readonly contextOut: Uint8Array;
+  /** Nanoseconds that one repetition took on average; 0 where the kernel does not measure. */
+  readonly durationNs: number;
+}
+
+/** Runs a loaded program on made-up input, off the event loop. Rejects with KernelError: ENOTSUPP for types without it. */
+export async function testRunProgram(program: Handle, options: TestRunOptions = {}): Promise<TestRunResult> {
+  const { data, context } = options;
+  const dataOut = new Uint8Array(options.dataOutSize ?? (data === undefined ? 0 : data.byteLength + 256));
+  const contextOut = new Uint8Array(options.contextOutSize ?? 0);
+  // A program of type SYSCALL writes its results into the context given.
+  const contextInOut = context === undefined ? undefined : Uint8Array.from(context);
+  const attr = new AttributeWriter(ProgTestRunAttr)
+    .handle('prog_fd', program)
+    .number('repeat', options.repeat)
+    .number('flags', options.flags)
+    .number('cpu', options.cpu)
+    .pointer('data_in', data, Direction.TO_KERNEL, 'data_size_in')
+    .pointer('data_out', dataOut.byteLength > 0 ? dataOut : undefined, Direction.FROM_KERNEL, 'data_size_out')
+    .pointer('ctx_in', contextInOut, Direction.BOTH, 'ctx_size_in')
+    .pointer('ctx_out', contextOut.byteLength > 0 ? contextOut : undefined, Direction.FROM_KERNEL, 'ctx_size_out');
+  await bpfAsync(BpfCommand.PROG_TEST_RUN, attr, `test-run ${program.describe()}`);
+  return {
+    returnValue: attr.read('retval'),
+    dataOut: dataOut.subarray(0, Math.min(attr.read('data_size_out'), dataOut.byteLength)),
+    contextOut:
+      contextOut.byteLength > 0
+        ? contextOut.subarray(0, Math.min(attr.read('ctx_size_out'), contextOut.byteLength))
+        : (contextInOut ?? contextOut),
+    durationNs: attr.read('duration'),
+  };
+}
