@@ -13,13 +13,22 @@ const shared = {
       },
     ],
   },
+  // Sources import each other as they are published, with `.js`.
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  // Neither outputs nor other people's packages are searched for tests and modules.
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/build/', '<rootDir>/temp/'],
 };
 
 /** @type {import('jest').Config} */
 module.exports = {
   projects: [
     { ...shared, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts'] },
-    { ...shared, displayName: 'kernel', testMatch: ['<rootDir>/test/kernel/**/*.test.ts'] },
+    {
+      ...shared,
+      displayName: 'kernel',
+      testMatch: ['<rootDir>/test/kernel/**/*.test.ts'],
+      // Fails a file that leaves descriptors, programs, maps or links behind; skips all of them without root.
+      testEnvironment: '<rootDir>/test/helpers/kernel-environment.ts',
+    },
   ],
 };

@@ -3,8 +3,8 @@
  * bidirectional overrides and lone surrogates are written as escapes.
  */
 export function escapeControl(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what this looks for
   return text.replace(
+    // eslint-disable-next-line no-control-regex -- control characters are what this looks for
     /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]/gu,
     (character) => {
       const code = character.codePointAt(0) ?? 0;

@@ -1,0 +1,40 @@
+// The rooms of lib/ and which may import which: the table of docs/architecture.md as data. The rule in room-imports.mjs reads it.
+
+/**
+ * `imports`: the rooms it may enter. `pure`: it touches nothing live, so that it works on any system, without root, on any kernel.
+ * `packages`: npm packages it may import; nobody else may.
+ */
+export const rooms = {
+  errors: { imports: [], pure: true },
+  abi: { imports: [], pure: true },
+  binary: { imports: ['errors'], pure: true },
+  elf: { imports: ['binary', 'errors'], pure: true },
+  btf: { imports: ['binary', 'abi', 'errors'], pure: true },
+  asm: { imports: ['binary', 'abi', 'errors'], pure: true },
+  codec: { imports: ['binary', 'btf', 'errors'], pure: true },
+  object: { imports: ['elf', 'btf', 'asm', 'codec', 'binary', 'abi', 'errors'], pure: true },
+  relocate: { imports: ['object', 'btf', 'asm', 'binary', 'abi', 'errors'], pure: true },
+
+  sys: { imports: ['abi', 'errors', 'binary'], packages: ['node-gyp-build'] },
+  kernel: { imports: ['sys', 'btf', 'asm', 'relocate', 'binary', 'abi', 'errors'] },
+  links: { imports: ['sys', 'kernel', 'codec', 'object', 'elf', 'btf', 'abi', 'errors'] },
+  events: { imports: ['sys', 'kernel', 'codec', 'object', 'btf', 'abi', 'errors'] },
+  // A ring buffer opens its reader; a program makes its links. Never the reverse.
+  maps: { imports: ['events', 'sys', 'kernel', 'codec', 'object', 'relocate', 'btf', 'abi', 'errors'] },
+  programs: { imports: ['links', 'sys', 'kernel', 'codec', 'object', 'relocate', 'btf', 'abi', 'errors'] },
+
+  // The command line is a user like any other.
+  cli: { imports: ['public API'] },
+};
+
+/** Builtin modules that compute and touch nothing outside. A pure room may import these, and no others. */
+export const pureBuiltins = ['node:assert', 'node:buffer', 'node:path', 'node:url', 'node:util'];
+
+/** Globals that a pure room may not use, for the same reason. */
+export const liveGlobals = ['process', 'fetch', 'navigator', 'setTimeout', 'setInterval', 'setImmediate'];
+
+/**
+ * What tests may import, by the folder they are in. Unit tests of a room may also import what the room may (they need its inputs);
+ * the others use the public API, and kernel tests of a room the room they are named after.
+ */
+export const publicApi = 'public API';

@@ -1,0 +1,45 @@
+// What a skipped test may lack, and how to tell, without the code under test, that this machine has it after all.
+// test/helpers/skip.ts writes the names; scripts/test.mjs, with EBPF_REQUIRE_ROOT=1, fails a run that skipped what it could run.
+import fs from 'node:fs';
+
+function read(file) {
+  try {
+    return fs.readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+const kernelHas = (symbol) => new RegExp(` ${symbol}(\\t|$)`, 'mu').test(read('/proc/kallsyms'));
+
+/** need → a sentence why this machine could meet it, or undefined when it cannot. */
+const needs = new Map([
+  ['Linux', () => (process.platform === 'linux' ? 'this is Linux' : undefined)],
+  ['root', () => (process.getuid?.() === 0 ? 'this is root' : undefined)],
+  ['kprobes', () => (fs.existsSync('/sys/bus/event_source/devices/kprobe') ? 'the kernel has kprobes' : undefined)],
+  ['uprobes', () => (fs.existsSync('/sys/bus/event_source/devices/uprobe') ? 'the kernel has uprobes' : undefined)],
+  ['kernel BTF', () => (fs.existsSync('/sys/kernel/btf/vmlinux') ? '/sys/kernel/btf/vmlinux exists' : undefined)],
+  ['fentry', () => (kernelHas('register_ftrace_direct') ? 'the kernel has register_ftrace_direct' : undefined)],
+  ['BPF LSM', () => (read('/sys/kernel/security/lsm').split(',').includes('bpf') ? 'BPF LSM is on' : undefined)],
+  ['tracefs', () => (read('/proc/filesystems').includes('\ttracefs') ? 'the kernel has tracefs' : undefined)],
+  ['big-endian processor', () => undefined],
+]);
+
+/** `name [skipped: needs kprobes]` → `needs kprobes`. */
+export function skipReason(testName) {
+  return /\[skipped: ([^\]]+)\]/u.exec(testName)?.[1];
+}
+
+/** Why a test skipped for this reason could have run here; undefined when the reason holds. */
+export function whyRunnable(reason) {
+  const need = /^needs (.+)$/u.exec(reason)?.[1];
+  const version = /^kernel (\d+)\.(\d+)$/u.exec(need ?? '');
+  if (version !== null) {
+    const [, major, minor] = /^(\d+)\.(\d+)/u.exec(read('/proc/sys/kernel/osrelease')) ?? [0, 0, 0];
+    const wanted = Number(version[1]) * 1000 + Number(version[2]);
+    return Number(major) * 1000 + Number(minor) >= wanted ? `this is kernel ${major}.${minor}` : undefined;
+  }
+  const tell = needs.get(need);
+  if (tell === undefined) return `"${reason}" is not a need that scripts/skips.mjs knows`;
+  return tell();
+}

@@ -1,0 +1,28 @@
+/**
+ * What this machine may lack. The reason becomes part of the test's name, where `npm test` finds it; with EBPF_REQUIRE_ROOT=1 a
+ * run fails when scripts/skips.mjs finds that the machine has what a skipped test says it needs: a new need is added there too.
+ */
+export type Need =
+  | 'Linux'
+  | 'root'
+  | 'kprobes'
+  | 'uprobes'
+  | 'kernel BTF'
+  | 'fentry'
+  | 'BPF LSM'
+  | 'tracefs'
+  | 'big-endian processor'
+  | `kernel ${number}.${number}`;
+
+/**
+ * `test`, or a skip that states its reason when the condition does not hold.
+ *
+ * @example
+ * testIf(hasKprobes, 'kprobes')('attaches to a kernel function', async () => { … });
+ */
+export function testIf(condition: boolean, need: Need): (name: string, body: jest.ProvidesCallback) => void {
+  return (name, body) => {
+    if (condition) test(name, body);
+    else test.skip(`${name} [skipped: needs ${need}]`, body);
+  };
+}
