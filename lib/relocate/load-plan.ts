@@ -1,0 +1,98 @@
+import type { Btf } from '../btf/index.js';
+import type { MapSpec, ProgramSpec } from '../object/index.js';
+
+/** What `relocate` must know of the kernel that the object is meant for. Nothing else about a kernel changes a plan. */
+export interface KernelFacts {
+  readonly littleEndian: boolean;
+  /** The kernel's own types; undefined when it has none or none are needed. */
+  readonly btf: Btf | undefined;
+  /** CPUs that may ever come online: `/sys/devices/system/cpu/possible`. */
+  readonly possibleCpus: number;
+  /** In bytes. */
+  readonly pageSize: number;
+}
+
+/** What an object needs of a kernel, known before one is looked at. */
+export interface Needs {
+  /** Whether the kernel's BTF must be read. */
+  readonly kernelBtf: boolean;
+  /** The kernel types and functions that will be looked for, without flavours. */
+  readonly typeNames: ReadonlySet<string>;
+  /** What needs the kernel's BTF, for errors: `program "exec": CO-RE relocation task_struct.pid`. */
+  readonly reasons: readonly string[];
+}
+
+/**
+ * An object made ready for one kernel: everything but descriptors. Programs are relocated when they are asked for, one at
+ * a time, so that the plan of a large object never holds all of its code.
+ */
+export interface LoadPlan {
+  /** For BPF_BTF_LOAD; undefined when the object has no BTF. */
+  readonly btf: Uint8Array | undefined;
+  /** Those to be created, in order. */
+  readonly maps: readonly MapPlan[];
+  /** Relocates one program per step. It can be iterated again and gives the same programs. */
+  programs(): Iterable<ProgramPlan>;
+}
+
+/** A map to be created. What is not here is taken from `spec`. */
+export interface MapPlan {
+  readonly spec: MapSpec;
+  /** At most 15 characters of `[A-Za-z0-9_.]`. */
+  readonly kernelName: string;
+  /** A ring buffer's in bytes, a power of two of pages; a perf event array's with one entry per possible CPU. */
+  readonly maxEntries: number;
+  /** 0 for map types that refuse BTF. */
+  readonly btfKeyTypeId: number;
+  /** 0 for map types that refuse BTF. */
+  readonly btfValueTypeId: number;
+  /** To be written into the only entry; undefined when zeros will do. Not to be written to. */
+  readonly initialValue: Uint8Array | undefined;
+  /** To be frozen once its contents are written. */
+  readonly freeze: boolean;
+  /** What the maps within a map-in-map are like. */
+  readonly inner: MapPlan | undefined;
+}
+
+/** A program ready to be loaded once `bindings` have descriptors. */
+export interface ProgramPlan {
+  readonly spec: ProgramSpec;
+  /** At most 15 characters of `[A-Za-z0-9_.]`. */
+  readonly kernelName: string;
+  /** The program, then each function it calls. Owned by the plan's receiver. */
+  readonly code: Uint8Array;
+  /** Ascending by offset. */
+  readonly bindings: readonly Binding[];
+  /** The kernel type or function to attach to; 0 when attaching is by other means. */
+  readonly attachBtfId: number;
+  /** `struct bpf_func_info` records; undefined unless each function has its type. */
+  readonly functionInfo: Uint8Array | undefined;
+  /** In bytes. */
+  readonly functionInfoRecordSize: number;
+  /** `struct bpf_line_info` records; undefined unless each function has lines. */
+  readonly lineInfo: Uint8Array | undefined;
+  /** In bytes. */
+  readonly lineInfoRecordSize: number;
+  /** The source line of an instruction: `execsnoop.bpf.c:41: <text>`. Undefined when the object does not say. */
+  sourceLine(instruction: number): string | undefined;
+  /** Instructions that the verifier will refuse if it can reach them, ascending. */
+  readonly poisons: readonly Poison[];
+}
+
+/** Where code takes a map's descriptor. */
+export interface Binding {
+  /** Byte offset, in the code, of the four-byte immediate. */
+  readonly offset: number;
+  /** The map's name in `ObjectSpec.maps`. */
+  readonly map: string;
+}
+
+/** An instruction made invalid since what it refers to is not there: harmless where the program never gets to it. */
+export interface Poison {
+  /** Index in the program's code. */
+  readonly instruction: number;
+  /** What it refers to: `task_struct.gone`, `map "events"`. */
+  readonly access: string;
+  /** Why that is not there. */
+  readonly reason: string;
+}
