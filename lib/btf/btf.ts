@@ -3,7 +3,6 @@ import { readBtfHeader, type BtfHeader } from './btf-header.js';
 import { BtfKind } from './btf-kind.js';
 import type { BtfType } from './btf-type.js';
 import { decodeType } from './decode-type.js';
-import { FlavourIndex } from './flavour-index.js';
 import { NameIndex, type StringTable } from './name-index.js';
 import { inSlices } from './slices.js';
 import { infoKind, TypeTable } from './type-table.js';
@@ -26,7 +25,8 @@ export interface BtfAsyncOptions extends BtfOptions {
 }
 
 const voidType: BtfType = { kind: BtfKind.VOID, id: 0, name: '' };
-const everything = Number.MAX_SAFE_INTEGER;
+/** More types than 4 GiB of BTF can hold. */
+const everything = 0x3fff_ffff;
 
 /**
  * The types of an object or of the kernel (BPF Type Format). Parsing finds where each type starts and nothing else:
@@ -59,7 +59,6 @@ export class Btf {
   /** @internal */
   readonly strings: StringTable;
   #names: NameIndex | undefined;
-  #flavours: FlavourIndex | undefined;
   readonly #types = new Map<number, BtfType>();
   readonly #decoded = new Map<number, string>();
   #decodedBytes = 0;
@@ -108,9 +107,6 @@ export class Btf {
     const names = new NameIndex(table, btf.strings);
     await inSlices((limit) => names.build(limit), slices);
     btf.#names = names;
-    const flavours = new FlavourIndex(table, btf.strings);
-    await inSlices((limit) => flavours.build(limit), slices);
-    btf.#flavours = flavours;
     return btf;
   }
 
@@ -205,7 +201,7 @@ export class Btf {
   find(name: string, kind?: BtfKind): number | undefined {
     const found = this.base?.find(name, kind);
     if (found !== undefined) return found;
-    for (const id of this.#named(name)) {
+    for (const id of this.#nameIndex().find(name)) {
       if (kind === undefined || this.kind(id) === kind) return id;
     }
     return undefined;
@@ -214,7 +210,7 @@ export class Btf {
   /** Every type of that name (and kind, when given), ascending. */
   findAll(name: string, kind?: BtfKind): number[] {
     const found = this.base?.findAll(name, kind) ?? [];
-    for (const id of this.#named(name)) {
+    for (const id of this.#nameIndex().find(name)) {
       if (kind === undefined || this.kind(id) === kind) found.push(id);
     }
     return found;
@@ -226,11 +222,7 @@ export class Btf {
    */
   findByEssentialName(name: string): number[] {
     const found = this.base?.findByEssentialName(name) ?? [];
-    const flavours = this.#completeFlavours();
-    const plain = [...this.#named(name)].filter((id) => !flavours.has(id));
-    const bytes = Buffer.from(name, 'utf8');
-    const flavoured = bytes.includes(0) ? [] : flavours.find(bytes);
-    return [...found, ...[...plain, ...flavoured].sort((a, b) => a - b)];
+    return [...found, ...this.#nameIndex().findEssential(name)];
   }
 
   /** The type behind typedefs, `const`, `volatile`, `restrict` and type tags. */
@@ -294,26 +286,13 @@ export class Btf {
     return at === undefined ? 0 : (this.table.words[at + 2] ?? 0);
   }
 
-  #named(name: string): Iterable<number> {
-    if (name === '') return [];
-    const bytes = Buffer.from(name, 'utf8');
-    // No string holds a NUL; comparing would run on into the next string.
-    if (bytes.includes(0)) return [];
+  #nameIndex(): NameIndex {
     if (this.#names === undefined) {
       const names = new NameIndex(this.table, this.strings);
       names.build(everything);
       this.#names = names;
     }
-    return this.#names.find(bytes);
-  }
-
-  #completeFlavours(): FlavourIndex {
-    if (this.#flavours === undefined) {
-      const flavours = new FlavourIndex(this.table, this.strings);
-      flavours.build(everything);
-      this.#flavours = flavours;
-    }
-    return this.#flavours;
+    return this.#names;
   }
 
   #outOfRange(id: number): ObjectFormatError {
