@@ -43,7 +43,7 @@ export default tseslint.config(
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'separate-type-imports' }],
-      '@typescript-eslint/consistent-type-exports': 'error',
+
       '@typescript-eslint/explicit-module-boundary-types': 'error',
       '@typescript-eslint/strict-boolean-expressions': [
         'error',

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { report } from './api.mjs';
-import { SetupError, aptInstall, findCommand, isDebianRoot, main, nodeHeaders, root, say } from './setup.mjs';
+import { SetupError, aptInstall, findCommand, isDebianRoot, main, nodeHeaders, root, say, setup } from './setup.mjs';
 
 const inCi = process.env.CI !== undefined && process.env.CI !== '' && process.env.CI !== 'false';
 const llvm = '19';
@@ -66,7 +66,16 @@ const checks = {
   types: () => node(tool('typescript', 'bin/tsc'), '-p', 'tsconfig.json'),
   eslint: () => node(tool('eslint', 'bin/eslint.js'), '.'),
   prettier: () => node(tool('prettier', 'bin/prettier.cjs'), '--check', '--log-level=warn', '.'),
-  api: () => report({ accept: false }),
+  // The build's own rules (isolatedDeclarations, CommonJS) and the report of what it declares.
+  api: async () => {
+    try {
+      await setup(['typescript']);
+    } catch (error) {
+      if (!(error instanceof SetupError)) throw error;
+      return { ok: false, text: `${error.message.trim()}\n` };
+    }
+    return report({ accept: false });
+  },
   'clang-format': () =>
     withLlvm('clang-format', (command) => {
       const files = nativeFiles(/\.(cc|cpp|h)$/u);
@@ -96,7 +105,7 @@ const checks = {
     }),
 };
 
-await main(['dependencies', 'typescript'], async (names) => {
+await main(['dependencies'], async (names) => {
   const unknown = names.filter((name) => checks[name] === undefined);
   if (unknown.length > 0) {
     say(`lint: no check is called ${unknown.join(', ')}; there are ${Object.keys(checks).join(', ')}`);
