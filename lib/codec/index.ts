@@ -1,4 +1,5 @@
 export * from './boot-time.js';
+export * from './check-layout.js';
 export * from './codec.js';
 export {
   array,
@@ -26,6 +27,8 @@ export {
   type StructValue,
   type WideIntegerCodec,
 } from './declared.js';
+export * from './from-btf.js';
+export type { BtfLayoutOptions } from './btf-layouts.js';
 export * from './json-replacer.js';
 export { LayoutCodec, type LayoutCodecOptions } from './layout-codec.js';
 export type * from './layout.js';

@@ -136,10 +136,15 @@ export function leastLength(layout: Layout): number {
   const fields = fieldsOf(layout);
   if (!fields.some(({ layout: type }) => isFlexible(type))) return layout.size;
   let end = 0;
-  for (const field of fields) end = Math.max(end, field.offset + field.layout.size);
+  for (const field of fields) end = Math.max(end, endOf(field));
   return end;
 }
 
 export function isFlexible(layout: Layout): boolean {
   return (layout.kind === 'array' || layout.kind === 'bytes' || layout.kind === 'string') && layout.flexible;
+}
+
+/** Where a field's bytes end, counted from the start of the struct. */
+export function endOf({ offset, layout, bits }: Field): number {
+  return bits === undefined ? offset + layout.size : Math.ceil((bits.offset + bits.size) / 8);
 }
