@@ -1,0 +1,49 @@
+import { BtfKind, BtfLinkage, type Btf } from '../btf/index.js';
+import { SectionIndex, SymbolBinding, SymbolType, type ElfFile } from '../elf/index.js';
+import { externSections } from './data-section.js';
+import type { ExternSpec } from './extern-spec.js';
+
+interface Declaration {
+  readonly typeId: number;
+  readonly section: '.ksyms' | '.kconfig';
+}
+
+/** Every undefined symbol, with what the object's BTF declares it to be. */
+export function readExterns(elf: ElfFile, btf: Btf | undefined): Map<string, ExternSpec> {
+  const externs = new Map<string, ExternSpec>();
+  let declarations: Map<string, Declaration> | undefined;
+  for (const symbol of elf.symbols) {
+    const { name, binding } = symbol;
+    if (symbol.sectionIndex !== SectionIndex.UNDEF || symbol.type !== SymbolType.NOTYPE || name === '') continue;
+    if (binding !== SymbolBinding.GLOBAL && binding !== SymbolBinding.WEAK) continue;
+    declarations ??= readDeclarations(btf);
+    const declaration = declarations.get(name);
+    externs.set(name, {
+      name,
+      section: declaration?.section,
+      weak: binding === SymbolBinding.WEAK,
+      typeId: declaration?.typeId ?? functionDeclaration(btf, name),
+    });
+  }
+  return externs;
+}
+
+function readDeclarations(btf: Btf | undefined): Map<string, Declaration> {
+  const declarations = new Map<string, Declaration>();
+  for (const section of externSections) {
+    const id = btf?.find(section, BtfKind.DATASEC);
+    const type = btf === undefined || id === undefined ? undefined : btf.type(id);
+    if (btf === undefined || type?.kind !== BtfKind.DATASEC) continue;
+    for (const entry of type.entries) declarations.set(btf.nameOf(entry.type), { typeId: entry.type, section });
+  }
+  return declarations;
+}
+
+/** A function declared extern but in neither section, such as a libgcc function that clang calls. */
+function functionDeclaration(btf: Btf | undefined, name: string): number {
+  for (const id of btf?.findAll(name, BtfKind.FUNC) ?? []) {
+    const type = btf?.type(id);
+    if (type?.kind === BtfKind.FUNC && type.linkage === BtfLinkage.EXTERN) return id;
+  }
+  return 0;
+}

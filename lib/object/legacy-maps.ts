@@ -1,0 +1,75 @@
+import type { MapType } from '../abi/index.js';
+import { SymbolType, type ElfFile } from '../elf/index.js';
+import { ObjectFormatError, quote } from '../errors/index.js';
+import type { SectionMaps } from './declared-maps.js';
+import { MapSpec } from './map-spec.js';
+
+/** `type, key_size, value_size, max_entries, map_flags` of `struct bpf_map_def` (libbpf before 1.0). */
+const DEFINITION_WORDS = 5;
+/** Aya adds `id, pinning`. */
+const AYA_WORDS = 7;
+/** iproute2's `struct bpf_elf_map` adds `id, pinning, inner_id, inner_idx`. */
+const IPROUTE2_WORDS = 9;
+
+/** iproute2's PIN_GLOBAL_NS: shared under that name by every object. */
+const IPROUTE2_PIN_GLOBAL = 2;
+const IPROUTE2_PIN_DIRECTORY = '/sys/fs/bpf/tc/globals/';
+
+/**
+ * The maps of a `maps` section, as objects had them before BTF described maps.
+ *
+ * @throws ObjectFormatError for a definition of a form that nobody is known to have used.
+ */
+export function readLegacyMaps(elf: ElfFile): SectionMaps | undefined {
+  const section = elf.section('maps');
+  if (section === undefined || section.size === 0) return undefined;
+  const reader = elf.reader(section);
+  const symbols = elf.symbols
+    .filter((symbol) => symbol.section === section && symbol.name !== '' && symbol.type !== SymbolType.SECTION)
+    .sort((a, b) => a.value - b.value || a.index - b.index);
+  const maps: MapSpec[] = [];
+  const nameAt = new Map<number, string>();
+  for (const [index, { name, value: offset }] of symbols.entries()) {
+    const fail = (problem: string): ObjectFormatError =>
+      new ObjectFormatError(`map ${quote(name)}: ${problem}`, { object: elf.name, section: section.name, offset });
+    if (nameAt.has(offset)) throw fail(`it lies where map ${quote(nameAt.get(offset) ?? '')} lies`);
+    const size = (symbols[index + 1]?.value ?? section.size) - offset;
+    if (size < DEFINITION_WORDS * 4 || size % 4 !== 0) throw fail(`a definition of ${size} bytes is of no known form`);
+    reader.check(offset, size);
+    const word = (at: number): number => reader.u32(offset + at * 4);
+    const known = size === IPROUTE2_WORDS * 4 || size === AYA_WORDS * 4 ? size / 4 : DEFINITION_WORDS;
+    for (let at = known; at * 4 < size; at++) if (word(at) !== 0) throw fail(`its field ${at} is unknown and not 0`);
+    const spec = new MapSpec({
+      name,
+      type: word(0) as MapType,
+      keySize: word(1),
+      valueSize: word(2),
+      maxEntries: word(3),
+      flags: word(4),
+    });
+    if (known > DEFINITION_WORDS) readPinning(spec, known, word(6), fail);
+    if (known === IPROUTE2_WORDS && (word(7) !== 0 || word(8) !== 0)) {
+      throw fail('iproute2 map-in-map definitions (inner_id, inner_idx) are not supported: declare it in ".maps"');
+    }
+    maps.push(spec);
+    nameAt.set(offset, name);
+  }
+  return { section, maps, nameAt };
+}
+
+function readPinning(
+  spec: MapSpec,
+  words: number,
+  pinning: number,
+  fail: (problem: string) => ObjectFormatError,
+): void {
+  if (pinning === 0) return;
+  if (words === AYA_WORDS && pinning === 1) {
+    spec.pinning = 'by-name';
+  } else if (words === IPROUTE2_WORDS && pinning === IPROUTE2_PIN_GLOBAL) {
+    spec.pinning = 'by-name';
+    spec.pinPath = IPROUTE2_PIN_DIRECTORY + spec.name;
+  } else {
+    throw fail(`pinning ${pinning} is not supported`);
+  }
+}

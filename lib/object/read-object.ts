@@ -1,0 +1,250 @@
+import { basename } from 'node:path';
+
+import { AttachType, ProgramType } from '../abi/index.js';
+import { Btf } from '../btf/index.js';
+import { BtfExt } from './awaited.js';
+import { ElfFile, ElfMachine, ElfType, SectionType } from '../elf/index.js';
+import { ObjectFormatError, quote } from '../errors/index.js';
+import { readDataMaps } from './data-maps.js';
+import { readDataSections, type DataSection } from './data-section.js';
+import { readDeclaredMaps } from './declared-maps.js';
+import { readExterns } from './externs.js';
+import { placedName, readFunctionRanges, type FunctionRanges } from './function-ranges.js';
+import { readReferences } from './function-references.js';
+import type { FunctionSpec } from './function-spec.js';
+import { readLegacyMaps } from './legacy-maps.js';
+import type { MapSpec } from './map-spec.js';
+import { ObjectBtf } from './object-btf.js';
+import type { ObjectSpecOptions, UnsupportedFeature } from './object-spec.js';
+import { ProgramSpec } from './program-spec.js';
+import { matchSection } from './section-table.js';
+import { SideTables } from './side-tables.js';
+import { SymbolBinding, SymbolVisibility } from '../elf/index.js';
+import { VariableSpec } from './variable-spec.js';
+
+/** What libbpf keeps of a license, its NUL not counted. */
+const LICENSE_LENGTH = 63;
+
+/** Everything an object file holds. */
+export function readObject(bytes: Uint8Array, name: string): ObjectSpecOptions {
+  const elf = ElfFile.parse(bytes, { name });
+  checkHeader(elf);
+  const warnings: string[] = [];
+  const btf = readBtf(elf);
+  const dataSections = btf === undefined ? new Map<string, DataSection>() : readDataSections(elf, btf);
+  const declared = readDeclaredMaps(elf, btf, dataSections);
+  const legacy = readLegacyMaps(elf);
+  const dataMaps = readDataMaps(elf, kernelObjectName(name), dataSections);
+  const maps = byName(elf, [...(declared?.maps ?? []), ...(legacy?.maps ?? []), ...dataMaps]);
+
+  const ranges = readFunctionRanges(elf);
+  const mapSections = [declared, legacy].filter((section) => section !== undefined);
+  const { programs, functions } = readFunctions(elf, ranges, new SideTables(name, btf, readBtfExt(elf, btf)), {
+    functions: ranges,
+    maps: new Map(mapSections.map(({ section, nameAt }) => [section.index, nameAt])),
+    dataMaps: new Map(dataMaps.map((map) => [elf.section(map.name)?.index ?? 0, map.name])),
+  });
+
+  return {
+    name,
+    littleEndian: elf.littleEndian,
+    license: readLicense(elf, warnings),
+    kernelVersion: readKernelVersion(elf),
+    types: btf === undefined ? undefined : new ObjectBtf(btf, dataSections),
+    programs,
+    maps,
+    variables: btf === undefined ? new Map() : readVariables(btf, dataMaps, dataSections),
+    externs: readExterns(elf, btf),
+    functions,
+    unsupported: findUnsupported(elf, maps),
+    warnings,
+  };
+}
+
+/** An object's name as the kernel's names begin with it: `execsnoop` of `/a/execsnoop.bpf.o`. */
+function kernelObjectName(name: string): string {
+  return basename(name).split('.')[0] ?? '';
+}
+
+function checkHeader(elf: ElfFile): void {
+  if (elf.type !== ElfType.REL) {
+    throw new ObjectFormatError(`ELF type ${elf.type}: a BPF object is relocatable (type ${ElfType.REL}), not linked`, {
+      object: elf.name,
+      offset: 16,
+    });
+  }
+  // LLVM before 4.0 left the machine out.
+  if (elf.machine !== ElfMachine.BPF && elf.machine !== ElfMachine.NONE) {
+    throw new ObjectFormatError(
+      `ELF machine ${elf.machine}: the object is not compiled for BPF (machine ${ElfMachine.BPF}): use clang --target=bpf`,
+      { object: elf.name, offset: 18 },
+    );
+  }
+}
+
+function readBtf(elf: ElfFile): Btf | undefined {
+  const section = requireProgbits(elf, '.BTF');
+  if (section === undefined) return undefined;
+  const btf = Btf.parse(section.bytes, { name: elf.name });
+  if (btf.littleEndian !== elf.littleEndian) {
+    throw new ObjectFormatError("its byte order is not the object's", { object: elf.name, section: '.BTF', offset: 0 });
+  }
+  btf.validate();
+  return btf;
+}
+
+/**
+ * A `.BTF.ext` that cannot be read is an error although libbpf goes on without it: CO-RE relocations stand in it, and a
+ * program loaded without them would read the wrong fields.
+ */
+function readBtfExt(elf: ElfFile, btf: Btf | undefined): BtfExt | undefined {
+  const section = requireProgbits(elf, '.BTF.ext');
+  if (section === undefined || btf === undefined) return undefined;
+  return BtfExt.parse(section.bytes, btf, { name: elf.name });
+}
+
+function requireProgbits(elf: ElfFile, name: string): ReturnType<ElfFile['section']> {
+  const sections = elf.sections.filter((section) => section.name === name);
+  const [section, second] = sections;
+  if (section === undefined) return undefined;
+  const fail = (problem: string): ObjectFormatError =>
+    new ObjectFormatError(problem, { object: elf.name, section: name });
+  if (second !== undefined) throw fail('there is a second section of that name');
+  if (section.type !== SectionType.PROGBITS) throw fail(`section type ${section.type} holds no contents`);
+  return section;
+}
+
+function byName(elf: ElfFile, maps: readonly MapSpec[]): Map<string, MapSpec> {
+  const named = new Map<string, MapSpec>();
+  for (const map of maps) {
+    if (named.has(map.name)) throw new ObjectFormatError(`two maps are named ${quote(map.name)}`, { object: elf.name });
+    named.set(map.name, map);
+  }
+  return named;
+}
+
+function readFunctions(
+  elf: ElfFile,
+  ranges: FunctionRanges,
+  tables: SideTables,
+  targets: Parameters<typeof readReferences>[2],
+): { programs: Map<string, ProgramSpec>; functions: Map<string, FunctionSpec> } {
+  const all = new Map<string, FunctionSpec>();
+  const called = new Set<string>();
+  const programs = new Map<string, ProgramSpec>();
+  for (const code of ranges.sections) {
+    const sectionName = code.section.name;
+    const references = readReferences(elf, code, targets);
+    for (const range of code.ranges) {
+      const { key, symbol, offset, size } = range;
+      const spec: FunctionSpec = {
+        key,
+        name: symbol.name,
+        section: sectionName,
+        sectionOffset: offset,
+        linkage: linkageOf(symbol.binding),
+        hidden: symbol.visibility === SymbolVisibility.HIDDEN || symbol.visibility === SymbolVisibility.INTERNAL,
+        code: code.section.bytes.subarray(offset, offset + size),
+        littleEndian: elf.littleEndian,
+        references: references.get(range) ?? [],
+        ...tables.of(sectionName, offset, size),
+      };
+      if (all.has(key)) throw duplicate(elf, 'functions', spec);
+      all.set(key, spec);
+      if (code.isText) called.add(key);
+      else if (programs.has(spec.name)) throw duplicate(elf, 'programs', spec);
+      else programs.set(spec.name, programOf(spec));
+      for (const reference of spec.references) {
+        if (reference.kind === 'call' || reference.kind === 'function-address') called.add(reference.function);
+      }
+    }
+  }
+  return { programs, functions: new Map([...all].filter(([key]) => called.has(key))) };
+}
+
+function programOf(spec: FunctionSpec): ProgramSpec {
+  const { rule, target, autoload } = matchSection(spec.section);
+  return new ProgramSpec({
+    name: spec.name,
+    section: spec.section,
+    kind: rule?.kind ?? '',
+    type: rule?.type ?? ProgramType.UNSPEC,
+    attachType: rule?.attachType ?? AttachType.CGROUP_INET_INGRESS,
+    attachTo: target,
+    autoload,
+    flags: rule?.flags ?? 0,
+    function: spec,
+  });
+}
+
+function duplicate(elf: ElfFile, what: string, spec: FunctionSpec): ObjectFormatError {
+  return new ObjectFormatError(`two ${what} are named ${quote(spec.name)}`, {
+    object: elf.name,
+    section: spec.section,
+    offset: spec.sectionOffset,
+  });
+}
+
+function linkageOf(binding: number): FunctionSpec['linkage'] {
+  if (binding === SymbolBinding.LOCAL) return 'static';
+  return binding === SymbolBinding.WEAK ? 'weak' : 'global';
+}
+
+function readVariables(
+  btf: Btf,
+  dataMaps: readonly MapSpec[],
+  dataSections: ReadonlyMap<string, DataSection>,
+): Map<string, VariableSpec> {
+  const variables = new Map<string, VariableSpec>();
+  // Global names are unique; static ones give way to them and to each other.
+  for (const statics of [false, true]) {
+    for (const map of dataMaps) {
+      for (const variable of dataSections.get(map.name)?.variables ?? []) {
+        if (variable.static !== statics) continue;
+        const { name, offset, size, typeId } = variable;
+        const key = variables.has(name) ? placedName(name, map.name, offset) : name;
+        variables.set(key, new VariableSpec({ name: key, map, offset, size, btf, typeId }));
+      }
+    }
+  }
+  return variables;
+}
+
+function readLicense(elf: ElfFile, warnings: string[]): string {
+  const section = elf.section('license');
+  if (section === undefined) return '';
+  const end = section.bytes.indexOf(0);
+  const text = Buffer.from(end < 0 ? section.bytes : section.bytes.subarray(0, end)).toString('utf8');
+  if (text.length <= LICENSE_LENGTH) return text;
+  warnings.push(`the license was cut to ${LICENSE_LENGTH} characters, as libbpf does`);
+  return text.slice(0, LICENSE_LENGTH);
+}
+
+function readKernelVersion(elf: ElfFile): number {
+  const section = elf.section('version');
+  if (section === undefined) return 0;
+  const reader = elf.reader(section);
+  if (reader.length !== 4) throw reader.error(`a version has 4 bytes, not ${reader.length}`);
+  return reader.u32(0);
+}
+
+function findUnsupported(elf: ElfFile, maps: ReadonlyMap<string, MapSpec>): UnsupportedFeature[] {
+  const unsupported: UnsupportedFeature[] = [];
+  for (const section of elf.sections) {
+    if (/^\??\.struct_ops(\.link)?$/.test(section.name) && section.size > 0) {
+      unsupported.push({
+        feature: 'struct_ops maps',
+        explanation: `section ${quote(section.name)} of ${elf.name} defines some`,
+      });
+    }
+  }
+  for (const map of maps.values()) {
+    if (map.slots.length > 0) {
+      unsupported.push({
+        feature: 'initial values of maps of maps and program arrays',
+        explanation: `map ${quote(map.name)} of ${elf.name} has "values"`,
+      });
+    }
+  }
+  return unsupported;
+}

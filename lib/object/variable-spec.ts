@@ -1,0 +1,109 @@
+import type { Btf } from '../btf/index.js';
+import { codecFromBtf, type Codec } from './awaited.js';
+import { UsageError } from '../errors/index.js';
+import type { MapSpec } from './map-spec.js';
+
+/** What a {@link VariableSpec} is made of. */
+export interface VariableSpecOptions {
+  readonly name: string;
+  readonly map: MapSpec;
+  readonly offset: number;
+  readonly size: number;
+  readonly btf: Btf;
+  readonly typeId: number;
+}
+
+/**
+ * A global or static variable of an object. Its value before the load is what the program starts with; the values of
+ * `const volatile` variables are constants to the kernel's verifier, which removes the code they exclude.
+ *
+ * @example
+ * ```js
+ * const spec = ObjectSpec.parse(bytes);
+ * spec.variable('target_uid').value = 1000;
+ * ```
+ */
+export class VariableSpec {
+  readonly name: string;
+  /** The ELF section: `.rodata`, `.data`, `.bss`, … */
+  readonly section: string;
+  /** The name of the data map it lies in. */
+  readonly map: string;
+  /** In bytes, from the start of the map's value. */
+  readonly offset: number;
+  /** In bytes. */
+  readonly size: number;
+  /** BTF id of its type. */
+  readonly typeId: number;
+  /** Cannot change after the load (`.rodata`). */
+  readonly constant: boolean;
+  readonly #map: MapSpec;
+  readonly #btf: Btf;
+  #codec: Codec<unknown> | undefined;
+
+  constructor(options: VariableSpecOptions) {
+    this.name = options.name;
+    this.section = options.map.name;
+    this.map = options.map.name;
+    this.offset = options.offset;
+    this.size = options.size;
+    this.typeId = options.typeId;
+    this.constant = options.map.readOnly;
+    this.#map = options.map;
+    this.#btf = options.btf;
+  }
+
+  /**
+   * What the variable holds when the program is loaded.
+   *
+   * @throws UsageError when the value set does not fit the variable's type; the error's path names the member.
+   */
+  get value(): unknown {
+    const initial = this.#map.initialValue ?? new Uint8Array(this.#end());
+    return this.#codecOfType().decode(this.#view(initial), 0);
+  }
+
+  set value(value: unknown) {
+    const codec = this.#codecOfType();
+    // Into a copy first: a value that fits in part changes nothing.
+    const bytes = new Uint8Array(this.size);
+    const end = this.#end();
+    const initial = this.#map.initialValue;
+    if (initial !== undefined) bytes.set(initial.subarray(this.offset, end));
+    codec.encode(value, new DataView(bytes.buffer), 0, this.name);
+    this.#map.writableInitialValue().set(bytes, this.offset);
+  }
+
+  /** The same variable of a copy of its map. */
+  cloneFor(map: MapSpec): VariableSpec {
+    const { name, offset, size, typeId } = this;
+    return new VariableSpec({ name, offset, size, typeId, map, btf: this.#btf });
+  }
+
+  #codecOfType(): Codec<unknown> {
+    this.#codec ??= codecFromBtf(this.#btf, this.typeId, { littleEndian: this.#btf.littleEndian });
+    if (this.#codec.size > this.size) {
+      throw UsageError.invalidValue(
+        this.name,
+        `its type ${this.#codec.typeName} has ${this.#codec.size} bytes, the variable ${this.size}`,
+      );
+    }
+    return this.#codec;
+  }
+
+  /** Where the variable ends in the map's value, which may have been made smaller. */
+  #end(): number {
+    const end = this.offset + this.size;
+    if (end > this.#map.valueSize) {
+      throw UsageError.invalidValue(
+        this.name,
+        `it lies beyond the ${this.#map.valueSize} bytes that map ${this.map} has since its valueSize was changed`,
+      );
+    }
+    return end;
+  }
+
+  #view(bytes: Uint8Array): DataView {
+    return new DataView(bytes.buffer, bytes.byteOffset + this.offset, this.size);
+  }
+}
