@@ -235,7 +235,7 @@ export class Btf {
         case BtfKind.CONST:
         case BtfKind.RESTRICT:
         case BtfKind.TYPE_TAG:
-          current = this.#sizeOrType(current);
+          current = this.word(current, 2);
           break;
         default:
           return current;
@@ -274,16 +274,18 @@ export class Btf {
     validateTypes(this);
   }
 
+  /** @internal The `index`-th 32-bit word of the type's record: name, info, size or type, and what its kind adds. */
+  word(id: number, index: number): number {
+    if (id < this.startId && this.base !== undefined) return this.base.word(id, index);
+    const at = this.table.offsets[id - this.startId];
+    if (at === undefined) throw this.#outOfRange(id);
+    return this.table.words[at + index] ?? 0;
+  }
+
   /** @internal An error about type `id` (or the whole BTF) that names this object. */
   error(problem: string, id?: number): ObjectFormatError {
     const at = id === undefined ? undefined : this.table.offsets[id - this.startId];
     return this.table.error(problem, at);
-  }
-
-  #sizeOrType(id: number): number {
-    if (id < this.startId && this.base !== undefined) return this.base.#sizeOrType(id);
-    const at = this.table.offsets[id - this.startId];
-    return at === undefined ? 0 : (this.table.words[at + 2] ?? 0);
   }
 
   #nameIndex(): NameIndex {

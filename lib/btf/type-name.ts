@@ -1,0 +1,110 @@
+import { BtfKind, kindName } from './btf-kind.js';
+import type { Btf } from './btf.js';
+
+const deepest = 32;
+const longest = 512;
+
+/**
+ * The type as C spells it, for messages: `struct task_struct`, `const char *`, `int (*)(void *, ...)`. Long and deeply
+ * nested types are cut with `…`; ids that do not exist and malformed types are named, not thrown.
+ *
+ * @example
+ * ```js
+ * typeName(btf, btf.find('bpf_prog', BtfKind.STRUCT)); // 'struct bpf_prog'
+ * ```
+ */
+export function typeName(btf: Btf, id: number): string {
+  const name = declare(btf, id, '', 0);
+  return name.length > longest ? `${name.slice(0, longest)}…` : name;
+}
+
+/** `declarator` is what stands where a variable's name would: `*`, `(*)[4]`. */
+function declare(btf: Btf, id: number, declarator: string, depth: number): string {
+  if (depth > deepest || declarator.length > longest) return joined('…', declarator);
+  if (id < 0 || id >= btf.endId) return joined(`(no type ${id})`, declarator);
+  const type = btf.type(id);
+  switch (type.kind) {
+    case BtfKind.VOID:
+      return joined('void', declarator);
+    case BtfKind.INT:
+    case BtfKind.FLOAT:
+    case BtfKind.TYPEDEF:
+      return joined(type.name, declarator);
+    case BtfKind.STRUCT:
+      return joined(`struct ${type.name === '' ? '(anonymous)' : type.name}`, declarator);
+    case BtfKind.UNION:
+      return joined(`union ${type.name === '' ? '(anonymous)' : type.name}`, declarator);
+    case BtfKind.ENUM:
+    case BtfKind.ENUM64:
+      return joined(`enum ${type.name === '' ? '(anonymous)' : type.name}`, declarator);
+    case BtfKind.FWD:
+      return joined(`${type.union ? 'union' : 'struct'} ${type.name}`, declarator);
+    case BtfKind.PTR: {
+      const target = targetKind(btf, type.type);
+      const pointer = `*${declarator}`;
+      const wrapped = target === BtfKind.ARRAY || target === BtfKind.FUNC_PROTO ? `(${pointer})` : pointer;
+      return declare(btf, type.type, wrapped, depth + 1);
+    }
+    case BtfKind.CONST:
+      return qualified(btf, type.type, 'const', declarator, depth);
+    case BtfKind.VOLATILE:
+      return qualified(btf, type.type, 'volatile', declarator, depth);
+    case BtfKind.RESTRICT:
+      return qualified(btf, type.type, 'restrict', declarator, depth);
+    case BtfKind.TYPE_TAG:
+      return declare(btf, type.type, declarator, depth + 1);
+    case BtfKind.ARRAY:
+      return declare(btf, type.elementType, `${declarator}[${type.length}]`, depth + 1);
+    case BtfKind.FUNC_PROTO: {
+      // As a rule a handful; a file can claim 65,535.
+      const parameters = type.parameters
+        .slice(0, 16)
+        .map((parameter, index) =>
+          parameter.type === 0 && index === type.parameters.length - 1
+            ? '...'
+            : depth > 3
+              ? '…'
+              : declare(btf, parameter.type, '', depth + 1),
+        );
+      if (type.parameters.length > parameters.length) parameters.push('…');
+      const list = parameters.length === 0 ? 'void' : parameters.join(', ');
+      return declare(btf, type.returnType, `${declarator}(${list})`, depth + 1);
+    }
+    case BtfKind.FUNC:
+    case BtfKind.VAR:
+      return declare(btf, type.type, type.name + declarator, depth + 1);
+    case BtfKind.DATASEC:
+    case BtfKind.DECL_TAG:
+      return `${kindName(type.kind)} ${type.name}`;
+  }
+}
+
+/** A qualifier of a pointer stands behind its asterisk, any other before the type. */
+function qualified(btf: Btf, id: number, qualifier: string, declarator: string, depth: number): string {
+  return targetKind(btf, id) === BtfKind.PTR
+    ? declare(btf, id, joined(qualifier, declarator).trim(), depth + 1)
+    : `${qualifier} ${declare(btf, id, declarator, depth + 1)}`;
+}
+
+/** The kind behind qualifiers and tags, but not typedefs, which have names. */
+function targetKind(btf: Btf, id: number): BtfKind | undefined {
+  let current = id;
+  for (let depth = 0; depth < deepest && current < btf.endId; depth++) {
+    const type = btf.type(current);
+    switch (type.kind) {
+      case BtfKind.CONST:
+      case BtfKind.VOLATILE:
+      case BtfKind.RESTRICT:
+      case BtfKind.TYPE_TAG:
+        current = type.type;
+        break;
+      default:
+        return type.kind;
+    }
+  }
+  return undefined;
+}
+
+function joined(specifier: string, declarator: string): string {
+  return declarator === '' ? specifier : `${specifier} ${declarator}`;
+}
