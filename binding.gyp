@@ -1,0 +1,36 @@
+{
+  # The addon of Linux; elsewhere nothing is built and the package still installs and parses objects.
+  "targets": [
+    {
+      "target_name": "node_ebpf",
+      "conditions": [
+        ["OS=='linux'", {
+          "type": "loadable_module",
+          "sources": [
+            "native/addon.cc",
+            "native/call.cc",
+            "native/environment.cc",
+            "native/event_thread.cc",
+            "native/map_operations.cc",
+            "native/mapping.cc",
+            "native/requests.cc",
+            "native/ring.cc",
+            "native/system.cc",
+            "native/table.cc"
+          ],
+          "defines": [
+            "NAPI_VERSION=8",
+            "NAPI_DISABLE_CPP_EXCEPTIONS",
+            "NODE_API_NO_EXTERNAL_BUFFERS_ALLOWED"
+          ],
+          "cflags": ["-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wconversion", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections"],
+          "cflags_cc!": ["-std=gnu++17", "-std=gnu++20"],
+          "cflags_cc": ["-std=c++17", "-fno-exceptions", "-fno-rtti"],
+          "ldflags": ["-Wl,--gc-sections", "-Wl,-z,relro,-z,now"]
+        }, {
+          "type": "none"
+        }]
+      ]
+    }
+  ]
+}

@@ -1,0 +1,223 @@
+#include "ring.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <memory>
+#include <new>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "arguments.h"
+#include "entries.h"
+#include "event_thread.h"
+
+namespace ebpf {
+
+namespace {
+
+// A record's header: its length with two bits, and the page offset that the kernel needs.
+constexpr uint64_t kHeaderSize = 8;
+constexpr uint32_t kBusy = 1U << 31;
+constexpr uint32_t kDiscarded = 1U << 30;
+
+// A frame's header: u32 length, u16 source, u16 flags.
+constexpr uint64_t kFrameHeaderSize = 8;
+
+constexpr uint64_t Aligned(uint64_t size) { return (size + 7) & ~uint64_t{7}; }
+
+}  // namespace
+
+Ring::Ring(napi_env env, Environment& environment, uint32_t data_size)
+    : Resource(Kind::kRing), env_(env), environment_(environment), page_size_(PageSize()), data_size_(data_size) {}
+
+Ring::~Ring() {
+  SetReferenced(false);
+  if (registered_ && environment_.events != nullptr) environment_.events->Remove(descriptor_);
+  if (on_ready_ != nullptr) napi_delete_reference(env_, on_ready_);
+  if (consumer_ != nullptr) munmap(consumer_, page_size_);
+  if (producer_ != nullptr) munmap(const_cast<uint64_t*>(producer_), page_size_ + 2 * data_size_);
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+int64_t Ring::Open(napi_env env, Environment& environment, const Descriptor& map, napi_value on_ready) {
+  if (map.shape().type != kRingBuffer) return -EINVAL;
+  std::unique_ptr<Ring> ring(new (std::nothrow) Ring(env, environment, map.shape().max_entries));
+  if (ring == nullptr) return -ENOMEM;
+  if (const int error = ring->Map(map)) return error;
+  if (napi_create_reference(env, on_ready, 1, &ring->on_ready_) != napi_ok) return -ENOMEM;
+  int error = 0;
+  EventThread* events = environment.Events(&error);
+  if (events == nullptr) return error;
+  if (error = events->Add(ring->descriptor_); error < 0) return error;
+  ring->registered_ = true;
+  Ring* opened = ring.get();
+  const int64_t token = environment.table.Insert(ring.release());
+  if (token >= 0) opened->token_ = token;
+  return token;
+}
+
+int Ring::Map(const Descriptor& map) {
+  descriptor_ = fcntl(map.number(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  if (descriptor_ < 0) return -errno;
+  void* consumer = mmap(nullptr, page_size_, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor_, 0);
+  if (consumer == MAP_FAILED) return -errno;
+  consumer_ = static_cast<uint64_t*>(consumer);
+  void* producer = mmap(nullptr, page_size_ + 2 * data_size_, PROT_READ, MAP_SHARED, descriptor_,
+                        static_cast<off_t>(page_size_));
+  if (producer == MAP_FAILED) return -errno;
+  producer_ = static_cast<const uint64_t*>(producer);
+  data_ = static_cast<const uint8_t*>(producer) + page_size_;
+  return 0;
+}
+
+Ring* Ring::Find(const Environment& environment, int64_t token) {
+  Resource* resource = environment.table.Find(token);
+  return resource != nullptr && resource->kind() == Kind::kRing ? static_cast<Ring*>(resource) : nullptr;
+}
+
+int64_t Ring::Drain(uint8_t* destination, size_t size, Report* report) {
+  *report = {0, 0, 0};
+  uint64_t position = __atomic_load_n(consumer_, __ATOMIC_RELAXED);
+  const uint64_t start = position;
+  uint64_t end = __atomic_load_n(producer_, __ATOMIC_ACQUIRE);
+  uint64_t used = 0;
+  int64_t error = 0;
+  for (;;) {
+    if (position == end) {
+      // Also what arrived since: otherwise `more` would be out of date as often as not.
+      end = __atomic_load_n(producer_, __ATOMIC_ACQUIRE);
+      if (position == end) break;
+    }
+    const uint8_t* header = data_ + (position & (data_size_ - 1));
+    const uint32_t word = __atomic_load_n(reinterpret_cast<const uint32_t*>(header), __ATOMIC_ACQUIRE);
+    if ((word & kBusy) != 0) break;
+    const uint64_t length = word & ~(kBusy | kDiscarded);
+    const uint64_t step = Aligned(kHeaderSize + length);
+    if (step > end - position || step > data_size_) {
+      error = -EIO;
+      break;
+    }
+    if ((word & kDiscarded) == 0) {
+      const uint64_t frame = kFrameHeaderSize + Aligned(length);
+      if (frame > size - used) {
+        report->more = 1;
+        if (report->records == 0) report->needed = static_cast<uint32_t>(frame);
+        break;
+      }
+      uint8_t* place = destination + used;
+      const uint64_t frame_header = length;  // source 0, no flags
+      memcpy(place, &frame_header, sizeof frame_header);
+      memcpy(place + kFrameHeaderSize, header + kHeaderSize, length);
+      memset(place + kFrameHeaderSize + length, 0, Aligned(length) - length);
+      used += frame;
+      report->records++;
+    }
+    position += step;
+  }
+  if (position != start) __atomic_store_n(consumer_, position, __ATOMIC_RELEASE);
+  return error < 0 && used == 0 ? error : static_cast<int64_t>(used);
+}
+
+int Ring::Arm() {
+  // Without a thread the environment is ending.
+  return environment_.events == nullptr ? -ECANCELED : environment_.events->Arm(descriptor_, token_);
+}
+
+uint64_t Ring::Pending() const {
+  return __atomic_load_n(producer_, __ATOMIC_ACQUIRE) - __atomic_load_n(consumer_, __ATOMIC_RELAXED);
+}
+
+void Ring::SetReferenced(bool referenced) {
+  if (referenced == referenced_ || environment_.events == nullptr) return;
+  referenced_ = referenced;
+  if (referenced) {
+    environment_.events->Reference();
+  } else {
+    environment_.events->Unreference();
+  }
+}
+
+void Ring::CallReady() {
+  napi_env env = env_;  // the callback may close this ring
+  napi_handle_scope scope = nullptr;
+  napi_value function = nullptr;
+  napi_value receiver = nullptr;
+  if (napi_open_handle_scope(env, &scope) != napi_ok) return;
+  if (napi_get_reference_value(env, on_ready_, &function) == napi_ok && function != nullptr &&
+      napi_get_undefined(env, &receiver) == napi_ok &&
+      napi_call_function(env, receiver, function, 0, nullptr, nullptr) == napi_pending_exception) {
+    // Node would drop an exception here with a deprecation warning; it belongs in 'uncaughtException'.
+    napi_value exception = nullptr;
+    if (napi_get_and_clear_last_exception(env, &exception) == napi_ok) napi_fatal_exception(env, exception);
+  }
+  napi_close_handle_scope(env, scope);
+}
+
+namespace {
+
+// map, callback
+napi_value OpenEntry(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  const Descriptor* map = arguments.environment().table.FindDescriptor(arguments.Integer(0), Kind::kMap);
+  if (map == nullptr) return arguments.Return(-EBADF);
+  napi_value on_ready = arguments.Function(1);
+  if (on_ready == nullptr) return arguments.Return(-EINVAL);
+  return arguments.Return(Ring::Open(env, arguments.environment(), *map, on_ready));
+}
+
+// ring, destination, Uint32Array of three
+napi_value DrainEntry(napi_env env, napi_callback_info info) {
+  const Arguments<3> arguments(env, info);
+  Ring* ring = Ring::Find(arguments.environment(), arguments.Integer(0));
+  if (ring == nullptr) return arguments.Return(-EBADF);
+  Bytes destination;
+  uint32_t* numbers = nullptr;
+  size_t length = 0;
+  if (!arguments.GetBytes(1, &destination) || destination.absent ||
+      !ReadArray(env, arguments[2], napi_uint32_array, &numbers, &length) || length < 3) {
+    return arguments.Return(-EINVAL);
+  }
+  Ring::Report report = {};
+  const int64_t result = ring->Drain(destination.data, destination.size, &report);
+  numbers[0] = report.records;
+  numbers[1] = report.more;
+  numbers[2] = report.needed;
+  return arguments.Return(result);
+}
+
+// ring
+napi_value ArmEntry(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  Ring* ring = Ring::Find(arguments.environment(), arguments.Integer(0));
+  return arguments.Return(ring == nullptr ? -EBADF : ring->Arm());
+}
+
+// ring
+napi_value PendingEntry(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  const Ring* ring = Ring::Find(arguments.environment(), arguments.Integer(0));
+  return arguments.Return(ring == nullptr ? -EBADF : static_cast<int64_t>(ring->Pending()));
+}
+
+// ring, whether it keeps the event loop alive
+napi_value ReferenceEntry(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  Ring* ring = Ring::Find(arguments.environment(), arguments.Integer(0));
+  if (ring == nullptr) return arguments.Return(-EBADF);
+  ring->SetReferenced(arguments.Boolean(1));
+  return arguments.Return(0);
+}
+
+}  // namespace
+
+const Entry kRingEntries[] = {
+    {"ringOpen", OpenEntry},
+    {"ringDrain", DrainEntry},
+    {"ringArm", ArmEntry},
+    {"ringPending", PendingEntry},
+    {"ringReference", ReferenceEntry},
+    {nullptr, nullptr},
+};
+
+}  // namespace ebpf

@@ -1,0 +1,90 @@
+#include "table.h"
+
+#include <cerrno>
+#include <unistd.h>
+
+namespace ebpf {
+
+namespace {
+
+// A token is generation * 2^20 + index: positive, below 2^53, and a small integer for V8 through the first generations.
+constexpr unsigned kIndexBits = 20;
+constexpr uint32_t kSlots = 1U << kIndexBits;
+
+}  // namespace
+
+Descriptor::~Descriptor() { close(descriptor_); }
+
+void Descriptor::EndUse() {
+  if (--uses_ == 0 && closed_) Destroy();
+}
+
+void Descriptor::Close(Destroyer destroyer, void* argument) {
+  closed_ = true;
+  destroyer_ = destroyer;
+  argument_ = argument;
+  if (uses_ == 0) Destroy();
+}
+
+void Descriptor::Destroy() {
+  if (destroyer_ != nullptr) {
+    destroyer_(this, argument_);
+  } else {
+    delete this;
+  }
+}
+
+int64_t Table::Insert(Resource* resource) {
+  uint32_t index = 0;
+  if (!free_.empty()) {
+    index = free_.back();
+    free_.pop_back();
+  } else if (slots_.size() < kSlots) {
+    index = static_cast<uint32_t>(slots_.size());
+    slots_.push_back({nullptr, 1});
+  } else {
+    delete resource;
+    return -ENFILE;
+  }
+  slots_[index].resource = resource;
+  return (static_cast<int64_t>(slots_[index].generation) << kIndexBits) | index;
+}
+
+Resource* Table::Find(int64_t token) const {
+  if (token < 0) return nullptr;
+  const auto index = static_cast<uint32_t>(token & (kSlots - 1));
+  if (index >= slots_.size() || slots_[index].generation != token >> kIndexBits) return nullptr;
+  return slots_[index].resource;
+}
+
+Descriptor* Table::FindDescriptor(int64_t token, Kind kind) const {
+  Resource* resource = Find(token);
+  if (resource == nullptr || resource->kind() >= Kind::kMapping) return nullptr;
+  if (kind != Kind::kNone && resource->kind() != kind) return nullptr;
+  return static_cast<Descriptor*>(resource);
+}
+
+Resource* Table::Remove(int64_t token) {
+  Resource* resource = Find(token);
+  if (resource != nullptr) Free(static_cast<uint32_t>(token & (kSlots - 1)));
+  return resource;
+}
+
+Resource* Table::RemoveAny() {
+  while (!slots_.empty()) {
+    Resource* resource = slots_.back().resource;
+    slots_.pop_back();
+    if (resource != nullptr) return resource;
+  }
+  free_.clear();
+  return nullptr;
+}
+
+void Table::Free(uint32_t index) {
+  Slot& slot = slots_[index];
+  slot.resource = nullptr;
+  slot.generation = slot.generation == UINT32_MAX ? 1 : slot.generation + 1;
+  free_.push_back(index);
+}
+
+}  // namespace ebpf
