@@ -1,0 +1,45 @@
+import type { Layout } from './layout.js';
+
+/**
+ * Turns the bytes of one C type into a JavaScript value and back. `Value` is what decoding gives; `Input` what encoding
+ * takes, which is a little more: a 64-bit field that decodes to a bigint takes a safe integer too.
+ */
+export interface Codec<Value, Input = Value> {
+  /** How C spells the type, for messages. */
+  readonly typeName: string;
+  /** Bytes. Of a struct that ends in a flexible array: without the array, as `sizeof` counts. */
+  readonly size: number;
+  /** Bytes; a power of two. */
+  readonly alignment: number;
+  readonly layout: Layout;
+  /**
+   * The value at `offset`; it shares no memory with `view`.
+   *
+   * `length` is the record's length in bytes, when the caller knows it: a shorter record than the type throws
+   * {@link UsageError}, and a flexible array at the end of the type takes the whole elements that the rest of the
+   * record holds. Without `length` a flexible array is empty.
+   */
+  decode(view: DataView, offset: number, length?: number): Value;
+  /**
+   * Writes all `size` bytes at `offset`, padding as zeros. `path` is what the value is called in errors, by default
+   * `value`. Throws {@link UsageError} with the path of the field that is missing, unknown, of the wrong kind or out of
+   * range; the bytes may then be half written.
+   */
+  encode(value: Input, view: DataView, offset: number, path?: string): void;
+}
+
+/**
+ * The JavaScript type that a codec decodes to.
+ *
+ * @example
+ * ```ts
+ * const Exec = struct('event', { ts: u64, pid: u32, comm: cstr(16) });
+ * type Exec = Infer<typeof Exec>; // { ts: bigint; pid: number; comm: string }
+ * ```
+ */
+export type Infer<C> = C extends { decode(view: DataView, offset: number, length?: number): infer Value }
+  ? Value
+  : never;
+
+/** The JavaScript type that a codec encodes: {@link Infer}, with 64-bit fields also as numbers. */
+export type InferInput<C> = C extends Codec<infer _Value, infer Input> ? Input : never;

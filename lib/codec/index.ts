@@ -1,0 +1,34 @@
+export * from './boot-time.js';
+export * from './check-layout.js';
+export * from './codec.js';
+export {
+  array,
+  be16,
+  be32,
+  be64,
+  bool,
+  bytes,
+  cstr,
+  f32,
+  f64,
+  i16,
+  i32,
+  i64,
+  i8,
+  pointer,
+  struct,
+  u16,
+  u32,
+  u64,
+  u8,
+  type StructFields,
+  type StructInput,
+  type StructOptions,
+  type StructValue,
+  type WideIntegerCodec,
+} from './declared.js';
+export * from './from-btf.js';
+export type { BtfLayoutOptions } from './btf-layouts.js';
+export * from './json-replacer.js';
+export { LayoutCodec, type LayoutCodecOptions } from './layout-codec.js';
+export type * from './layout.js';

@@ -1,0 +1,76 @@
+import { UsageError } from '../errors/index.js';
+import type { Codec } from './codec.js';
+import { compile, type CompiledLayout } from './compile.js';
+import { leastLength, type Layout } from './layout.js';
+import { pathAt, UnsafeInteger } from './unsafe-integer.js';
+
+export interface LayoutCodecOptions {
+  /** The byte order of the data; by default this machine's. */
+  readonly littleEndian?: boolean;
+  /** False: never generate code. By default code is generated where the process allows it. */
+  readonly generateCode?: boolean;
+}
+
+/** This machine's byte order, which is its kernel's too. */
+export const hostIsLittleEndian: boolean = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+
+/** The codec of a layout. Nothing is compiled before the first value. */
+export class LayoutCodec<Value, Input = Value> implements Codec<Value, Input> {
+  readonly layout: Layout;
+  readonly littleEndian: boolean;
+  readonly #generateCode: boolean | undefined;
+  readonly #leastLength: number;
+  #compiled: CompiledLayout | undefined;
+
+  constructor(layout: Layout, options: LayoutCodecOptions = {}) {
+    this.layout = layout;
+    this.littleEndian = options.littleEndian ?? hostIsLittleEndian;
+    this.#generateCode = options.generateCode;
+    this.#leastLength = leastLength(layout);
+  }
+
+  get typeName(): string {
+    return this.layout.typeName;
+  }
+
+  get size(): number {
+    return this.layout.size;
+  }
+
+  get alignment(): number {
+    return this.layout.alignment;
+  }
+
+  decode(view: DataView, offset: number, length?: number): Value {
+    if (length !== undefined && length < this.#leastLength) throw this.#tooShort(length);
+    const { decode } = this.#compiled ?? this.#compile();
+    try {
+      // The layout decides what the value is, and whoever made this codec named that type.
+      return decode(view, offset, length ?? 0) as Value;
+    } catch (error) {
+      throw error instanceof UnsafeInteger ? this.#unsafe(error, offset) : error;
+    }
+  }
+
+  encode(value: Input, view: DataView, offset: number, path = 'value'): void {
+    const { encode } = this.#compiled ?? this.#compile();
+    encode(value, view, offset, path, undefined);
+  }
+
+  #compile(): CompiledLayout {
+    this.#compiled = compile(this.layout, this.littleEndian, this.#generateCode);
+    return this.#compiled;
+  }
+
+  #tooShort(length: number): UsageError {
+    return UsageError.invalidValue(
+      'record',
+      `it has ${length} bytes, ${this.typeName} takes ${this.#leastLength}; is it a record of another type?`,
+    );
+  }
+
+  #unsafe(error: UnsafeInteger, offset: number): UsageError {
+    const problem = `${error.value} cannot be a number without rounding; decode it as 'bigint' or 'string'`;
+    return UsageError.invalidValue(`value${pathAt(this.layout, error.offset - offset)}`, problem);
+  }
+}
