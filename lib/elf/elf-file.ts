@@ -29,6 +29,7 @@ export class ElfFile {
   readonly sections: readonly ElfSection[];
   readonly #byName = new Map<string, ElfSection>();
   #symbols: readonly ElfSymbol[] | undefined;
+  #relocationSections: Map<number, ElfSection[]> | undefined;
 
   private constructor(reader: ByteReader) {
     this.name = reader.object;
@@ -83,12 +84,10 @@ export class ElfFile {
    * @throws ObjectFormatError when a relocation section is malformed or names a symbol that does not exist.
    */
   relocations(target: ElfSection): readonly ElfRelocation[] {
+    this.#relocationSections ??= relocationSections(this.sections);
     const relocations: ElfRelocation[] = [];
-    for (const section of this.sections) {
-      if (section.info !== target.index) continue;
-      if (section.type === SectionType.REL || section.type === SectionType.RELA) {
-        this.#readRelocations(section, relocations);
-      }
+    for (const section of this.#relocationSections.get(target.index) ?? []) {
+      this.#readRelocations(section, relocations);
     }
     return relocations;
   }
@@ -185,6 +184,18 @@ export class ElfFile {
       });
     }
   }
+}
+
+/** The sections that hold relocations, by the index of the section they relocate. */
+function relocationSections(sections: readonly ElfSection[]): Map<number, ElfSection[]> {
+  const byTarget = new Map<number, ElfSection[]>();
+  for (const section of sections) {
+    if (section.type !== SectionType.REL && section.type !== SectionType.RELA) continue;
+    const others = byTarget.get(section.info);
+    if (others === undefined) byTarget.set(section.info, [section]);
+    else others.push(section);
+  }
+  return byTarget;
 }
 
 function readSections(reader: ByteReader): ElfSection[] {

@@ -1,7 +1,8 @@
 import type { Btf } from '../btf/index.js';
-import { SymbolType, type ElfFile, type ElfSection } from '../elf/index.js';
+import { SymbolType, type ElfFile, type ElfRelocation, type ElfSection } from '../elf/index.js';
 import { ObjectFormatError, quote } from '../errors/index.js';
 import type { DataSection } from './data-section.js';
+import { lowerBound } from './lower-bound.js';
 import { readMapDefinition } from './map-definition.js';
 import type { MapSlot, MapSpec } from './map-spec.js';
 
@@ -61,37 +62,38 @@ export function readDeclaredMaps(
 class InitialSlots {
   readonly #elf: ElfFile;
   readonly #section: ElfSection;
-  readonly #left: Map<number, number>;
+  readonly #relocations: readonly ElfRelocation[];
+  readonly #taken = new Set<number>();
 
   constructor(elf: ElfFile, section: ElfSection) {
     this.#elf = elf;
     this.#section = section;
-    this.#left = new Map(elf.relocations(section).map(({ offset, symbolIndex }) => [offset, symbolIndex]));
+    this.#relocations = [...elf.relocations(section)].sort((a, b) => a.offset - b.offset);
   }
 
   take(start: number, end: number, ofPrograms: boolean): MapSlot[] {
     const slots: MapSlot[] = [];
-    for (const [offset, symbolIndex] of this.#left) {
-      if (offset < start || offset + POINTER_SIZE > end) continue;
+    const first = lowerBound(this.#relocations.length, (index) => (this.#relocations[index]?.offset ?? 0) < start);
+    for (let index = first; index < this.#relocations.length; index++) {
+      const relocation = this.#relocations[index];
+      if (relocation === undefined || relocation.offset + POINTER_SIZE > end) break;
+      const { offset } = relocation;
       if ((offset - start) % POINTER_SIZE !== 0) throw this.#error('a value is not aligned', offset);
-      const symbol = this.#elf.symbols[symbolIndex];
+      const symbol = this.#elf.symbols[relocation.symbolIndex];
       const fits = ofPrograms ? symbol?.type === SymbolType.FUNC : symbol?.section === this.#section;
       if (symbol === undefined || !fits || symbol.name === '') {
         throw this.#error(`a value is not a ${ofPrograms ? 'program' : 'map'} of this object`, offset);
       }
-      slots.push({
-        index: (offset - start) / POINTER_SIZE,
-        kind: ofPrograms ? 'program' : 'map',
-        name: symbol.name,
-      });
-      this.#left.delete(offset);
+      if (this.#taken.has(offset)) throw this.#error('two maps or relocations claim one value', offset);
+      this.#taken.add(offset);
+      slots.push({ index: (offset - start) / POINTER_SIZE, kind: ofPrograms ? 'program' : 'map', name: symbol.name });
     }
-    return slots.sort((a, b) => a.index - b.index);
+    return slots;
   }
 
   requireAllTaken(): void {
-    for (const offset of this.#left.keys()) {
-      throw this.#error('a relocation lies outside the "values" of every map', offset);
+    for (const { offset } of this.#relocations) {
+      if (!this.#taken.has(offset)) throw this.#error('a relocation lies outside the "values" of every map', offset);
     }
   }
 

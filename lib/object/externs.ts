@@ -1,5 +1,5 @@
 import { BtfKind, BtfLinkage, type Btf } from '../btf/index.js';
-import { SectionIndex, SymbolBinding, SymbolType, type ElfFile } from '../elf/index.js';
+import { SectionIndex, SymbolBinding, type ElfFile } from '../elf/index.js';
 import { externSections } from './data-section.js';
 import type { ExternSpec } from './extern-spec.js';
 
@@ -14,7 +14,7 @@ export function readExterns(elf: ElfFile, btf: Btf | undefined): Map<string, Ext
   let declarations: Map<string, Declaration> | undefined;
   for (const symbol of elf.symbols) {
     const { name, binding } = symbol;
-    if (symbol.sectionIndex !== SectionIndex.UNDEF || symbol.type !== SymbolType.NOTYPE || name === '') continue;
+    if (symbol.sectionIndex !== SectionIndex.UNDEF || name === '') continue;
     if (binding !== SymbolBinding.GLOBAL && binding !== SymbolBinding.WEAK) continue;
     declarations ??= readDeclarations(btf);
     const declaration = declarations.get(name);

@@ -62,7 +62,14 @@ export class FunctionRanges {
 export function readFunctionRanges(elf: ElfFile): FunctionRanges {
   const bySection = new Map<ElfSection, ElfSymbol[]>();
   const uses = new Map<string, number>();
-  for (const section of elf.sections) if (isCodeSection(section)) bySection.set(section, []);
+  for (const section of elf.sections) {
+    if (!isCodeSection(section)) continue;
+    // BTF.ext and programs know a section by its name.
+    if (elf.section(section.name) !== section) {
+      throw new ObjectFormatError('a second section of that name', { object: elf.name, section: section.name });
+    }
+    bySection.set(section, []);
+  }
   if (bySection.size > 0 && elf.symbols.length === 0) {
     throw new ObjectFormatError('there is code but no symbol table: the file was stripped', { object: elf.name });
   }

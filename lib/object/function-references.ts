@@ -1,5 +1,11 @@
-import type { ElfFile, ElfRelocation, ElfSection, ElfSymbol } from '../elf/index.js';
-import { SectionIndex } from '../elf/index.js';
+import {
+  SectionIndex,
+  SymbolBinding,
+  type ElfFile,
+  type ElfRelocation,
+  type ElfSection,
+  type ElfSymbol,
+} from '../elf/index.js';
 import { ObjectFormatError, quote } from '../errors/index.js';
 import { INSTRUCTION_SIZE, type CodeSection, type FunctionRange, type FunctionRanges } from './function-ranges.js';
 import type { Reference } from './reference.js';
@@ -135,7 +141,8 @@ class ReferenceReader {
     if (symbol.sectionIndex === SectionIndex.COMMON) {
       throw this.#error(`variable ${name} is a common symbol: initialize it, or compile with -fno-common`, at);
     }
-    if (symbol.sectionIndex !== SectionIndex.UNDEF || symbol.name === '') {
+    const isExtern = symbol.sectionIndex === SectionIndex.UNDEF && symbol.binding !== SymbolBinding.LOCAL;
+    if (!isExtern || symbol.name === '') {
       throw this.#error(`symbol ${name} has no place that code can refer to`, at);
     }
     if (opcode === LOAD_IMMEDIATE_64 && immediate !== 0) {

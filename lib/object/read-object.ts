@@ -2,9 +2,9 @@ import { basename } from 'node:path';
 
 import { AttachType, ProgramType } from '../abi/index.js';
 import { Btf } from '../btf/index.js';
-import { BtfExt } from './awaited.js';
-import { ElfFile, ElfMachine, ElfType, SectionType } from '../elf/index.js';
+import { ElfFile, ElfMachine, ElfType, SectionType, SymbolBinding, SymbolVisibility } from '../elf/index.js';
 import { ObjectFormatError, quote } from '../errors/index.js';
+import { BtfExt } from './awaited.js';
 import { readDataMaps } from './data-maps.js';
 import { readDataSections, type DataSection } from './data-section.js';
 import { readDeclaredMaps } from './declared-maps.js';
@@ -19,7 +19,6 @@ import type { ObjectSpecOptions, UnsupportedFeature } from './object-spec.js';
 import { ProgramSpec } from './program-spec.js';
 import { matchSection } from './section-table.js';
 import { SideTables } from './side-tables.js';
-import { SymbolBinding, SymbolVisibility } from '../elf/index.js';
 import { VariableSpec } from './variable-spec.js';
 
 /** What libbpf keeps of a license, its NUL not counted. */
@@ -79,6 +78,23 @@ function checkHeader(elf: ElfFile): void {
       `ELF machine ${elf.machine}: the object is not compiled for BPF (machine ${ElfMachine.BPF}): use clang --target=bpf`,
       { object: elf.name, offset: 18 },
     );
+  }
+  checkOverlaps(elf);
+}
+
+/** No compiler lets sections overlap; reading overlapping ones could take the square of the file's size. */
+function checkOverlaps(elf: ElfFile): void {
+  const sections = elf.sections
+    .filter((section) => section.bytes.byteLength > 0)
+    .sort((a, b) => a.offset - b.offset || a.index - b.index);
+  for (const [index, section] of sections.entries()) {
+    const next = sections[index + 1];
+    if (next !== undefined && next.offset < section.offset + section.size) {
+      throw new ObjectFormatError(`its bytes overlap those of section ${quote(section.name)}`, {
+        object: elf.name,
+        section: next.name,
+      });
+    }
   }
 }
 
@@ -158,6 +174,10 @@ function readFunctions(
         if (reference.kind === 'call' || reference.kind === 'function-address') called.add(reference.function);
       }
     }
+  }
+  // A static function in a program's section is a program unless others call it.
+  for (const { name, function: spec } of [...programs.values()]) {
+    if (spec.linkage === 'static' && called.has(spec.key)) programs.delete(name);
   }
   return { programs, functions: new Map([...all].filter(([key]) => called.has(key))) };
 }

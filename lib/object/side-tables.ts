@@ -2,6 +2,7 @@ import { BtfKind, type Btf } from '../btf/index.js';
 import type { BtfExt } from './awaited.js';
 import { ObjectFormatError } from '../errors/index.js';
 import type { CoreRelocationTable, LineTable } from './function-spec.js';
+import { lowerBound } from './lower-bound.js';
 
 /** What BTF.ext says about one function. */
 export interface FunctionTables {
@@ -80,22 +81,11 @@ function ascending(offsets: Uint32Array, others: readonly Uint32Array[]): Column
 
 function rows(columns: Columns | undefined, start: number, size: number): Columns {
   if (columns === undefined) return { offsets: noRows, others: [] };
-  const first = lowerBound(columns.offsets, start);
-  const last = lowerBound(columns.offsets, start + size);
+  const { offsets } = columns;
+  const first = lowerBound(offsets.length, (row) => (offsets[row] ?? 0) < start);
+  const last = lowerBound(offsets.length, (row) => (offsets[row] ?? 0) < start + size);
   return {
-    offsets: columns.offsets.slice(first, last).map((offset) => offset - start),
+    offsets: offsets.slice(first, last).map((offset) => offset - start),
     others: columns.others.map((column) => column.subarray(first, last)),
   };
-}
-
-/** The first row whose offset is not below `value`. */
-function lowerBound(offsets: Uint32Array, value: number): number {
-  let low = 0;
-  let high = offsets.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((offsets[middle] ?? 0) < value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
