@@ -37,7 +37,7 @@ export function readDataMaps(
     const dataSection = dataSections.get(section.name);
     const readOnly = section.name === '.rodata' || section.name.startsWith('.rodata.');
     // Only variables that user space can name are worth mapping; a section of nothing but statics stays private.
-    const mappable = dataSection?.variables.some((variable) => !variable.static) === true;
+    const mappable = dataSection?.variables.some((variable) => !variable.static && !variable.hidden) === true;
     maps.push(
       new MapSpec({
         name: section.name,

@@ -1,6 +1,12 @@
-import type { Btf } from '../btf/index.js';
-import { BtfKind } from '../btf/index.js';
-import { SymbolBinding, SymbolType, type ElfFile, type ElfSection, type ElfSymbol } from '../elf/index.js';
+import { BtfKind, BtfLinkage, type Btf } from '../btf/index.js';
+import {
+  SymbolBinding,
+  SymbolType,
+  SymbolVisibility,
+  type ElfFile,
+  type ElfSection,
+  type ElfSymbol,
+} from '../elf/index.js';
 import { ObjectFormatError, quote } from '../errors/index.js';
 
 /** A variable where it lies in its section. */
@@ -11,6 +17,8 @@ export interface SectionVariable {
   /** BTF id of its type. */
   readonly typeId: number;
   readonly static: boolean;
+  /** Its symbol is hidden: only this object may name it. */
+  readonly hidden: boolean;
   /** In bytes, from the start of the section. */
   readonly offset: number;
   readonly size: number;
@@ -68,7 +76,7 @@ function readVariables(
   for (const entry of type.entries) {
     const variable = btf.type(entry.type);
     if (variable.kind !== BtfKind.VAR) continue;
-    const isStatic = variable.linkage === 0;
+    const isStatic = variable.linkage === BtfLinkage.STATIC;
     const symbol = isStatic ? undefined : symbols.get(section.index)?.get(variable.name);
     if (symbol === undefined && !isStatic && !complete) {
       throw new ObjectFormatError(`variable ${quote(variable.name)} of the BTF has no symbol in this section`, {
@@ -88,6 +96,7 @@ function readVariables(
       variableId: entry.type,
       typeId: variable.type,
       static: isStatic,
+      hidden: symbol?.visibility === SymbolVisibility.HIDDEN || symbol?.visibility === SymbolVisibility.INTERNAL,
       offset,
       size: entry.size,
     });

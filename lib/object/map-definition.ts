@@ -1,6 +1,5 @@
 import { MapType } from '../abi/index.js';
-import { BtfKind, type Btf } from '../btf/index.js';
-import { typeName } from './awaited.js';
+import { BtfKind, typeName, type Btf } from '../btf/index.js';
 import { ObjectFormatError, quote } from '../errors/index.js';
 import { MapSpec } from './map-spec.js';
 

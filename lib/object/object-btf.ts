@@ -1,5 +1,4 @@
-import type { Btf } from '../btf/index.js';
-import { withDataSections } from './awaited.js';
+import { withDataSections, type Btf } from '../btf/index.js';
 import type { DataSection } from './data-section.js';
 
 /** An object's types with what its sections and symbols add to them. Shared by clones: never edited. */
@@ -20,7 +19,11 @@ export class ObjectBtf {
       new Map(
         Array.from(this.#dataSections.values(), ({ name, section, variables }) => [
           name,
-          { size: section.size, offsets: new Map(variables.map((variable) => [variable.name, variable.offset])) },
+          {
+            size: section.size,
+            offsets: new Map(variables.filter((one) => !one.static).map((one) => [one.name, one.offset])),
+            hidden: new Set(variables.filter((one) => one.hidden).map((one) => one.name)),
+          },
         ]),
       ),
     );

@@ -1,10 +1,9 @@
 import { basename } from 'node:path';
 
 import { AttachType, ProgramType } from '../abi/index.js';
-import { Btf } from '../btf/index.js';
+import { Btf, BtfExt } from '../btf/index.js';
 import { ElfFile, ElfMachine, ElfType, SectionType, SymbolBinding, SymbolVisibility } from '../elf/index.js';
 import { ObjectFormatError, quote } from '../errors/index.js';
-import { BtfExt } from './awaited.js';
 import { readDataMaps } from './data-maps.js';
 import { readDataSections, type DataSection } from './data-section.js';
 import { readDeclaredMaps } from './declared-maps.js';

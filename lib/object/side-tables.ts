@@ -1,5 +1,4 @@
-import { BtfKind, type Btf } from '../btf/index.js';
-import type { BtfExt } from './awaited.js';
+import { BtfKind, type Btf, type BtfExt } from '../btf/index.js';
 import { ObjectFormatError } from '../errors/index.js';
 import type { CoreRelocationTable, LineTable } from './function-spec.js';
 import { lowerBound } from './lower-bound.js';

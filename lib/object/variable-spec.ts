@@ -1,5 +1,5 @@
 import type { Btf } from '../btf/index.js';
-import { codecFromBtf, type Codec } from './awaited.js';
+import { codecFromBtf, type Codec } from '../codec/index.js';
 import { UsageError } from '../errors/index.js';
 import type { MapSpec } from './map-spec.js';
 
@@ -60,7 +60,7 @@ export class VariableSpec {
    */
   get value(): unknown {
     const initial = this.#map.initialValue ?? new Uint8Array(this.#end());
-    return this.#codecOfType().decode(this.#view(initial), 0);
+    return this.#codecOfType().decode(this.#view(initial), 0, this.size);
   }
 
   set value(value: unknown) {
