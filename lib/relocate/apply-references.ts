@@ -1,6 +1,6 @@
 import { CallSource, type Instruction, INSTRUCTION_SIZE, LoadSource, Opcode } from '../asm/index.js';
 import { quote, UnsupportedError } from '../errors/index.js';
-import type { FunctionSpec, ObjectSpec } from '../object/index.js';
+import type { FunctionSpec } from '../object/index.js';
 import { poisonInstruction } from './core/patch-instruction.js';
 import type { ProgramDraft } from './program-draft.js';
 import type { PlacedFunction } from './linked-functions.js';
@@ -106,4 +106,3 @@ function unsupportedSection(draft: ProgramDraft, index: number, section: string,
     `program ${quote(draft.spec.name)} takes an address in section ${quote(section)}${target}, which is not supported yet${draft.placeOf(index)}`,
   );
 }
-

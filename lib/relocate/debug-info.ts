@@ -38,6 +38,9 @@ function encodeLines({ spec, start }: PlacedFunction, writer: ByteWriter): void 
     if (offset % INSTRUCTION_SIZE !== 0 || offset === previous) continue;
     previous = offset;
     writer.u32(start + offset / INSTRUCTION_SIZE);
-    writer.u32(fileNames[row] ?? 0).u32(texts[row] ?? 0).u32(lineColumns[row] ?? 0);
+    writer
+      .u32(fileNames[row] ?? 0)
+      .u32(texts[row] ?? 0)
+      .u32(lineColumns[row] ?? 0);
   }
 }

@@ -42,7 +42,8 @@ function addCoreRelocations(
       // The id of a type in the object's own BTF is known without a kernel.
       if (kind === CoreRelocationKind.TYPE_ID_LOCAL) continue;
       const typeId = table.typeIds[row] ?? 0;
-      if (object.btf !== undefined && typeId < object.btf.endId) typeNames.add(essentialName(object.btf.nameOf(typeId)));
+      if (object.btf !== undefined && typeId < object.btf.endId)
+        typeNames.add(essentialName(object.btf.nameOf(typeId)));
       reasons.add(`program ${quote(program.name)}: CO-RE relocation ${accessOf(object, table, row)}`);
     }
   }

@@ -3,13 +3,9 @@ import { kernelNameOf, type ObjectSpec, type ProgramSpec } from '../object/index
 import { applyCoreRelocations } from './apply-core-relocations.js';
 import { applyReferences } from './apply-references.js';
 import { attachBtfIdOf } from './attach-target.js';
+import { btfForLoad } from './btf-for-load.js';
 import { CoreResolver } from './core/core-resolver.js';
-import {
-  encodeFunctionInfo,
-  encodeLineInfo,
-  FUNCTION_INFO_RECORD_SIZE,
-  LINE_INFO_RECORD_SIZE,
-} from './debug-info.js';
+import { encodeFunctionInfo, encodeLineInfo, FUNCTION_INFO_RECORD_SIZE, LINE_INFO_RECORD_SIZE } from './debug-info.js';
 import { FunctionLinker } from './function-linker.js';
 import type { KernelFacts, LoadPlan, ProgramPlan } from './load-plan.js';
 import { planMaps } from './map-plans.js';
@@ -37,6 +33,8 @@ import { checkProgramType } from './program-type.js';
  */
 export function relocate(object: ObjectSpec, facts: KernelFacts): LoadPlan {
   checkByteOrder(object, facts);
+  const [unsupported] = object.unsupported;
+  if (unsupported !== undefined) throw new UnsupportedError(unsupported.feature, unsupported.explanation);
   const programs = [...object.programs.values()].filter((program) => program.autoload);
   programs.forEach(checkProgramType);
   checkKernelBtf(object, facts);
@@ -44,7 +42,7 @@ export function relocate(object: ObjectSpec, facts: KernelFacts): LoadPlan {
   const linker = new FunctionLinker(object);
   const resolver = object.btf === undefined ? undefined : new CoreResolver(object.btf, facts.btf);
   return {
-    btf: object.btfBytes,
+    btf: btfForLoad(object),
     maps: planMaps(object, facts),
     *programs(): Generator<ProgramPlan, void, undefined> {
       for (const program of programs) {
