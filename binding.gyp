@@ -13,7 +13,6 @@
             "native/event_thread.cc",
             "native/map_operations.cc",
             "native/mapping.cc",
-            "native/requests.cc",
             "native/ring.cc",
             "native/system.cc",
             "native/table.cc"

@@ -2,10 +2,13 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
+#include <new>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "arguments.h"
+#include "entries.h"
 
 namespace ebpf {
 
@@ -16,6 +19,8 @@ constexpr uint8_t kFromKernel = 2;
 
 // A signal that arrives while the verifier works ends it with EAGAIN (bpf_check in kernel/bpf/verifier.c).
 constexpr int kLoadAttempts = 5;
+
+constexpr uint32_t kQueryBpf = 0xc008240a;  // PERF_EVENT_IOC_QUERY_BPF, which writes as much as its argument says
 
 // Their attributes hold addresses whose sizes only the map knows; map_operations.cc has them.
 bool IsElementCommand(uint32_t command) {
@@ -53,237 +58,141 @@ Kind ReturnedKind(uint32_t command) {
 // BPF_OBJ_GET does not say what it opened; the name of the descriptor's inode does (kernel/bpf/syscall.c).
 Kind Identify(int descriptor) {
   char path[64];
-  char target[64];
+  char target[64] = {};
   snprintf(path, sizeof path, "/proc/self/fd/%d", descriptor);
-  const ssize_t length = readlink(path, target, sizeof target - 1);
-  if (length <= 0) return Kind::kOther;
-  target[length] = '\0';
+  if (readlink(path, target, sizeof target - 1) <= 0) return Kind::kOther;
   if (strcmp(target, "anon_inode:bpf-map") == 0) return Kind::kMap;
   if (strcmp(target, "anon_inode:bpf-prog") == 0) return Kind::kProgram;
-  if (strcmp(target, "anon_inode:bpf_link") == 0 || strcmp(target, "anon_inode:bpf-link") == 0) return Kind::kLink;
-  return Kind::kOther;
-}
-
-enum class ControlArgument : uint8_t { kRefused, kNumber, kDescriptor, kPeriod, kText };
-
-// include/uapi/linux/perf_event.h. Requests that make the kernel write more than a caller states are not among them.
-ControlArgument ArgumentOf(uint32_t request) {
-  switch (request) {
-    case 0x2400:      // ENABLE
-    case 0x2401:      // DISABLE
-    case 0x2402:      // REFRESH
-    case 0x2403:      // RESET
-    case 0x40042409:  // PAUSE_OUTPUT
-      return ControlArgument::kNumber;
-    case 0x2405:      // SET_OUTPUT
-    case 0x40042408:  // SET_BPF
-      return ControlArgument::kDescriptor;
-    case 0x40082404:  // PERIOD
-    case 0x80082407:  // ID
-      return ControlArgument::kPeriod;
-    case 0x40082406:  // SET_FILTER
-      return ControlArgument::kText;
-    default:
-      return ControlArgument::kRefused;
-  }
+  return strncmp(target, "anon_inode:bpf", 14) == 0 && strstr(target, "link") != nullptr ? Kind::kLink : Kind::kOther;
 }
 
 }  // namespace
 
 Call::~Call() {
-  for (Descriptor* descriptor : used_) descriptor->EndUse();  // when preparing it failed half way
-  for (const Block& block : blocks_) {
-    if (block.owned) free(block.data);
-  }
+  for (Descriptor* descriptor : used_) descriptor->EndUse();
+  if (work_ != nullptr) napi_delete_async_work(env_, work_);
+  if (buffers_ != nullptr) napi_delete_reference(env_, buffers_);
+  if (completion_ != nullptr) napi_delete_reference(env_, completion_);
+  environment_.CallEnded();
 }
 
-int Call::CopyAttr(napi_env env, napi_value attr) {
+int Call::AddBlock(napi_value buffer, uint8_t direction) {
   Bytes bytes;
-  if (!ReadBytes(env, attr, &bytes) || bytes.absent || bytes.size > kLargestAttr) return -EINVAL;
-  memcpy(attr_, bytes.data, bytes.size);
-  attr_size_ = bytes.size;
-  return 0;
-}
-
-int Call::TakeBuffers(napi_env env, napi_value buffers, napi_value directions) {
-  uint32_t count = 0;
-  if (napi_get_array_length(env, buffers, &count) != napi_ok || count > 64) return -EINVAL;
-  // All elements first: reading one may run JavaScript, and that may move what was read before.
-  std::vector<napi_value> values(count);
-  for (uint32_t index = 0; index < count; index++) {
-    if (napi_get_element(env, buffers, index, &values[index]) != napi_ok) return -EINVAL;
-  }
-  Bytes ways;
-  if (!ReadBytes(env, directions, &ways) || ways.size != count) return -EINVAL;
-  for (uint32_t index = 0; index < count; index++) {
-    Bytes bytes;
-    if (!ReadBytes(env, values[index], &bytes) || bytes.absent) return -EINVAL;
-    blocks_.push_back({bytes.data, bytes.size, ways.data[index], false});
-    if (const int error = detached_ ? Own(&blocks_.back()) : 0) return error;
-  }
-  return 0;
-}
-
-int Call::Own(Block* block) {
-  if (block->owned) return 0;
-  auto* copy = static_cast<uint8_t*>(calloc(block->size == 0 ? 1 : block->size, 1));
+  if (!ReadBytes(env_, buffer, &bytes) || bytes.absent) return -EINVAL;
+  // What the kernel only writes starts as zeros: untouched pages of a large log cost nothing.
+  auto* copy = static_cast<uint8_t*>(calloc(bytes.size == 0 ? 1 : bytes.size, 1));
   if (copy == nullptr) return -ENOMEM;
-  if ((block->direction & kToKernel) != 0 && block->size > 0) memcpy(copy, block->data, block->size);
-  block->data = copy;
-  block->owned = true;
+  if ((direction & kToKernel) != 0 && bytes.size > 0) memcpy(copy, bytes.data, bytes.size);
+  blocks_.push_back({std::unique_ptr<uint8_t, Free>(copy), bytes.size, direction});
   return 0;
 }
 
-uint8_t* Call::Place(int64_t holder, int64_t offset, size_t size) {
-  uint8_t* data = attr_;
-  size_t available = attr_size_;
-  if (holder >= 0) {
-    if (static_cast<uint64_t>(holder) >= blocks_.size()) return nullptr;
-    const Block& block = blocks_[static_cast<size_t>(holder)];
-    data = block.data;
-    available = block.size;
-  } else if (holder != -1) {
-    return nullptr;
-  }
-  if (offset < 0 || available < size || static_cast<uint64_t>(offset) > available - size) return nullptr;
-  return data + offset;
-}
-
-void Call::Write(uint8_t* place, const void* value, uint8_t size) {
-  Patch patch = {place, 0, size};
-  memcpy(&patch.saved, place, size);
-  patches_.push_back(patch);
+int Call::Write(double holder, double offset, const void* value, size_t size) {
+  if (!(holder >= 0 && holder < static_cast<double>(blocks_.size()))) return -EINVAL;
+  const Block& block = blocks_[static_cast<size_t>(holder)];
+  if (!(offset >= 0 && offset + static_cast<double>(size) <= static_cast<double>(block.size))) return -EINVAL;
+  uint8_t* place = block.data.get() + static_cast<size_t>(offset);
   memcpy(place, value, size);
+  patches_.push_back({place, size});
+  return 0;
 }
 
-int Call::Use(int64_t token, Kind kind, Descriptor** descriptor) {
+int Call::Use(int64_t token, Kind kind, int* number) {
   Descriptor* found = environment_.table.FindDescriptor(token, kind);
   if (found == nullptr) return -EBADF;
   found->Use();
   used_.push_back(found);
-  *descriptor = found;
+  *number = found->number();
   return 0;
 }
 
-int Call::PrepareBpf(napi_env env, uint32_t command, napi_value attr, napi_value buffers, napi_value directions,
-                     napi_value pointers, napi_value tokens) {
-  if (command > kLastCommand || IsElementCommand(command)) return -EINVAL;
-  operation_ = Operation::kBpf;
-  command_ = command;
-  returned_ = ReturnedKind(command);
-  if (const int error = TakeBuffers(env, buffers, directions)) return error;
-  if (const int error = CopyAttr(env, attr)) return error;
-
-  int32_t* addresses = nullptr;
-  double* descriptors = nullptr;
-  size_t address_count = 0;
-  size_t descriptor_count = 0;
-  if (!ReadArray(env, pointers, napi_int32_array, &addresses, &address_count) || address_count % 3 != 0 ||
-      !ReadArray(env, tokens, napi_float64_array, &descriptors, &descriptor_count) || descriptor_count % 3 != 0) {
+int Call::PrepareBpf(uint32_t command, napi_value buffers, napi_value directions, napi_value patches) {
+  uint32_t count = 0;
+  Bytes ways;
+  if (command > kLastCommand || IsElementCommand(command) || napi_get_array_length(env_, buffers, &count) != napi_ok ||
+      !ReadBytes(env_, directions, &ways) || count == 0 || ways.size != count) {
     return -EINVAL;
   }
-  // Every holder is owned before an address is taken: owning moves a block.
-  for (size_t index = 0; index < address_count; index += 3) {
-    const int32_t holder = addresses[index];
-    if (holder < 0) continue;
-    if (static_cast<size_t>(holder) >= blocks_.size()) return -EINVAL;
-    if (const int error = Own(&blocks_[static_cast<size_t>(holder)])) return error;
+  command_ = command;
+  returned_ = ReturnedKind(command);
+  for (uint32_t index = 0; index < count; index++) {
+    napi_value buffer = nullptr;
+    if (napi_get_element(env_, buffers, index, &buffer) != napi_ok) return -EINVAL;
+    if (const int error = AddBlock(buffer, ways.data[index])) return error;
   }
-  for (size_t index = 0; index < descriptor_count; index += 3) {
-    const double holder = descriptors[index];
-    if (!(holder >= 0)) continue;
-    if (!(holder < static_cast<double>(blocks_.size()))) return -EINVAL;
-    if (const int error = Own(&blocks_[static_cast<size_t>(holder)])) return error;
-  }
-  for (size_t index = 0; index < address_count; index += 3) {
-    uint8_t* place = Place(addresses[index], addresses[index + 1], sizeof(uint64_t));
-    const int32_t target = addresses[index + 2];
-    if (place == nullptr || target < 0 || static_cast<size_t>(target) >= blocks_.size()) return -EINVAL;
-    const uint64_t address = Address(blocks_[static_cast<size_t>(target)].data);
-    Write(place, &address, sizeof address);
-  }
-  for (size_t index = 0; index < descriptor_count; index += 3) {
-    const double* triple = descriptors + index;
-    if (!(triple[0] >= -1 && triple[1] >= 0 && triple[1] <= UINT32_MAX && triple[2] >= 0 && triple[2] < 0x1p53)) {
-      return triple[2] < 0 ? -EBADF : -EINVAL;
+  // Quadruples: holder, offset, size, and the buffer (size 8) or token (size 4) whose address or descriptor goes there.
+  double* numbers = nullptr;
+  size_t length = 0;
+  if (!ReadArray(env_, patches, napi_float64_array, &numbers, &length) || length % 4 != 0) return -EINVAL;
+  for (const double* patch = numbers; patch < numbers + length; patch += 4) {
+    int error = -EINVAL;
+    if (patch[2] == sizeof(uint64_t) && patch[3] >= 0 && patch[3] < count) {
+      const uint64_t address = Address(blocks_[static_cast<size_t>(patch[3])].data.get());
+      error = Write(patch[0], patch[1], &address, sizeof address);
+    } else if (patch[2] == sizeof(int)) {
+      int number = -1;
+      error = Use(patch[3] >= 0 && patch[3] < 0x1p53 ? static_cast<int64_t>(patch[3]) : -1, Kind::kNone, &number);
+      if (error == 0) error = Write(patch[0], patch[1], &number, sizeof number);
     }
-    uint8_t* place = Place(static_cast<int64_t>(triple[0]), static_cast<int64_t>(triple[1]), sizeof(int32_t));
-    if (place == nullptr) return -EINVAL;
-    Descriptor* descriptor = nullptr;
-    if (const int error = Use(static_cast<int64_t>(triple[2]), Kind::kNone, &descriptor)) return error;
-    const int32_t number = descriptor->number();
-    Write(place, &number, sizeof number);
+    if (error != 0) return error;
   }
   return 0;
 }
 
-int Call::PreparePerfEventOpen(napi_env env, napi_value attr, int64_t pid, int64_t cpu, int64_t group, int64_t flags) {
+int Call::PreparePerfEventOpen(napi_value attr, int64_t pid, int64_t cpu, int64_t group, int64_t flags) {
   operation_ = Operation::kPerfEventOpen;
   returned_ = Kind::kPerfEvent;
-  if (const int error = CopyAttr(env, attr)) return error;
+  if (const int error = AddBlock(attr, kToKernel)) return error;
   uint32_t stated = 0;  // attr.size, by which the kernel reads
-  if (attr_size_ < 8) return -EINVAL;
-  memcpy(&stated, attr_ + 4, sizeof stated);
-  if (stated > attr_size_) return -EINVAL;
-  Descriptor* leader = nullptr;
-  if (group >= 0) {
-    if (const int error = Use(group, Kind::kPerfEvent, &leader)) return error;
-  }
+  if (blocks_[0].size < 8) return -EINVAL;
+  memcpy(&stated, blocks_[0].data.get() + 4, sizeof stated);
+  if (stated > blocks_[0].size) return -EINVAL;
+  int leader = -1;
+  if (const int error = group < 0 ? 0 : Use(group, Kind::kPerfEvent, &leader)) return error;
   numbers_[0] = pid;
   numbers_[1] = cpu;
-  numbers_[2] = leader == nullptr ? -1 : leader->number();
+  numbers_[2] = leader;
   numbers_[3] = flags;
   return 0;
 }
 
-int Call::PreparePerfEventControl(napi_env env, int64_t event, uint32_t request, napi_value argument, int64_t token) {
+int Call::PrepareControl(int64_t event, uint32_t request, napi_value argument, int64_t token) {
   operation_ = Operation::kControl;
   command_ = request;
-  Descriptor* descriptor = nullptr;
-  if (const int error = Use(event, Kind::kPerfEvent, &descriptor)) return error;
-  numbers_[0] = descriptor->number();
-  const ControlArgument wanted = ArgumentOf(request);
-  switch (wanted) {
-    case ControlArgument::kRefused:
-      return -EINVAL;
-    case ControlArgument::kNumber:
-      return napi_get_value_int64(env, argument, &numbers_[1]) == napi_ok ? 0 : -EINVAL;
-    case ControlArgument::kDescriptor: {
-      Descriptor* other = nullptr;
-      if (const int error = Use(token, Kind::kNone, &other)) return error;
-      numbers_[1] = other->number();
-      return 0;
-    }
-    case ControlArgument::kPeriod:
-    case ControlArgument::kText:
-      // The attributes' copy holds the argument: short texts and 8-byte numbers.
-      if (const int error = CopyAttr(env, argument)) return error;
-      if (wanted == ControlArgument::kPeriod ? attr_size_ != 8 : memchr(attr_, 0, attr_size_) == nullptr) return -EINVAL;
-      numbers_[1] = static_cast<int64_t>(Address(attr_));
-      return 0;
+  int number = -1;
+  if (const int error = Use(event, Kind::kPerfEvent, &number)) return error;
+  numbers_[0] = number;
+  if (request == kQueryBpf) return -EINVAL;
+  // The request's number says whether it takes an address (the size of one) or a number.
+  if (((request >> 16) & 0x3fff) == sizeof(void*)) {
+    if (const int error = AddBlock(argument, kToKernel | kFromKernel)) return error;
+    const Block& block = blocks_[0];
+    // Eight bytes, or a filter, which is text.
+    if (block.size != 8 && memchr(block.data.get(), 0, block.size) == nullptr) return -EINVAL;
+    numbers_[1] = static_cast<int64_t>(Address(block.data.get()));
+    return 0;
   }
-  return -EINVAL;
-}
-
-void Call::PrepareDestroy(Descriptor* descriptor) {
-  operation_ = Operation::kDestroy;
-  doomed_ = descriptor;
+  if (token < 0) return napi_get_value_int64(env_, argument, &numbers_[1]) == napi_ok ? 0 : -EINVAL;
+  const int error = Use(token, Kind::kNone, &number);
+  numbers_[1] = number;
+  return error;
 }
 
 void Call::Run() {
+  int result = 0;
   switch (operation_) {
     case Operation::kBpf:
       RunBpf();
       break;
     case Operation::kPerfEventOpen:
-      result_ = AboveStandard(PerfEventOpen(attr_, static_cast<int>(numbers_[0]), static_cast<int>(numbers_[1]),
-                                            static_cast<int>(numbers_[2]), static_cast<uint64_t>(numbers_[3])));
+      result_ = AboveStandard(PerfEventOpen(blocks_[0].data.get(), static_cast<int>(numbers_[0]),
+                                            static_cast<int>(numbers_[1]), static_cast<int>(numbers_[2]),
+                                            static_cast<uint64_t>(numbers_[3])));
       break;
-    case Operation::kControl: {
-      const int result = ioctl(static_cast<int>(numbers_[0]), command_, numbers_[1]);
+    case Operation::kControl:
+      result = ioctl(static_cast<int>(numbers_[0]), command_, numbers_[1]);
       result_ = result < 0 ? -errno : result;
       break;
-    }
     case Operation::kDestroy:
       delete doomed_;
       break;
@@ -292,7 +201,7 @@ void Call::Run() {
 
 void Call::RunBpf() {
   for (int attempt = 0; attempt < kLoadAttempts; attempt++) {
-    result_ = Bpf(command_, attr_, attr_size_);
+    result_ = Bpf(command_, blocks_[0].data.get(), blocks_[0].size);
     if (result_ != -EAGAIN || command_ != kProgramLoad) break;
   }
   if (result_ < 0 || returned_ == Kind::kNone) return;
@@ -304,28 +213,154 @@ void Call::RunBpf() {
   if (returned_ == Kind::kMap && LearnShape(descriptor, &shape_) < 0) shape_ = MapShape();
 }
 
-int64_t Call::Finish(napi_env env, napi_value attr, napi_value buffers) {
+int64_t Call::Finish(napi_value buffers) {
+  for (const Patch& patch : patches_) memset(patch.place, 0, patch.size);
   for (Descriptor* descriptor : used_) descriptor->EndUse();
   used_.clear();
-  for (size_t index = patches_.size(); index-- > 0;) {
-    const Patch& patch = patches_[index];
-    memcpy(patch.place, &patch.saved, patch.size);
-  }
-  patches_.clear();
   if (returned_ != Kind::kNone && result_ >= 0) {
     result_ = environment_.Adopt(returned_, static_cast<int>(result_), shape_);
   }
-  Bytes bytes;
-  if (attr != nullptr && ReadBytes(env, attr, &bytes) && bytes.size == attr_size_) memcpy(bytes.data, attr_, attr_size_);
-  if (buffers == nullptr) return result_;
-  for (size_t index = 0; index < blocks_.size(); index++) {
+  for (uint32_t index = 0; buffers != nullptr && index < blocks_.size(); index++) {
     const Block& block = blocks_[index];
     napi_value value = nullptr;
-    if (!block.owned || (block.direction & kFromKernel) == 0 || block.size == 0) continue;
-    if (napi_get_element(env, buffers, static_cast<uint32_t>(index), &value) != napi_ok) continue;
-    if (ReadBytes(env, value, &bytes) && bytes.size == block.size) memcpy(bytes.data, block.data, block.size);
+    Bytes bytes;
+    if ((block.direction & kFromKernel) == 0 || napi_get_element(env_, buffers, index, &value) != napi_ok) continue;
+    // JavaScript may have detached or shrunk its buffer meanwhile.
+    if (ReadBytes(env_, value, &bytes) && bytes.size == block.size && block.size > 0) {
+      memcpy(bytes.data, block.data.get(), block.size);
+    }
   }
   return result_;
 }
+
+int Call::Detach(napi_value buffers, napi_value completion) {
+  napi_value name = nullptr;
+  if ((buffers != nullptr && napi_create_reference(env_, buffers, 1, &buffers_) != napi_ok) ||
+      napi_create_reference(env_, completion, 1, &completion_) != napi_ok ||
+      napi_create_string_latin1(env_, "node-ebpf", NAPI_AUTO_LENGTH, &name) != napi_ok ||
+      napi_create_async_work(env_, nullptr, name, Execute, Complete, this, &work_) != napi_ok) {
+    return -ENOMEM;
+  }
+  return 0;
+}
+
+int Call::Queue() {
+  if (napi_queue_async_work(env_, work_) == napi_ok) return 0;
+  delete this;
+  return -EAGAIN;
+}
+
+void Call::QueueDestroy(Descriptor* descriptor) {
+  operation_ = Operation::kDestroy;
+  doomed_ = descriptor;
+  if (napi_queue_async_work(env_, work_) == napi_ok) return;
+  Run();
+  Complete(env_, napi_ok, this);
+}
+
+void Call::Execute(napi_env /*env*/, void* self) { static_cast<Call*>(self)->Run(); }
+
+void Call::Complete(napi_env env, napi_status /*status*/, void* self) {
+  const std::unique_ptr<Call> call(static_cast<Call*>(self));
+  napi_value buffers = nullptr;
+  napi_value completion = nullptr;
+  napi_value receiver = nullptr;
+  napi_value result = nullptr;
+  if (call->buffers_ != nullptr) napi_get_reference_value(env, call->buffers_, &buffers);
+  napi_get_reference_value(env, call->completion_, &completion);
+  // Whatever JavaScript still does, the descriptor that came is in the table now, or closed.
+  napi_create_int64(env, call->Finish(buffers), &result);
+  if (completion == nullptr || result == nullptr || napi_get_undefined(env, &receiver) != napi_ok) return;
+  napi_call_function(env, receiver, completion, 1, &result, nullptr);
+}
+
+namespace {
+
+// A function whose last argument is the completion; without one it runs its call at once.
+template <size_t Count>
+class CallEntry : public Arguments<Count> {
+ public:
+  CallEntry(napi_env env, napi_callback_info info)
+      : Arguments<Count>(env, info), completion_(this->Function(Count - 1)),
+        call_(new (std::nothrow) Call(env, this->environment())) {}
+
+  Call* operator->() const { return call_.get(); }
+  bool failed() const { return call_ == nullptr; }
+
+  // `prepared` is 0 or -errno; `buffers` what the kernel's bytes go back to.
+  napi_value Start(int prepared, napi_value buffers) {
+    if (prepared != 0) return this->Return(prepared);
+    if (completion_ == nullptr) {
+      call_->Run();
+      return this->Return(call_->Finish(buffers));
+    }
+    if (const int error = call_->Detach(buffers, completion_)) return this->Return(error);
+    return this->Return(call_.release()->Queue());
+  }
+
+ private:
+  napi_value completion_;
+  std::unique_ptr<Call> call_;
+};
+
+// command, buffers (the attributes first), directions, patches, completion
+napi_value BpfEntry(napi_env env, napi_callback_info info) {
+  CallEntry<5> entry(env, info);
+  if (entry.failed()) return entry.Return(-ENOMEM);
+  return entry.Start(entry->PrepareBpf(static_cast<uint32_t>(entry.Integer(0)), entry[1], entry[2], entry[3]), entry[1]);
+}
+
+// attributes, process, CPU, group, flags, completion
+napi_value PerfEventOpenEntry(napi_env env, napi_callback_info info) {
+  CallEntry<6> entry(env, info);
+  if (entry.failed()) return entry.Return(-ENOMEM);
+  return entry.Start(entry->PreparePerfEventOpen(entry[0], entry.Integer(1), entry.Integer(2), entry.Integer(3),
+                                                 entry.Integer(4)),
+                     nullptr);
+}
+
+// event, request, array of the argument, token, completion
+napi_value PerfEventControlEntry(napi_env env, napi_callback_info info) {
+  CallEntry<5> entry(env, info);
+  napi_value argument = nullptr;
+  if (entry.failed()) return entry.Return(-ENOMEM);
+  if (napi_get_element(env, entry[2], 0, &argument) != napi_ok) return entry.Return(-EINVAL);
+  return entry.Start(
+      entry->PrepareControl(entry.Integer(0), static_cast<uint32_t>(entry.Integer(1)), argument, entry.Integer(3)),
+      entry[2]);
+}
+
+// token, completion
+napi_value CloseEntry(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  Environment& environment = arguments.environment();
+  napi_value completion = arguments.Function(1);
+  Resource* resource = environment.table.Remove(arguments.Integer(0));
+  if (resource == nullptr) return arguments.Return(-EBADF);
+  if (completion != nullptr && resource->kind() < Kind::kMapping) {
+    std::unique_ptr<Call> call(new (std::nothrow) Call(env, environment));
+    if (call != nullptr && call->Detach(nullptr, completion) == 0) {
+      static_cast<Descriptor*>(resource)->Close(call.release());
+      return arguments.Return(0);
+    }
+  }
+  // Rings and mappings end on this thread. A positive result: done, and no completion will follow.
+  environment.Destroy(resource);
+  return arguments.Return(completion == nullptr ? 0 : 1);
+}
+
+// token
+napi_value KindEntry(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  const Resource* resource = arguments.environment().table.Find(arguments.Integer(0));
+  return arguments.Return(resource == nullptr ? -EBADF : static_cast<int64_t>(resource->kind()));
+}
+
+}  // namespace
+
+const Entry kCallEntries[] = {
+    {"bpf", BpfEntry},     {"perfEventOpen", PerfEventOpenEntry}, {"perfEventControl", PerfEventControlEntry},
+    {"close", CloseEntry}, {"kind", KindEntry},                   {nullptr, nullptr},
+};
 
 }  // namespace ebpf

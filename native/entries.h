@@ -12,7 +12,7 @@ struct Entry {
 };
 
 // Each list ends with a null name.
-extern const Entry kRequestEntries[];
+extern const Entry kCallEntries[];
 extern const Entry kMapEntries[];
 extern const Entry kMappingEntries[];
 extern const Entry kRingEntries[];

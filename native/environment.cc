@@ -38,7 +38,7 @@ int64_t Environment::Adopt(Kind kind, int descriptor, const MapShape& shape) {
 
 void Environment::Destroy(Resource* resource) {
   if (resource->kind() < Kind::kMapping) {
-    static_cast<Descriptor*>(resource)->Close(nullptr, nullptr);
+    static_cast<Descriptor*>(resource)->Close(nullptr);
   } else {
     delete resource;
   }

@@ -26,66 +26,30 @@ bool ValueFits(uint64_t value_bytes, const Bytes& value) {
   return value_bytes > 0 && !value.absent && value.size >= value_bytes;
 }
 
-// map, key, value, flags
+// map, key, value, flags. The value of a map of descriptors is a token, the next key stands where others have a value.
 template <uint32_t command>
 napi_value ElementEntry(napi_env env, napi_callback_info info) {
   const Arguments<4> arguments(env, info);
-  const Descriptor* map = arguments.environment().table.FindDescriptor(arguments.Integer(0), Kind::kMap);
+  const Table& table = arguments.environment().table;
+  const Descriptor* map = table.FindDescriptor(arguments.Integer(0), Kind::kMap);
   if (map == nullptr) return arguments.Return(-EBADF);
   const MapShape& shape = map->shape();
   Bytes key;
   Bytes value;
-  if (!arguments.GetBytes(1, &key) || !KeyFits(shape, key, false) || !arguments.GetBytes(2, &value) ||
-      !ValueFits(shape.ValueBytes(arguments.environment().possible_cpus), value) ||
-      (command == kMapUpdate && shape.HoldsDescriptors())) {
-    return arguments.Return(-EINVAL);
+  int descriptor = -1;
+  if (!arguments.GetBytes(1, &key) || !KeyFits(shape, key, command == kMapNextKey)) return arguments.Return(-EINVAL);
+  if (command == kMapUpdate && shape.HoldsDescriptors()) {
+    const Descriptor* held = table.FindDescriptor(arguments.Integer(2));
+    if (held == nullptr) return arguments.Return(-EBADF);
+    descriptor = held->number();
+    value.data = reinterpret_cast<uint8_t*>(&descriptor);
+  } else if (command != kMapDelete) {
+    const uint64_t bytes = command == kMapNextKey ? shape.key_size : shape.ValueBytes(arguments.environment().possible_cpus);
+    if (!arguments.GetBytes(2, &value) || !ValueFits(bytes, value)) return arguments.Return(-EINVAL);
   }
   ElementAttr attr = {static_cast<uint32_t>(map->number()), 0, Address(key.data), Address(value.data),
                       static_cast<uint64_t>(arguments.Integer(3))};
   return arguments.Return(Bpf(command, &attr, sizeof attr));
-}
-
-// map, key, token, flags
-napi_value UpdateDescriptorEntry(napi_env env, napi_callback_info info) {
-  const Arguments<4> arguments(env, info);
-  const Table& table = arguments.environment().table;
-  const Descriptor* map = table.FindDescriptor(arguments.Integer(0), Kind::kMap);
-  const Descriptor* held = table.FindDescriptor(arguments.Integer(2));
-  if (map == nullptr || held == nullptr) return arguments.Return(-EBADF);
-  Bytes key;
-  if (!arguments.GetBytes(1, &key) || !KeyFits(map->shape(), key, false) || !map->shape().HoldsDescriptors()) {
-    return arguments.Return(-EINVAL);
-  }
-  const int number = held->number();
-  ElementAttr attr = {static_cast<uint32_t>(map->number()), 0, Address(key.data), Address(&number),
-                      static_cast<uint64_t>(arguments.Integer(3))};
-  return arguments.Return(Bpf(kMapUpdate, &attr, sizeof attr));
-}
-
-// map, key
-napi_value DeleteEntry(napi_env env, napi_callback_info info) {
-  const Arguments<2> arguments(env, info);
-  const Descriptor* map = arguments.environment().table.FindDescriptor(arguments.Integer(0), Kind::kMap);
-  if (map == nullptr) return arguments.Return(-EBADF);
-  Bytes key;
-  if (!arguments.GetBytes(1, &key) || !KeyFits(map->shape(), key, false)) return arguments.Return(-EINVAL);
-  ElementAttr attr = {static_cast<uint32_t>(map->number()), 0, Address(key.data), 0, 0};
-  return arguments.Return(Bpf(kMapDelete, &attr, sizeof attr));
-}
-
-// map, key or null, next key
-napi_value NextKeyEntry(napi_env env, napi_callback_info info) {
-  const Arguments<3> arguments(env, info);
-  const Descriptor* map = arguments.environment().table.FindDescriptor(arguments.Integer(0), Kind::kMap);
-  if (map == nullptr) return arguments.Return(-EBADF);
-  Bytes key;
-  Bytes next;
-  if (!arguments.GetBytes(1, &key) || !KeyFits(map->shape(), key, true) || !arguments.GetBytes(2, &next) ||
-      next.absent || !KeyFits(map->shape(), next, false)) {
-    return arguments.Return(-EINVAL);
-  }
-  ElementAttr attr = {static_cast<uint32_t>(map->number()), 0, Address(key.data), Address(next.data), 0};
-  return arguments.Return(Bpf(kMapNextKey, &attr, sizeof attr));
 }
 
 // command, map, position, next position, keys, values, count, element flags
@@ -155,9 +119,8 @@ const Entry kMapEntries[] = {
     {"mapLookup", ElementEntry<kMapLookup>},
     {"mapLookupAndDelete", ElementEntry<kMapLookupAndDelete>},
     {"mapUpdate", ElementEntry<kMapUpdate>},
-    {"mapUpdateDescriptor", UpdateDescriptorEntry},
-    {"mapDelete", DeleteEntry},
-    {"mapNextKey", NextKeyEntry},
+    {"mapDelete", ElementEntry<kMapDelete>},
+    {"mapNextKey", ElementEntry<kMapNextKey>},
     {"mapBatch", BatchEntry},
     {"mapShape", ShapeEntry},
     {nullptr, nullptr},

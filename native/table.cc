@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <unistd.h>
 
+#include "call.h"
+
 namespace ebpf {
 
 namespace {
@@ -19,16 +21,15 @@ void Descriptor::EndUse() {
   if (--uses_ == 0 && closed_) Destroy();
 }
 
-void Descriptor::Close(Destroyer destroyer, void* argument) {
+void Descriptor::Close(Call* closer) {
   closed_ = true;
-  destroyer_ = destroyer;
-  argument_ = argument;
+  closer_ = closer;
   if (uses_ == 0) Destroy();
 }
 
 void Descriptor::Destroy() {
-  if (destroyer_ != nullptr) {
-    destroyer_(this, argument_);
+  if (closer_ != nullptr) {
+    closer_->QueueDestroy(this);
   } else {
     delete this;
   }

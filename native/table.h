@@ -19,6 +19,8 @@ namespace ebpf {
 // lib/sys/object-calls.ts lists them in the same order.
 enum class Kind : uint8_t { kNone, kOther, kMap, kProgram, kLink, kBtf, kPerfEvent, kIterator, kMapping, kRing };
 
+class Call;
+
 class Resource {
  public:
   explicit Resource(Kind kind) : kind_(kind) {}
@@ -40,21 +42,17 @@ class Descriptor final : public Resource {
   int number() const { return descriptor_; }
   const MapShape& shape() const { return shape_; }
 
-  // Called by whoever holds it destroyed when the last use of a closed descriptor ends.
-  using Destroyer = void (*)(Descriptor*, void* argument);
-
   void Use() { uses_++; }
   void EndUse();
-  // Destroys it, with `destroyer` when given, now or at the end of the last use.
-  void Close(Destroyer destroyer, void* argument);
+  // Destroys it now or at the end of the last use; off the event loop when given a call to do it, which it takes.
+  void Close(Call* closer);
 
  private:
   const MapShape shape_;
   const int descriptor_;
   uint32_t uses_ = 0;
   bool closed_ = false;
-  Destroyer destroyer_ = nullptr;
-  void* argument_ = nullptr;
+  Call* closer_ = nullptr;
 
   void Destroy();
 };

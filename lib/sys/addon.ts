@@ -13,24 +13,23 @@ export type Completion = (result: number) => void;
  */
 export interface Addon {
   /**
-   * Any command of bpf(2) but those on map elements. `pointers` are triples [holder, offset, buffer] and `tokens`
-   * triples [holder, offset, token]; the holder is -1 for `attr`, else an index of `buffers`. The addon works on a copy
-   * in which addresses and descriptors stand at those offsets. `directions` has a bit per way for each buffer: 1 the
-   * kernel reads it, 2 it writes it. A command that makes a descriptor returns its token.
+   * Any command of bpf(2) but those on map elements. `buffers` are the attributes, then what they refer to. The addon
+   * works on copies; `directions` says for each buffer whether the kernel reads it (1) or writes it (2). `patches` are
+   * quadruples [holder, offset, size, what]: the holder's copy gets at this offset the address of buffer `what` (size
+   * 8), or the descriptor of token `what` (size 4); in what comes back those places are zero. A command that makes a
+   * descriptor returns its token.
    */
   bpf(
     command: number,
-    attr: Uint8Array,
     buffers: readonly Uint8Array[],
     directions: Uint8Array,
-    pointers: Int32Array,
-    tokens: Float64Array,
+    patches: Float64Array,
     completion?: Completion,
   ): number;
   mapLookup(map: number, key: Uint8Array | null, value: Uint8Array, flags: number): number;
   mapLookupAndDelete(map: number, key: Uint8Array | null, value: Uint8Array, flags: number): number;
-  mapUpdate(map: number, key: Uint8Array | null, value: Uint8Array, flags: number): number;
-  mapUpdateDescriptor(map: number, key: Uint8Array, token: number, flags: number): number;
+  /** The value is a token where the map holds descriptors. */
+  mapUpdate(map: number, key: Uint8Array | null, value: Uint8Array | number, flags: number): number;
   mapDelete(map: number, key: Uint8Array): number;
   mapNextKey(map: number, key: Uint8Array | null, next: Uint8Array): number;
   mapBatch(
@@ -55,14 +54,15 @@ export interface Addon {
     flags: number,
     completion?: Completion,
   ): number;
-  /** The argument is a number, a buffer, or the descriptor behind a token, as the request wants. */
+  /** Takes, as the request wants, the one number or buffer in `argument`, or the descriptor behind `token`. */
   perfEventControl(
     event: number,
     request: number,
-    argument: number | Uint8Array,
+    argument: readonly [number | Uint8Array],
     token: number,
     completion?: Completion,
   ): number;
+  /** With a completion: 0 when that will be called, 1 when the resource is closed already. */
   close(token: number, completion?: Completion): number;
   mappingOpen(token: number, offset: number, length: number, writable: boolean): number;
   mappingRead(mapping: number, offset: number, destination: Uint8Array): number;

@@ -28,16 +28,17 @@ const littleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
  */
 export class AttributeWriter<Field extends string> {
   readonly bytes: Uint8Array;
-  readonly buffers: Uint8Array[] = [];
+  /** The attributes themselves, then what they refer to. */
+  readonly buffers: Uint8Array[];
   readonly #layout: StructLayout<Field>;
   readonly #view: DataView;
-  readonly #directions: number[] = [];
-  readonly #pointers: number[] = [];
-  readonly #tokens: number[] = [];
+  readonly #directions: number[] = [Direction.BOTH];
+  readonly #patches: number[] = [];
 
   constructor(layout: StructLayout<Field>) {
     this.#layout = layout;
     this.bytes = new Uint8Array(layout.size);
+    this.buffers = [this.bytes];
     this.#view = new DataView(this.bytes.buffer);
   }
 
@@ -46,12 +47,9 @@ export class AttributeWriter<Field extends string> {
     return Uint8Array.from(this.#directions);
   }
 
-  get pointers(): Int32Array {
-    return Int32Array.from(this.#pointers);
-  }
-
-  get tokens(): Float64Array {
-    return Float64Array.from(this.#tokens);
+  /** Where addresses and descriptors go: quadruples, see `Addon.bpf`. */
+  get patches(): Float64Array {
+    return Float64Array.from(this.#patches);
   }
 
   /** Writes a number in the field's own size; undefined leaves zero. */
@@ -77,28 +75,27 @@ export class AttributeWriter<Field extends string> {
 
   /** The field takes the descriptor of `handle`; undefined leaves zero. */
   handle(field: Field, handle: Handle | undefined): this {
-    if (handle !== undefined) this.#token(-1, this.#layout.fields[field][0], handle);
+    if (handle !== undefined) this.handleIn(this.bytes, this.#layout.fields[field][0], handle);
     return this;
   }
 
   /** Four bytes at `offset` of a buffer given before take the descriptor of `handle`. */
   handleIn(buffer: Uint8Array, offset: number, handle: Handle): this {
-    this.#token(this.buffers.indexOf(buffer), offset, handle);
+    if (handle.closed) throw UsageError.closed(handle.describe());
+    this.#patches.push(this.buffers.indexOf(buffer), offset, 4, handle.token);
     return this;
   }
 
   /** The field takes the address of `buffer`, and `lengthField` its length in bytes; undefined leaves zero. */
   pointer(field: Field, buffer: Uint8Array | undefined, direction: Direction, lengthField?: Field): this {
     if (buffer === undefined) return this;
-    const [offset] = this.#layout.fields[field];
-    this.#pointers.push(-1, offset, this.buffers.push(buffer) - 1);
-    this.#directions.push(direction);
+    this.pointerIn(this.bytes, this.#layout.fields[field][0], buffer, direction);
     return lengthField === undefined ? this : this.number(lengthField, buffer.byteLength);
   }
 
   /** Eight bytes at `offset` of a buffer given before take the address of another one. */
   pointerIn(holder: Uint8Array, offset: number, buffer: Uint8Array, direction: Direction): this {
-    this.#pointers.push(this.buffers.indexOf(holder), offset, this.buffers.push(buffer) - 1);
+    this.#patches.push(this.buffers.indexOf(holder), offset, 8, this.buffers.push(buffer) - 1);
     this.#directions.push(direction);
     return this;
   }
@@ -117,11 +114,6 @@ export class AttributeWriter<Field extends string> {
   read(field: Field): number {
     const [offset, size] = this.#layout.fields[field];
     return readField(this.#view, offset, size);
-  }
-
-  #token(holder: number, offset: number, handle: Handle): void {
-    if (handle.closed) throw UsageError.closed(handle.describe());
-    this.#tokens.push(holder, offset, handle.token);
   }
 }
 

@@ -16,16 +16,16 @@ export function commandName(command: BpfCommand): string {
 
 /** Runs a command on the event loop; returns a number, a token for a command that makes a descriptor, or -errno. */
 export function tryBpf(command: BpfCommand, attr: AttributeWriter<string>): number {
-  const { bytes, buffers, directions, pointers, tokens } = attr;
-  return trace(commandName(command), addon().bpf(command, bytes, buffers, directions, pointers, tokens));
+  const { buffers, directions, patches } = attr;
+  return trace(commandName(command), addon().bpf(command, buffers, directions, patches));
 }
 
 /** As {@link tryBpf}, off the event loop; resolves with the number, never rejects for the kernel's refusal. */
 export async function tryBpfAsync(command: BpfCommand, attr: AttributeWriter<string>): Promise<number> {
-  const { bytes, buffers, directions, pointers, tokens } = attr;
+  const { buffers, directions, patches } = attr;
   const native = addon();
   const result = await new Promise<number>((resolve) => {
-    const started = native.bpf(command, bytes, buffers, directions, pointers, tokens, resolve);
+    const started = native.bpf(command, buffers, directions, patches, resolve);
     if (started < 0) resolve(started);
   });
   return trace(commandName(command), result);

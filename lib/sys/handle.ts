@@ -75,7 +75,7 @@ export class Handle {
     if (token === CLOSED) return;
     const result = await new Promise<number>((resolve) => {
       const started = addon().close(token, resolve);
-      if (started < 0) resolve(started);
+      if (started !== 0) resolve(Math.min(started, 0));
     });
     trace(`close(${this.kind} ${token})`, result);
     if (result < 0) throw new KernelError(`close ${this.describe()}`, 'close', result);

@@ -64,7 +64,7 @@ export function mapUpdate(map: Handle, key: Uint8Array | null, value: Uint8Array
 
 /** Stores a map, program or perf event in a map of such things. */
 export function mapUpdateHandle(map: Handle, key: Uint8Array, value: Handle, flags: number): number {
-  const result = addon().mapUpdateDescriptor(map.token, key, value.token, flags);
+  const result = addon().mapUpdate(map.token, key, value.token, flags);
   return tracing ? trace(`bpf(BPF_MAP_UPDATE_ELEM) on ${map.describe()}`, result) : result;
 }
 

@@ -65,7 +65,7 @@ export function perfEventIoctl(
   argument: number | Uint8Array | Handle = 0,
 ): number {
   const [value, token] = argument instanceof Handle ? [0, argument.token] : [argument, -1];
-  return controlled(event, request, addon().perfEventControl(event.token, request, value, token));
+  return controlled(event, request, addon().perfEventControl(event.token, request, [value], token));
 }
 
 /** As {@link perfEventIoctl}, off the event loop. */
@@ -77,7 +77,7 @@ export async function perfEventIoctlAsync(
   const [value, token] = argument instanceof Handle ? [0, argument.token] : [argument, -1];
   const native = addon();
   const result = await new Promise<number>((resolve) => {
-    const started = native.perfEventControl(event.token, request, value, token, resolve);
+    const started = native.perfEventControl(event.token, request, [value], token, resolve);
     if (started < 0) resolve(started);
   });
   return controlled(event, request, result);
