@@ -1,4 +1,0 @@
-export * from './batch.js';
-export * from './channels.js';
-export * from './event-reader.js';
-export * from './read-options.js';
