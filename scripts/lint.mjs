@@ -90,7 +90,7 @@ const checks = {
         const text = `Node's headers (include/node/node_api.h) are not beside this Node`;
         return inCi ? { ok: false, text: `${text}\n` } : { ok: true, text: '', unchecked: text };
       }
-      const flags = ['-std=c++20', '-fno-exceptions', '-fno-rtti', '-DNAPI_VERSION=8', '-D_GNU_SOURCE'];
+      const flags = ['-std=c++17', '-fno-exceptions', '-fno-rtti', '-DNAPI_VERSION=8', '-D_GNU_SOURCE'];
       const includes = ['-Inative', `-I${headers}/include/node`, '-Inode_modules/node-addon-api'];
       return execute(command, [
         '--quiet',
@@ -120,7 +120,6 @@ await main(['dependencies'], async (names) => {
     if (result.ok && result.unchecked !== undefined) unchecked.push(`${name}: ${result.unchecked}`);
     else say(`lint: ${name}: ${result.ok ? 'ok' : 'FAILED'} (${seconds} s)`);
     if (!result.ok) failed.push(name);
-    // Compilers that pass still like to count the warnings they suppressed.
     if (!result.ok || name === 'api') process.stderr.write(result.text);
   }
   for (const line of unchecked) say(`lint: not checked: ${line}`);

@@ -66,12 +66,19 @@ function judge(from, to, specifier) {
   return undefined;
 }
 
-function judgePackage(from, specifier) {
+function isPureBuiltin(specifier, declaration) {
+  if (!pureBuiltins.has(specifier)) return false;
+  const names = pureBuiltins.get(specifier);
+  if (names === undefined) return true;
+  return (declaration.specifiers ?? [{}]).every(({ imported }) => names.includes(imported?.name));
+}
+
+function judgePackage(from, specifier, declaration) {
   if (from.kind !== 'room' && from.kind !== 'top') return undefined;
   const bare = specifier.replace(/^node:/u, '');
   if (builtins.has(bare.split('/')[0])) {
     if (!specifier.startsWith('node:')) return `write node:${bare}, so that it cannot be a package`;
-    if (from.kind === 'room' && rooms[from.room].pure === true && !pureBuiltins.includes(specifier)) {
+    if (from.kind === 'room' && rooms[from.room].pure === true && !isPureBuiltin(specifier, declaration)) {
       return `room "${from.room}" is pure and may not import ${specifier}: it must work on any system, without root; live things belong in lib/sys or lib/kernel`;
     }
     return undefined;
@@ -113,7 +120,7 @@ export const roomImports = {
         const to = placeOf(target) ?? { kind: 'elsewhere' };
         reason = judge(from, to, specifier);
       } else {
-        reason = judgePackage(from, specifier);
+        reason = judgePackage(from, specifier, node.parent);
       }
       if (reason !== undefined) context.report({ node, messageId: 'wrong', data: { reason } });
     }
@@ -140,7 +147,10 @@ export const roomImports = {
         const scope = context.sourceCode.getScope(node);
         for (const reference of [...scope.through, ...scope.references]) {
           const { identifier, resolved } = reference;
-          if (!liveGlobals.includes(identifier.name) || (resolved !== null && resolved.defs.length > 0)) continue;
+          if (!liveGlobals.has(identifier.name) || (resolved !== null && resolved.defs.length > 0)) continue;
+          const { parent } = identifier;
+          const property = parent.type === 'MemberExpression' && !parent.computed ? parent.property.name : undefined;
+          if (liveGlobals.get(identifier.name).includes(property)) continue;
           if (reference.isTypeReference === true) continue;
           const reason = `room "${from.room}" is pure and may not use the global "${identifier.name}"`;
           context.report({ node: identifier, messageId: 'wrong', data: { reason } });

@@ -127,6 +127,8 @@ const right: [why: string, file: string, text: string][] = [
   ['links read ELF', 'lib/links/uprobe.ts', `import { ElfFile } from '../elf/index.js';`],
   ['programs make links', 'lib/programs/program.ts', `import { Link } from '../links/index.js';`],
   ['a builtin that touches nothing', 'lib/errors/errno.ts', `import { getSystemErrorName } from 'node:util';`],
+  ['a name that touches nothing', 'lib/btf/words.ts', `import { endianness } from 'node:os';`],
+  ['a clock', 'lib/codec/boot-time.ts', `export const now = process.hrtime.bigint();`],
   ['live builtins in live rooms', 'lib/kernel/kernel-btf.ts', `import { readFile } from 'node:fs/promises';`],
   ['a property of that name', 'lib/codec/struct.ts', `export const f = (o: { process: number }) => o.process;`],
   ['the addon in sys', 'lib/sys/addon.ts', `import load from 'node-gyp-build';`],
