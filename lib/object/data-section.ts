@@ -113,7 +113,7 @@ function variableSymbols(elf: ElfFile): VariableSymbols {
     if (symbol.section === undefined || symbol.type !== SymbolType.OBJECT) continue;
     if (symbol.binding !== SymbolBinding.GLOBAL && symbol.binding !== SymbolBinding.WEAK) continue;
     let names = sections.get(symbol.section.index);
-    if (names === undefined) sections.set(symbol.section.index, (names = new Map()));
+    if (names === undefined) sections.set(symbol.section.index, (names = new Map<string, ElfSymbol>()));
     names.set(symbol.name, symbol);
   }
   return sections;

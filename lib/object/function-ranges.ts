@@ -1,8 +1,6 @@
+import { INSTRUCTION_SIZE } from '../asm/index.js';
 import { SectionFlag, SectionType, SymbolType, type ElfFile, type ElfSection, type ElfSymbol } from '../elf/index.js';
 import { ObjectFormatError, quote } from '../errors/index.js';
-
-/** Bytes of an instruction; an ldimm64 takes two. */
-export const INSTRUCTION_SIZE = 8;
 
 /** Where a function lies. */
 export interface FunctionRange {

@@ -1,3 +1,4 @@
+import { CallSource, Instruction, INSTRUCTION_SIZE, Opcode } from '../asm/index.js';
 import {
   SectionIndex,
   SymbolBinding,
@@ -7,13 +8,8 @@ import {
   type ElfSymbol,
 } from '../elf/index.js';
 import { ObjectFormatError, quote } from '../errors/index.js';
-import { INSTRUCTION_SIZE, type CodeSection, type FunctionRange, type FunctionRanges } from './function-ranges.js';
-import type { Reference } from './reference.js';
-
-// include/uapi/linux/bpf.h and bpf_common.h
-const LOAD_IMMEDIATE_64 = 0x18;
-const CALL = 0x85;
-const PSEUDO_CALL = 1;
+import type { CodeSection, FunctionRange, FunctionRanges } from './function-ranges.js';
+import type { Reference, Target } from './reference.js';
 
 /** What sections hold that code can refer to. */
 export interface ReferenceTargets {
@@ -51,7 +47,6 @@ class ReferenceReader {
   readonly #elf: ElfFile;
   readonly #section: ElfSection;
   readonly #targets: ReferenceTargets;
-  readonly #view: DataView;
   readonly #relocations: readonly ElfRelocation[];
   /** The first relocation not yet passed: functions are read in ascending order. */
   #next = 0;
@@ -60,83 +55,80 @@ class ReferenceReader {
     this.#elf = elf;
     this.#section = section;
     this.#targets = targets;
-    const { bytes } = section;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#relocations = [...elf.relocations(section)].sort((a, b) => a.offset - b.offset);
     for (const { offset, addend } of this.#relocations) {
       if (addend !== undefined) throw this.#error('relocations with addends (SHT_RELA) are not BPF', offset);
       if (offset % INSTRUCTION_SIZE !== 0) throw this.#error('a relocation between two instructions', offset);
-      if (offset >= bytes.byteLength) throw this.#error('a relocation beyond the end of the code', offset);
+      if (offset >= section.size) throw this.#error('a relocation beyond the end of the code', offset);
     }
   }
 
   read(range: FunctionRange): Reference[] {
     const references: Reference[] = [];
-    const end = range.offset + range.size;
-    let at = range.offset;
-    while ((this.#relocations[this.#next]?.offset ?? at) < at) this.#next++;
-    while (at < end) {
-      const opcode = this.#view.getUint8(at);
-      const size = opcode === LOAD_IMMEDIATE_64 ? 2 * INSTRUCTION_SIZE : INSTRUCTION_SIZE;
-      if (at + size > end) throw this.#error('the last instruction is cut off', at);
+    const code = this.#section.bytes.subarray(range.offset, range.offset + range.size);
+    const instruction = new Instruction(code, this.#elf.littleEndian);
+    while ((this.#relocations[this.#next]?.offset ?? range.offset) < range.offset) this.#next++;
+    for (let index = 0; index < instruction.count; index += instruction.slots) {
+      instruction.at(index);
+      const offset = index * INSTRUCTION_SIZE;
+      const at = range.offset + offset;
+      if (instruction.isWide && instruction.slots !== 2) throw this.#error('the last instruction is cut off', at);
       const relocation = this.#relocations[this.#next];
-      if (relocation !== undefined && relocation.offset < at + size) {
+      if (relocation !== undefined && relocation.offset < at + instruction.slots * INSTRUCTION_SIZE) {
         if (relocation.offset !== at) throw this.#error('a relocation of half an instruction', relocation.offset);
         this.#next++;
         if (this.#relocations[this.#next]?.offset === at) throw this.#error('two relocations of one instruction', at);
-        references.push(this.#relocated(opcode, at, at - range.offset, relocation));
-      } else if (opcode === CALL && this.#sourceRegister(at) === PSEUDO_CALL) {
-        references.push(this.#call(this.#section, undefined, at + INSTRUCTION_SIZE, at, at - range.offset));
+        references.push({ offset, ...this.#relocated(instruction, at, relocation) });
+      } else if (instruction.opcode === Opcode.CALL && instruction.source === CallSource.FUNCTION) {
+        references.push({ offset, ...this.#call(instruction, this.#section, undefined, at) });
       }
-      at += size;
     }
     return references;
   }
 
-  #relocated(opcode: number, at: number, offset: number, relocation: ElfRelocation): Reference {
+  #relocated(instruction: Instruction, at: number, relocation: ElfRelocation): Target {
+    const { opcode, immediate } = instruction;
     const symbol = this.#elf.symbols[relocation.symbolIndex];
     if (symbol === undefined || symbol.index === 0) throw this.#error('a relocation without a symbol', at);
-    if (opcode !== CALL && opcode !== LOAD_IMMEDIATE_64) {
+    if (opcode !== Opcode.CALL && !instruction.isWide) {
       throw this.#error(`a relocation of an instruction that takes no address, opcode 0x${opcode.toString(16)}`, at);
     }
-    const immediate = this.#view.getInt32(at + 4, this.#elf.littleEndian);
     const { section } = symbol;
-    if (section === undefined) return this.#outside(symbol, opcode, immediate, at, offset);
-    if (opcode === CALL) {
-      if (this.#sourceRegister(at) !== PSEUDO_CALL) throw this.#error('a relocation of a helper call', at);
-      return this.#call(section, symbol, symbol.value, at, offset);
+    if (section === undefined) return this.#outside(instruction, symbol, at);
+    if (opcode === Opcode.CALL) {
+      if (instruction.source !== CallSource.FUNCTION) throw this.#error('a relocation of a helper call', at);
+      return this.#call(instruction, section, symbol, at);
     }
     const target = symbol.value + immediate;
     if (this.#targets.functions.isCode(section)) {
       const range = this.#targets.functions.at(section, target, symbol);
       if (range === undefined) throw this.#error(`${placed(section, target)} is not the start of a function`, at);
-      return { offset, kind: 'function-address', function: range.key };
+      return { kind: 'function-address', function: range.key };
     }
     const maps = this.#targets.maps.get(section.index);
     if (maps !== undefined) {
       const map = maps.get(target);
       if (map === undefined) throw this.#error(`${placed(section, target)} is not the start of a map`, at);
-      return { offset, kind: 'map', map };
+      return { kind: 'map', map };
     }
     const dataMap = this.#targets.dataMaps.get(section.index);
-    if (dataMap !== undefined) return { offset, kind: 'data', map: dataMap, offsetInMap: target };
-    return { offset, kind: 'section', section: section.name, offsetInSection: target, symbol: symbol.name };
+    if (dataMap !== undefined) return { kind: 'data', map: dataMap, offsetInMap: target };
+    return { kind: 'section', section: section.name, offsetInSection: target, symbol: symbol.name };
   }
 
-  /** A call to `base` plus the instruction's immediate: relative to the next instruction, or to a symbol less one. */
-  #call(section: ElfSection, symbol: ElfSymbol | undefined, base: number, at: number, offset: number): Reference {
-    const immediate = this.#view.getInt32(at + 4, this.#elf.littleEndian);
-    // An immediate of -1 means the symbol itself: it counts from the instruction after the call.
-    const target = base + (symbol === undefined ? immediate : immediate + 1) * INSTRUCTION_SIZE;
+  /** A call whose immediate counts instructions from the one after the call, or from the one after the symbol. */
+  #call(instruction: Instruction, section: ElfSection, symbol: ElfSymbol | undefined, at: number): Target {
+    const base = symbol?.value ?? at;
+    const target = base + (instruction.immediate + 1) * INSTRUCTION_SIZE;
     const range = this.#targets.functions.at(section, target, symbol);
     if (range === undefined) {
       throw this.#error(`a call of ${placed(section, target)}, which is not the start of a function`, at);
     }
-    return { offset, kind: 'call', function: range.key };
+    return { kind: 'call', function: range.key };
   }
 
   /** A symbol that lies in no section. */
-  #outside(symbol: ElfSymbol, opcode: number, immediate: number, at: number, offset: number): Reference {
+  #outside({ isWide, immediate }: Instruction, symbol: ElfSymbol, at: number): Target {
     const name = quote(symbol.name);
     if (symbol.sectionIndex === SectionIndex.COMMON) {
       throw this.#error(`variable ${name} is a common symbol: initialize it, or compile with -fno-common`, at);
@@ -145,16 +137,10 @@ class ReferenceReader {
     if (!isExtern || symbol.name === '') {
       throw this.#error(`symbol ${name} has no place that code can refer to`, at);
     }
-    if (opcode === LOAD_IMMEDIATE_64 && immediate !== 0) {
+    if (isWide && immediate !== 0) {
       throw this.#error(`an address ${immediate} bytes into extern ${name}, of which only the start is known`, at);
     }
-    return { offset, kind: 'extern', name: symbol.name };
-  }
-
-  /** The registers' nibbles swap with the byte order (struct bpf_insn is a bit-field). */
-  #sourceRegister(at: number): number {
-    const registers = this.#view.getUint8(at + 1);
-    return this.#elf.littleEndian ? registers >> 4 : registers & 0xf;
+    return { kind: 'extern', name: symbol.name };
   }
 
   #error(problem: string, offset: number): ObjectFormatError {

@@ -51,7 +51,7 @@ export function readObject(bytes: Uint8Array, name: string): ObjectSpecOptions {
     types: btf === undefined ? undefined : new ObjectBtf(btf, dataSections),
     programs,
     maps,
-    variables: btf === undefined ? new Map() : readVariables(btf, dataMaps, dataSections),
+    variables: btf === undefined ? new Map<string, VariableSpec>() : readVariables(btf, dataMaps, dataSections),
     externs: readExterns(elf, btf),
     functions,
     unsupported: findUnsupported(elf, maps),
@@ -150,8 +150,11 @@ function readFunctions(
   for (const code of ranges.sections) {
     const sectionName = code.section.name;
     const references = readReferences(elf, code, targets);
+    let previous: FunctionSpec | undefined;
     for (const range of code.ranges) {
       const { key, symbol, offset, size } = range;
+      // Two names of one function share its tables.
+      const shared = previous?.sectionOffset === offset ? previous : tables.of(sectionName, offset, size);
       const spec: FunctionSpec = {
         key,
         name: symbol.name,
@@ -162,10 +165,13 @@ function readFunctions(
         code: code.section.bytes.subarray(offset, offset + size),
         littleEndian: elf.littleEndian,
         references: references.get(range) ?? [],
-        ...tables.of(sectionName, offset, size),
+        btfTypeId: shared.btfTypeId,
+        lines: shared.lines,
+        coreRelocations: shared.coreRelocations,
       };
       if (all.has(key)) throw duplicate(elf, 'functions', spec);
       all.set(key, spec);
+      previous = spec;
       if (code.isText) called.add(key);
       else if (programs.has(spec.name)) throw duplicate(elf, 'programs', spec);
       else programs.set(spec.name, programOf(spec));

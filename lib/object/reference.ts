@@ -1,6 +1,6 @@
 /**
- * A place in a function's code that takes something else's address: what an ELF relocation says, with names in place
- * of symbols and section-relative arithmetic done. `offset` is the byte offset, in the function, of the instruction.
+ * What a place in a function's code refers to: what an ELF relocation says, with names in place of symbols and
+ * section-relative arithmetic done.
  *
  * - `map`: an ldimm64 that takes the map's descriptor.
  * - `data`: an ldimm64 that takes the address `offsetInMap` bytes into the only value of the data map `map`. The
@@ -12,11 +12,16 @@
  * - `section`: an ldimm64 that takes an address in a section that is neither code nor a data map: an arena's globals
  *   (`.addr_space.1`), jump tables (`.jumptables`), or anything unknown. What cannot be loaded says so by this name.
  */
-export type Reference = { readonly offset: number } & (
+export type Target =
   | { readonly kind: 'map'; readonly map: string }
   | { readonly kind: 'data'; readonly map: string; readonly offsetInMap: number }
   | { readonly kind: 'call'; readonly function: string }
   | { readonly kind: 'function-address'; readonly function: string }
   | { readonly kind: 'extern'; readonly name: string }
-  | { readonly kind: 'section'; readonly section: string; readonly offsetInSection: number; readonly symbol: string }
-);
+  | { readonly kind: 'section'; readonly section: string; readonly offsetInSection: number; readonly symbol: string };
+
+/** A place in a function's code that takes something else's address. */
+export type Reference = Target & {
+  /** Byte offset, in the function, of the instruction. */
+  readonly offset: number;
+};
