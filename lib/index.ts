@@ -1,1 +1,107 @@
-export * from './errors/index.js';
+export { AttachType, MapFlag, MapType, MapUpdateFlag, ProgramType } from './abi/index.js';
+export {
+  array,
+  be16,
+  be32,
+  be64,
+  bool,
+  bootTimeToDate,
+  bytes,
+  codecFromBtf,
+  cstr,
+  f32,
+  f64,
+  i16,
+  i32,
+  i64,
+  i8,
+  jsonReplacer,
+  pointer,
+  struct,
+  u16,
+  u32,
+  u64,
+  u8,
+  type BtfCodecOptions,
+  type Codec,
+  type Infer,
+  type InferInput,
+  type Layout,
+  type StructFields,
+  type StructInput,
+  type StructOptions,
+  type StructValue,
+  type WideIntegerCodec,
+} from './codec/index.js';
+export { Ebpf, type Attachment } from './ebpf.js';
+export {
+  EbpfError,
+  KernelError,
+  ObjectFormatError,
+  PermissionError,
+  RelocationError,
+  UnsupportedError,
+  UsageError,
+  VerifierError,
+  type EbpfErrorCode,
+  type EbpfErrorOptions,
+  type ObjectLocation,
+  type RelocationSite,
+  type SystemCallFailure,
+  type UsageErrorCode,
+} from './errors/index.js';
+export {
+  Batch,
+  EventReader,
+  type AttachMessage,
+  type LoadMessage,
+  type LostMessage,
+  type ReaderStats,
+  type ReadOptions,
+} from './events/index.js';
+export { Link, PerfEventLink, RawTracepointLink, TracingLink } from './links/index.js';
+export { type LoadOptions, type LoadSource, type MapOptions } from './load-options.js';
+export {
+  ArrayMap,
+  BpfMap,
+  HashMap,
+  RawMap,
+  RingBuffer,
+  Variable,
+  type DecodeOptions,
+  type MapKind,
+  type SetOptions,
+} from './maps/index.js';
+export {
+  MapSpec,
+  ObjectSpec,
+  ProgramSpec,
+  VariableSpec,
+  type CoreRelocationTable,
+  type ExternSpec,
+  type FunctionSpec,
+  type LineTable,
+  type MapSlot,
+  type Reference,
+  type UnsupportedFeature,
+} from './object/index.js';
+export {
+  BtfTracepoint,
+  Program,
+  RawTracepoint,
+  Tracepoint,
+  type AttachOptions,
+  type BtfTracepointAttachOptions,
+  type ProgramKind,
+  type RawTracepointAttachOptions,
+  type TracepointAttachOptions,
+} from './programs/index.js';
+export { type AnyShape, type Shape } from './shape.js';
+export {
+  isSupported,
+  type LinkInfo,
+  type MapInfo,
+  type ProgramInfo,
+  type TestRunOptions,
+  type TestRunResult,
+} from './sys/index.js';

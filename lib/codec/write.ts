@@ -1,4 +1,4 @@
-import { isUint8Array } from 'node:util/types';
+import { types } from 'node:util';
 
 import { escapeControl, nearestNames, quote, UsageError } from '../errors/index.js';
 import { pathText, within, type Path, type Segment } from './path.js';
@@ -113,7 +113,7 @@ export function writeString(
   parent: Path,
   segment: Segment,
 ): void {
-  if (isUint8Array(value)) {
+  if (types.isUint8Array(value)) {
     writeBytes(value, view, offset, length, parent, segment);
     return;
   }
@@ -152,7 +152,7 @@ export function writeBytes(
   parent: Path,
   segment: Segment,
 ): void {
-  if (isUint8Array(value) && value.length === length) {
+  if (types.isUint8Array(value) && value.length === length) {
     new Uint8Array(view.buffer, view.byteOffset + offset, length).set(value);
     return;
   }
@@ -214,7 +214,7 @@ export function checkNames(
 /** A flexible array lies behind the bytes that a codec writes, so that there is no room for elements. */
 export function checkEmpty(value: unknown, parent: Path, segment: Segment): void {
   if (value === undefined) return;
-  if ((typeof value === 'string' || Array.isArray(value) || isUint8Array(value)) && value.length === 0) return;
+  if ((typeof value === 'string' || Array.isArray(value) || types.isUint8Array(value)) && value.length === 0) return;
   const problem = 'a flexible array has no room of its own; leave it out or empty';
   throw UsageError.invalidValue(pathText(parent, segment), problem);
 }

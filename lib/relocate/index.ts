@@ -1,1 +1,3 @@
 export * from './load-plan.js';
+export { needs } from './needs.js';
+export { relocate } from './relocate.js';

@@ -1,0 +1,240 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { inspect } from 'node:util';
+
+import { UsageError, quote } from './errors/index.js';
+import { attachChannel, loadChannel, type AttachMessage, type LoadMessage } from './events/index.js';
+import { gatherFacts } from './kernel/index.js';
+import type { Link } from './links/index.js';
+import { applyOptions, readSource, requireLoadable, type LoadOptions, type LoadSource } from './load-options.js';
+import { loadParts, type LoadedParts, type Owner } from './load-parts.js';
+import { RingBuffer, type BpfMap, type MapKind, type Variable } from './maps/index.js';
+import type { ObjectSpec } from './object/index.js';
+import { programAs, type AttachOptions, type Program, type ProgramKind } from './programs/index.js';
+import type { KernelFacts, LoadPlan, Needs } from './relocate/index.js';
+import type { AnyShape, Shape } from './shape.js';
+
+declare function needs(spec: ObjectSpec): Needs;
+declare function relocate(spec: ObjectSpec, facts: KernelFacts): LoadPlan;
+
+/** What {@link Ebpf.attach} did. */
+export interface Attachment {
+  /** One per attached program, in the object's order. */
+  readonly links: readonly Link[];
+  /** The programs that were left alone, each with the reason. */
+  readonly unattached: readonly { readonly program: Program; readonly reason: string }[];
+}
+
+/**
+ * A loaded object: its maps, programs and variables in the kernel, and the links that attach the programs. It owns what
+ * was made through it: {@link close} ends readers, links, programs and maps. What is pinned lives on.
+ *
+ * @example
+ * ```js
+ * const ebpf = await Ebpf.load('execsnoop.bpf.o', { variables: { target_uid: 1000 } });
+ * try {
+ *   await ebpf.attach();
+ *   for await (const event of ebpf.map('events', RingBuffer.of('event')).read({ signal })) console.log(event);
+ * } finally {
+ *   await ebpf.close();
+ * }
+ * ```
+ */
+export class Ebpf<S extends Shape = AnyShape> {
+  /** The object's name. */
+  readonly name: string;
+  /** What was loaded, with the options written in. Editing it changes nothing that is loaded. */
+  readonly spec: ObjectSpec;
+  readonly #parts: LoadedParts;
+  readonly #links = new Set<Link>();
+  #closing: Promise<void> | undefined;
+
+  private constructor(spec: ObjectSpec, load: (owner: Owner) => LoadedParts) {
+    this.name = spec.name;
+    this.spec = spec;
+    this.#parts = load({
+      ebpf: this as Ebpf,
+      onAttach: (link) => {
+        this.#onAttach(link);
+      },
+      onDetach: (link) => {
+        this.#links.delete(link);
+      },
+    });
+  }
+
+  /**
+   * Parses, relocates and loads an object. Nothing is attached yet. Waiting is off the event loop. A failure leaves
+   * nothing behind.
+   *
+   * @param source - A path, a `file:` URL, the bytes of an object or an {@link ObjectSpec}, which is not changed.
+   *
+   * @throws {@link ObjectFormatError} when the bytes are no BPF object; {@link UsageError} when an option names
+   * something that the object has not, or gives a value that does not fit; {@link RelocationError} when the object does
+   * not fit this kernel; {@link VerifierError} when the verifier refuses a program; {@link PermissionError};
+   * {@link UnsupportedError} when the kernel or the platform cannot do it.
+   */
+  static async load<S extends Shape = AnyShape>(source: LoadSource, options: LoadOptions = {}): Promise<Ebpf<S>> {
+    const { signal } = options;
+    const started = performance.now();
+    signal?.throwIfAborted();
+    const spec = await readSource(source, options);
+    const reused = applyOptions(spec, options);
+    requireLoadable(spec);
+    const wanted = needs(spec);
+    // Between two steps that take this thread's time, others get theirs.
+    await nextTurn();
+    const facts = await gatherFacts(wanted, { signal });
+    const plan = relocate(spec, facts);
+    await nextTurn();
+    const load = await loadParts(spec, plan, { reused, decode: options, signal });
+    const ebpf = new Ebpf<S>(spec, load);
+    if (loadChannel.hasSubscribers) ebpf.#publishLoad(performance.now() - started);
+    return ebpf;
+  }
+
+  /** True once {@link close} was called. */
+  get closed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** The maps in the object's order; data sections are maps too, named `.rodata`, `.data`, `.bss`. */
+  get maps(): readonly BpfMap[] {
+    return [...this.#parts.maps.values()];
+  }
+
+  /** The loaded programs in the object's order. */
+  get programs(): readonly Program[] {
+    return [...this.#parts.programs.values()];
+  }
+
+  /** The links that are attached now. */
+  get links(): readonly Link[] {
+    return [...this.#links];
+  }
+
+  /**
+   * The map of that name, as a kind: `map('counts', HashMap)` decodes by the object's BTF, `map('counts', HashMap.of(u32,
+   * Counts))` by declared types, which are checked against the BTF. Without a kind it is a {@link BpfMap}, to narrow with
+   * `instanceof`. The same object each time.
+   *
+   * @throws {@link UsageError} `ERR_EBPF_NOT_FOUND` with the nearest names; `ERR_EBPF_INVALID_VALUE` when the map is of
+   * another kind, its types differ, or it is already used with other types.
+   */
+  map<N extends keyof S['maps'] & string>(name: N): S['maps'][N];
+  map<M extends BpfMap>(name: string, kind: MapKind<M>): M;
+  map(name: string, kind?: MapKind<BpfMap>): BpfMap {
+    const map = this.#parts.maps.get(name);
+    if (map === undefined) throw UsageError.notFound(`map of ${quote(this.name)}`, name, this.#parts.maps.keys());
+    return kind === undefined ? map : kind.from(map);
+  }
+
+  /**
+   * The program of that name; with a class, as that class. The same object each time.
+   *
+   * @throws {@link UsageError} `ERR_EBPF_NOT_FOUND` with the nearest names; `ERR_EBPF_INVALID_VALUE` when the program is of
+   * another class.
+   */
+  program<N extends keyof S['programs'] & string>(name: N): S['programs'][N];
+  program<P extends Program>(name: string, kind: ProgramKind<P>): P;
+  program(name: string, kind?: ProgramKind<Program>): Program {
+    const program = this.#parts.programs.get(name);
+    if (program === undefined) {
+      const what = this.spec.programs.has(name) ? 'loaded program' : 'program';
+      throw UsageError.notFound(`${what} of ${quote(this.name)}`, name, this.#parts.programs.keys());
+    }
+    return kind === undefined ? program : programAs(program, kind);
+  }
+
+  /**
+   * The global variable of that name, to read and write while programs run. The same object each time.
+   *
+   * @throws {@link UsageError} `ERR_EBPF_NOT_FOUND` with the nearest names.
+   */
+  variable(name: keyof S['variables'] & string): Variable {
+    const variable = this.#parts.variable(name);
+    if (variable === undefined) {
+      throw UsageError.notFound(`variable of ${quote(this.name)}`, name, this.spec.variables.keys());
+    }
+    return variable;
+  }
+
+  /**
+   * Attaches every program whose section says where, in the object's order. When one fails, those that this call attached
+   * are detached again.
+   *
+   * @throws {@link PermissionError}, {@link UsageError}, {@link UnsupportedError} or {@link KernelError}: whatever the
+   * failing program's own `attach` throws.
+   */
+  async attach(options: AttachOptions = {}): Promise<Attachment> {
+    if (this.closed) throw UsageError.closed(`object ${quote(this.name)}`);
+    const links: Link[] = [];
+    const unattached: { program: Program; reason: string }[] = [];
+    try {
+      for (const program of this.#parts.programs.values()) {
+        const reason = program.autoAttachObstacle;
+        if (reason === undefined) links.push(await program.attach(options));
+        else unattached.push({ program, reason });
+      }
+    } catch (error) {
+      await Promise.allSettled(links.map((link) => link.close()));
+      throw error;
+    }
+    return { links, unattached };
+  }
+
+  /**
+   * Detaches the links, ends the readers (what they had queued is still delivered) and closes programs and maps. May be
+   * called again. Maps that were given to {@link Ebpf.load} stay open.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  [inspect.custom](): string {
+    const state = this.closed ? ', closed' : '';
+    return (
+      `Ebpf { ${inspect(this.name)}, programs: ${names(this.#parts.programs.keys())}, ` +
+      `maps: ${names(this.#parts.maps.keys())}, ${this.#links.size} links${state} }`
+    );
+  }
+
+  async #close(): Promise<void> {
+    // Links first: what programs wrote until then is in the rings when their readers end.
+    const closed = await Promise.allSettled([...this.#links].map((link) => link.close()));
+    for (const map of this.#parts.ownMaps) {
+      if (map instanceof RingBuffer) await map.reader?.close();
+    }
+    this.#parts.close();
+    const failed = closed.filter((result) => result.status === 'rejected').map(({ reason }) => reason as unknown);
+    if (failed.length === 1) throw failed[0];
+    if (failed.length > 1)
+      throw new AggregateError(failed, `${failed.length} links of ${this.name} could not be closed`);
+  }
+
+  #onAttach(link: Link): void {
+    this.#links.add(link);
+    if (attachChannel.hasSubscribers) {
+      const message: AttachMessage = { program: link.program, target: link.target };
+      attachChannel.publish(message);
+    }
+  }
+
+  #publishLoad(durationMs: number): void {
+    const message: LoadMessage = {
+      object: this.name,
+      programs: [...this.#parts.programs.keys()],
+      maps: [...this.#parts.maps.keys()],
+      durationMs,
+    };
+    loadChannel.publish(message);
+  }
+}
+
+function names(of: Iterable<string>): string {
+  return `[${[...of].map((name) => inspect(name)).join(', ')}]`;
+}

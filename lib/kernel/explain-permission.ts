@@ -1,0 +1,118 @@
+import { PermissionError, type EbpfError, systemCallFailure } from '../errors/index.js';
+
+import { readText } from './read-text.js';
+
+/** A capability by its number in include/uapi/linux/capability.h. */
+const capabilityNumbers = {
+  CAP_NET_ADMIN: 12,
+  CAP_SYS_ADMIN: 21,
+  CAP_SYS_RESOURCE: 24,
+  CAP_PERFMON: 38,
+  CAP_BPF: 39,
+} as const;
+
+export type Capability = keyof typeof capabilityNumbers;
+
+/** What of the system decides whether a call is allowed. Read from /proc and /sys; given by tests. */
+export interface PermissionFacts {
+  /** `/proc/self/status`. */
+  readonly status: string | undefined;
+  /** `/proc/self/uid_map`. */
+  readonly uidMap: string | undefined;
+  /** `/sys/kernel/security/lockdown`. */
+  readonly lockdown: string | undefined;
+  /** `/proc/sys/kernel/unprivileged_bpf_disabled`. */
+  readonly unprivilegedBpfDisabled: string | undefined;
+  /** `/proc/sys/kernel/perf_event_paranoid`. */
+  readonly perfEventParanoid: string | undefined;
+}
+
+/** What was refused. */
+export interface RefusedCall {
+  /** What was attempted and on what: `load program "handle_exec"`. */
+  readonly what: string;
+  /** What the kernel asks for. */
+  readonly capabilities: readonly Capability[];
+  /** The call goes through perf_event_open. */
+  readonly perf?: boolean;
+  /** The program reads kernel memory, which lockdown forbids at level "confidentiality". */
+  readonly readsKernel?: boolean;
+}
+
+/** Says what stands in the way of a call that failed with EPERM or EACCES. */
+export function explainPermission(
+  error: EbpfError,
+  call: RefusedCall,
+  facts: PermissionFacts = permissionFacts(),
+): PermissionError {
+  const obstacles: string[] = [];
+  const ruledOut: string[] = [];
+  const note = (inTheWay: boolean | undefined, obstacle: string, fine: string): void => {
+    if (inTheWay === true) obstacles.push(obstacle);
+    else if (inTheWay === false) ruledOut.push(fine);
+  };
+
+  const effective = effectiveCapabilities(facts.status);
+  const missing = effective === undefined ? [] : call.capabilities.filter((name) => !hasCapability(effective, name));
+  if (effective !== undefined) note(missing.length > 0, `missing ${missing.join(' and ')}`, 'capabilities');
+
+  if (facts.uidMap !== undefined) {
+    const initial = /^\s*0\s+0\s+4294967295\s*$/.test(facts.uidMap);
+    note(!initial, 'the process is in a user namespace, where capabilities do not count for BPF', 'user namespace');
+  }
+  const lockdown = facts.lockdown === undefined ? undefined : /\[(\w+)\]/.exec(facts.lockdown)?.[1];
+  if (lockdown !== undefined) {
+    note(
+      lockdown === 'confidentiality' && call.readsKernel === true,
+      'kernel lockdown is "confidentiality", which forbids programs that read kernel memory',
+      `lockdown ("${lockdown}")`,
+    );
+  }
+  const seccomp = facts.status === undefined ? undefined : /^Seccomp:\s+(\d)/m.exec(facts.status)?.[1];
+  if (seccomp !== undefined) {
+    note(seccomp === '2', 'a seccomp filter is active (as in a container) and may forbid the call', 'seccomp');
+  }
+  if (missing.length > 0 && facts.unprivilegedBpfDisabled !== undefined) {
+    const value = facts.unprivilegedBpfDisabled.trim();
+    note(value !== '0', `kernel.unprivileged_bpf_disabled is ${value}`, 'unprivileged_bpf_disabled');
+  }
+  if (call.perf === true && missing.length > 0 && facts.perfEventParanoid !== undefined) {
+    const level = Number(facts.perfEventParanoid);
+    note(level > -1, `kernel.perf_event_paranoid is ${level}`, 'perf_event_paranoid');
+  }
+
+  const reason =
+    obstacles.length > 0 ? obstacles.join('; ') : `the reason is unknown; ruled out: ${ruledOut.join(', ')}`;
+  const advice =
+    missing.length > 0
+      ? `. Run as root, or give the process ${missing.join(' and ')} (systemd: AmbientCapabilities=, container: --cap-add)`
+      : '';
+  const failure = systemCallFailure(error.syscall ?? 'bpf', error.errno ?? -1);
+  return new PermissionError(
+    `cannot ${call.what}: ${failure.syscall} failed with ${failure.errnoName}: ${reason}${advice}`,
+    obstacles,
+    { failure, cause: error },
+  );
+}
+
+/** Reads what {@link explainPermission} looks at. */
+export function permissionFacts(): PermissionFacts {
+  return {
+    status: readText('/proc/self/status'),
+    uidMap: readText('/proc/self/uid_map'),
+    lockdown: readText('/sys/kernel/security/lockdown'),
+    unprivilegedBpfDisabled: readText('/proc/sys/kernel/unprivileged_bpf_disabled'),
+    perfEventParanoid: readText('/proc/sys/kernel/perf_event_paranoid'),
+  };
+}
+
+function effectiveCapabilities(status: string | undefined): bigint | undefined {
+  const digits = status === undefined ? undefined : /^CapEff:\s+([0-9a-f]+)$/m.exec(status)?.[1];
+  return digits === undefined ? undefined : BigInt(`0x${digits}`);
+}
+
+function hasCapability(effective: bigint, name: Capability): boolean {
+  const has = (capability: Capability): boolean => ((effective >> BigInt(capabilityNumbers[capability])) & 1n) === 1n;
+  // CAP_SYS_ADMIN still stands for what CAP_BPF and CAP_PERFMON were split from it in 5.8.
+  return has(name) || ((name === 'CAP_BPF' || name === 'CAP_PERFMON') && has('CAP_SYS_ADMIN'));
+}

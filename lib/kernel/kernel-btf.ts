@@ -1,0 +1,46 @@
+import { readFile } from 'node:fs/promises';
+
+import { Btf } from '../btf/index.js';
+import { UnsupportedError } from '../errors/index.js';
+
+const path = '/sys/kernel/btf/vmlinux';
+
+let parsed: Promise<Btf> | undefined;
+
+/**
+ * The running kernel's own types. Read and indexed once per process, in slices between which the event loop runs.
+ *
+ * @throws {@link UnsupportedError} when the kernel was built without `CONFIG_DEBUG_INFO_BTF`.
+ */
+export function kernelBtf(): Promise<Btf> {
+  parsed ??= load().catch((error: unknown) => {
+    // The next load may find it readable: sysfs mounted, permission given.
+    parsed = undefined;
+    throw error;
+  });
+  return parsed;
+}
+
+async function load(): Promise<Btf> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (cause) {
+    throw new UnsupportedError(
+      "the kernel's BTF",
+      `${path} cannot be read; the kernel must be built with CONFIG_DEBUG_INFO_BTF=y and sysfs be mounted`,
+      { cause },
+    );
+  }
+  return Btf.parseAsync(bytes, { name: 'vmlinux' });
+}
+
+/** The kernel's tracepoints by the names that raw tracepoints have; empty when the kernel's BTF cannot be read. */
+export async function rawTracepointNames(): Promise<string[]> {
+  const btf = await kernelBtf().catch(() => undefined);
+  if (btf === undefined) return [];
+  // Each has a typedef of this name. Looking through the text takes a millisecond; asking all types for their names, fifty.
+  const { buffer, byteOffset, byteLength } = btf.bytes;
+  const text = Buffer.from(buffer, byteOffset, byteLength).toString('latin1');
+  return [...text.matchAll(/\0btf_trace_(\w+)/g)].map(([, name]) => name ?? '');
+}

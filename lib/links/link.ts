@@ -1,0 +1,144 @@
+import { unlinkSync } from 'node:fs';
+import { inspect, type InspectOptions } from 'node:util';
+
+import { UsageError, quote } from '../errors/index.js';
+import { objectInfo, pinObject, type Handle, type LinkInfo } from '../sys/index.js';
+
+/**
+ * Attached links with what they work with. A link that nobody references any more still works, and so must the maps
+ * behind it: garbage collection never detaches. Each Worker has its own.
+ */
+const attached = new Map<Link, object>();
+
+/** What a link is made from. @internal */
+export interface LinkDetails {
+  readonly handle: Handle;
+  /** The attached program's name. */
+  readonly program: string;
+  /** Where it is attached, for people: `tracepoint sched/sched_switch`. */
+  readonly target: string;
+  /** Kept alive with the link: the program and, through it, its {@link Ebpf}. */
+  readonly owner: object;
+  /** Told once, when the link is gone. */
+  readonly onClose?: ((link: Link) => void) | undefined;
+}
+
+/**
+ * An attached program. It stays attached until {@link detach} or {@link close} is called or the process ends, also
+ * when nothing references this object any more: garbage collection never detaches.
+ *
+ * @example
+ * ```js
+ * const link = await ebpf.program('handle_exec').attach();
+ * link.pin('/sys/fs/bpf/execsnoop');   // outlives the process
+ * await link.close();                  // still attached, by the pin
+ * ```
+ */
+export class Link {
+  /** Name of the attached program. */
+  readonly program: string;
+  /** Where the program is attached, for people: `tp_btf sched_process_exec`. */
+  readonly target: string;
+  /**
+   * True when the attachment is not a kernel link and so stays behind when the process ends without detaching. The
+   * kernel itself drops kernel links that are not pinned.
+   */
+  readonly survivesProcess: boolean = false;
+
+  readonly #handle: Handle;
+  readonly #onClose: ((link: Link) => void) | undefined;
+  readonly #pins = new Set<string>();
+  #closing: Promise<void> | undefined;
+
+  /** @internal */
+  constructor(details: LinkDetails) {
+    this.program = details.program;
+    this.target = details.target;
+    this.#handle = details.handle;
+    this.#onClose = details.onClose;
+    attached.set(this, details.owner);
+  }
+
+  /** True after {@link detach} or {@link close}. */
+  get closed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** The files that pin this link, as {@link pin} made them. */
+  get pins(): readonly string[] {
+    return [...this.#pins];
+  }
+
+  /**
+   * What the kernel says about this link: id, type, program id and where it is attached. One system call. Least
+   * kernel: 5.8.
+   *
+   * @throws {@link UsageError} `ERR_EBPF_CLOSED` after the link was closed.
+   */
+  info(): LinkInfo {
+    this.#requireOpen();
+    return objectInfo(this.#handle, 'link');
+  }
+
+  /**
+   * Keeps the link attached beyond this process, by a file in a BPF file system (`/sys/fs/bpf`). The file is made
+   * with mode 0600. Least kernel: 5.7.
+   *
+   * @throws {@link UsageError} `ERR_EBPF_CLOSED`; {@link KernelError} such as EEXIST, or ENOENT when the folder is
+   * missing or is not in a BPF file system.
+   */
+  pin(path: string): void {
+    this.#requireOpen();
+    pinObject(this.#handle, path);
+    this.#pins.add(path);
+  }
+
+  /** Removes the file at `path`, or all that {@link pin} made. The link then lasts as long as this process holds it. */
+  unpin(path?: string): void {
+    const paths = path === undefined ? [...this.#pins] : [path];
+    for (const each of paths) {
+      if (!this.#pins.has(each)) {
+        throw UsageError.notFound(`pin of the link of program ${quote(this.program)}`, each, this.#pins);
+      }
+      unlinkSync(each);
+      this.#pins.delete(each);
+    }
+  }
+
+  /**
+   * Lets go of the link: the program stops being called, unless the link is pinned. Resolves when the kernel is done,
+   * which can take 200 ms. May be called again.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** Removes the pins that {@link pin} made and closes the link: the program stops being called. May be called again. */
+  async detach(): Promise<void> {
+    this.unpin();
+    await this.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    const state = this.closed ? ' (closed)' : this.#pins.size > 0 ? ` (pinned at ${[...this.#pins].join(', ')})` : '';
+    return `${this.constructor.name} { ${inspect(this.program, options)} at ${inspect(this.target, options)}${state} }`;
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#handle.closeAsync();
+    } finally {
+      attached.delete(this);
+      this.#onClose?.(this);
+    }
+  }
+
+  #requireOpen(): void {
+    if (this.closed) throw UsageError.closed(`the link of program ${quote(this.program)} to ${this.target}`);
+  }
+}

@@ -1,0 +1,129 @@
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { EbpfError, UsageError, nearestNames, quote } from './errors/index.js';
+import { BpfMap, type DecodeOptions } from './maps/index.js';
+import { ObjectSpec, sectionTable, type MapSpec } from './object/index.js';
+
+/** What {@link Ebpf.load} loads: a path, a `file:` URL, the bytes of an object or a parsed one. */
+export type LoadSource = string | URL | Uint8Array | ObjectSpec;
+
+/** What a load changes about a map of the object. */
+export interface MapOptions {
+  /** The most entries; of a ring buffer its bytes, rounded up to a power of two of memory pages. */
+  readonly maxEntries?: number | undefined;
+  /** `BPF_MAP_CREATE` flags ({@link MapFlag}) in place of those of the object. */
+  readonly flags?: number | undefined;
+  /** Opens what is pinned at this path, after checking that it fits, or creates the map and pins it there. */
+  readonly pinPath?: string | undefined;
+}
+
+/** How {@link Ebpf.load} loads. */
+export interface LoadOptions extends DecodeOptions {
+  /** Values of global variables, by name. `const volatile` ones can be set only here. */
+  readonly variables?: Readonly<Record<string, unknown>> | undefined;
+  /** Changes to maps by name, or a live map to use in place of the object's. A live map stays its owner's to close. */
+  readonly maps?: Readonly<Record<string, MapOptions | BpfMap>> | undefined;
+  /** What errors call the object. Default: the file's name. */
+  readonly name?: string | undefined;
+  /** Aborting it ends the load between two system calls: it rejects with `signal.reason` and leaves nothing behind. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+const loadOptionNames = ['variables', 'maps', 'int64', 'chars', 'enums', 'name', 'signal'];
+const mapOptionNames = ['maxEntries', 'flags', 'pinPath'];
+
+/** Reads and parses the object; the caller owns what comes back. */
+export async function readSource(source: LoadSource, options: LoadOptions): Promise<ObjectSpec> {
+  if (source instanceof ObjectSpec) return source.clone();
+  if (source instanceof Uint8Array) return ObjectSpec.parse(source, { name: options.name ?? 'object' });
+  const path = pathOf(source);
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path, options.signal === undefined ? {} : { signal: options.signal });
+  } catch (cause) {
+    options.signal?.throwIfAborted();
+    const problem = cause instanceof Error ? cause.message : String(cause);
+    throw UsageError.invalidValue('source', `the object cannot be read: ${problem}`, { cause });
+  }
+  return ObjectSpec.parse(bytes, { name: options.name ?? basename(path) });
+}
+
+function pathOf(source: string | URL): string {
+  if (typeof source === 'string') return source;
+  try {
+    return fileURLToPath(source);
+  } catch (cause) {
+    throw UsageError.invalidValue('source', 'must be a path, a file: URL, bytes or an ObjectSpec', { cause });
+  }
+}
+
+/** Writes the options into the spec, and returns the live maps that take the place of the object's. */
+export function applyOptions(spec: ObjectSpec, options: LoadOptions): ReadonlyMap<string, BpfMap> {
+  requireKnown('option of Ebpf.load', options, loadOptionNames);
+  for (const [name, value] of Object.entries(options.variables ?? {})) setVariable(spec, name, value);
+  const reused = new Map<string, BpfMap>();
+  for (const [name, change] of Object.entries(options.maps ?? {})) {
+    const map = spec.maps.get(name);
+    if (map === undefined) throw UsageError.notFound(`map of ${quote(spec.name)}`, name, spec.maps.keys());
+    if (change instanceof BpfMap) reused.set(name, change);
+    else changeMap(map, change);
+  }
+  return reused;
+}
+
+function setVariable(spec: ObjectSpec, name: string, value: unknown): void {
+  const variable = spec.variables.get(name);
+  if (variable === undefined) {
+    throw UsageError.notFound(`variable of ${quote(spec.name)}`, name, spec.variables.keys());
+  }
+  try {
+    variable.value = value;
+  } catch (error) {
+    if (!EbpfError.is(error) || error.code !== 'ERR_EBPF_INVALID_VALUE') throw error;
+    throw UsageError.invalidValue(`variables.${name}`, error.message, { cause: error });
+  }
+}
+
+function changeMap(map: MapSpec, change: MapOptions): void {
+  requireKnown(`option of map ${quote(map.name)}`, change, mapOptionNames);
+  const { maxEntries, flags, pinPath } = change;
+  if (maxEntries !== undefined) map.maxEntries = unsigned32(`maps.${map.name}.maxEntries`, maxEntries, 1);
+  if (flags !== undefined) map.flags = unsigned32(`maps.${map.name}.flags`, flags, 0);
+  if (pinPath !== undefined) {
+    map.pinPath = pinPath;
+    map.pinning = 'by-name';
+  }
+}
+
+function unsigned32(path: string, value: number, least: number): number {
+  if (Number.isInteger(value) && value >= least && value <= 0xffff_ffff) return value;
+  throw UsageError.invalidValue(path, `must be a whole number from ${least} to 4294967295, not ${String(value)}`);
+}
+
+function requireKnown(what: string, options: object, known: readonly string[]): void {
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw UsageError.notFound(what, name, known);
+  }
+}
+
+/** Refuses what can be read but not loaded, before the kernel is asked for anything. */
+export function requireLoadable(spec: ObjectSpec): void {
+  for (const program of spec.programs.values()) {
+    if (program.autoload && program.kind === '' && program.type === 0) {
+      throw unknownSection(spec, program.name, program.section);
+    }
+  }
+}
+
+function unknownSection(spec: ObjectSpec, program: string, section: string): UsageError {
+  const kind = section.replace(/^\?/, '').split('/')[0] ?? '';
+  const known = new Set(sectionTable.map(({ pattern }) => pattern.replace(/\+$/, '')));
+  const suggestions = nearestNames(kind, known);
+  const hint = suggestions.length === 0 ? '' : `; did you mean ${suggestions.map((near) => quote(near)).join(' or ')}?`;
+  return new UsageError(
+    `program ${quote(program)} of ${quote(spec.name)}: section ${quote(section)} names no program type${hint}`,
+    { code: 'ERR_EBPF_NOT_FOUND', suggestions },
+  );
+}

@@ -1,0 +1,178 @@
+import type { Ebpf } from './ebpf.js';
+import { EbpfError, quote } from './errors/index.js';
+import { explainPermission } from './kernel/index.js';
+import type { Link } from './links/index.js';
+import {
+  CreatedMaps,
+  DataMemory,
+  Variable,
+  codecByBtf,
+  liveMap,
+  type BpfMap,
+  type DecodeOptions,
+  type ValueTypes,
+} from './maps/index.js';
+import type { MapSpec, ObjectSpec, VariableSpec } from './object/index.js';
+import { liveProgram, loadPrograms, type LoadedProgram, type Program } from './programs/index.js';
+import type { LoadPlan } from './relocate/index.js';
+import { loadBtf, mapShape, type Handle } from './sys/index.js';
+
+/** How a plan is loaded. */
+export interface LoadContext {
+  readonly reused: ReadonlyMap<string, BpfMap>;
+  readonly decode: DecodeOptions;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** To whom the live things belong. */
+export interface Owner {
+  readonly ebpf: Ebpf;
+  readonly onAttach: (link: Link) => void;
+  readonly onDetach: (link: Link) => void;
+}
+
+/**
+ * Gives a plan to the kernel: BTF, maps, programs, in this order. Whatever fails, nothing of it stays. What comes back
+ * makes the live things once their owner exists.
+ */
+export async function loadParts(
+  spec: ObjectSpec,
+  plan: LoadPlan,
+  context: LoadContext,
+): Promise<(owner: Owner) => LoadedParts> {
+  const { signal, reused } = context;
+  const maps = new CreatedMaps();
+  const programs: LoadedProgram[] = [];
+  let btf: Handle | undefined;
+  try {
+    btf = plan.btf === undefined ? undefined : await loadObjectBtf(spec, plan.btf);
+    await maps.create(plan.maps, { btf, reused, signal });
+    signal?.throwIfAborted();
+    const { license, kernelVersion } = spec;
+    await loadPrograms(plan, { maps: maps.handles, btf, license, kernelVersion, signal }, (program) => {
+      programs.push(program);
+    });
+    maps.fillProgramSlots(plan.maps, new Map(programs.map((program) => [program.plan.spec.name, program.handle])));
+  } catch (error) {
+    for (const { handle } of programs) handle.close();
+    maps.undo();
+    throw error;
+  } finally {
+    // Maps and programs have references of their own.
+    btf?.close();
+  }
+  return (owner) => new LoadedParts(spec, maps.handles, programs, context, owner);
+}
+
+async function loadObjectBtf(spec: ObjectSpec, bytes: Uint8Array): Promise<Handle> {
+  try {
+    return await loadBtf(bytes);
+  } catch (error) {
+    if (!EbpfError.is(error) || error.errnoName !== 'EPERM') throw error;
+    throw explainPermission(error, { what: `load the BTF of ${quote(spec.name)}`, capabilities: ['CAP_BPF'] });
+  }
+}
+
+/** What a load made. */
+export class LoadedParts {
+  readonly maps = new Map<string, BpfMap>();
+  readonly programs = new Map<string, Program>();
+  /** Without those that were given to the load. */
+  readonly ownMaps: readonly BpfMap[];
+  readonly #spec: ObjectSpec;
+  readonly #decode: DecodeOptions;
+  readonly #memories = new Map<string, DataMemory>();
+  readonly #variables = new Map<string, Variable>();
+
+  constructor(
+    spec: ObjectSpec,
+    handles: ReadonlyMap<string, Handle>,
+    programs: readonly LoadedProgram[],
+    context: LoadContext,
+    owner: Owner,
+  ) {
+    this.#spec = spec;
+    this.#decode = context.decode;
+    const own: BpfMap[] = [];
+    for (const [name, map] of spec.maps) {
+      const handle = handles.get(name);
+      if (handle === undefined) continue;
+      const reused = context.reused.get(name);
+      const live = reused ?? this.#liveMap(map, handle);
+      if (reused === undefined) own.push(live);
+      this.maps.set(name, live);
+    }
+    this.ownMaps = own;
+    for (const { plan, handle } of programs) {
+      const { ebpf, onAttach, onDetach } = owner;
+      const program = liveProgram({ handle, spec: plan.spec, owner: ebpf, onAttach, onDetach });
+      this.programs.set(program.name, program);
+    }
+  }
+
+  variable(name: string): Variable | undefined {
+    const known = this.#variables.get(name);
+    if (known !== undefined) return known;
+    const spec = this.#spec.variables.get(name);
+    const memory = spec === undefined ? undefined : this.#memory(spec);
+    if (spec === undefined || memory === undefined) return undefined;
+    const codec = codecByBtf(this.#types(0, 0), spec.typeId, spec.size);
+    const { section, offset, size, constant } = spec;
+    const variable = new Variable({ name, section, offset, size, constant, codec, memory });
+    this.#variables.set(name, variable);
+    return variable;
+  }
+
+  close(): void {
+    for (const program of this.programs.values()) program.close();
+    for (const memory of this.#memories.values()) memory.close();
+    for (const map of this.ownMaps) map.close();
+  }
+
+  #liveMap(spec: MapSpec, handle: Handle): BpfMap {
+    // What the kernel made: it may have been pinned before, and rings are rounded up.
+    const { type, keySize, valueSize, maxEntries, flags } = mapShape(handle);
+    return liveMap({
+      handle,
+      name: spec.name,
+      type: spec.type === type ? spec.type : (type as MapSpec['type']),
+      keySize,
+      valueSize,
+      maxEntries,
+      flags,
+      types: this.#types(spec.keyType, spec.valueType),
+      dropped: this.#droppedCounter(spec.name),
+    });
+  }
+
+  /** Reads `__u64 <map>_dropped`, in which a program counts the events that a ring had no room for. */
+  #droppedCounter(map: string): (() => bigint) | undefined {
+    const spec = this.#spec.variables.get(`${map}_dropped`);
+    if (spec?.size !== 8) return undefined;
+    const value = new BigUint64Array(1);
+    const bytes = new Uint8Array(value.buffer);
+    return () => {
+      this.#memory(spec)?.read(spec.offset, bytes);
+      return value[0] ?? 0n;
+    };
+  }
+
+  #memory(variable: VariableSpec): DataMemory | undefined {
+    const known = this.#memories.get(variable.map);
+    if (known !== undefined) return known;
+    const map = this.maps.get(variable.map);
+    if (map === undefined) return undefined;
+    const memory = new DataMemory(map.handle, {
+      name: variable.map,
+      size: map.valueSize,
+      flags: map.flags,
+      writable: !variable.constant,
+    });
+    this.#memories.set(variable.map, memory);
+    return memory;
+  }
+
+  #types(keyType: number, valueType: number): ValueTypes {
+    return { btf: this.#spec.btf, keyType, valueType, decode: this.#decode };
+  }
+}

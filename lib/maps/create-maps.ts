@@ -1,0 +1,170 @@
+import { unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { MapFlag } from '../abi/index.js';
+import { EbpfError, KernelError, UsageError, quote } from '../errors/index.js';
+import type { MapPlan } from '../relocate/index.js';
+import {
+  createMap,
+  freezeMap,
+  mapShape,
+  mapUpdate,
+  mapUpdateHandle,
+  openPinned,
+  pinObject,
+  type Handle,
+} from '../sys/index.js';
+
+import type { BpfMap } from './bpf-map.js';
+import { createMapFailure } from './map-failure.js';
+import { mapTypeName } from './map-type-name.js';
+
+/** Where maps are pinned by name unless they say otherwise. */
+const defaultPinFolder = '/sys/fs/bpf';
+
+/** The maps of a load, before its programs. Whatever fails: {@link undo} leaves nothing behind. */
+export class CreatedMaps {
+  /** By the object's names, reused ones included. */
+  readonly handles = new Map<string, Handle>();
+  readonly #own: Handle[] = [];
+  readonly #pins: string[] = [];
+
+  /** Creates what the plan lists, in its order, and fills in what the maps begin with. */
+  async create(
+    plans: readonly MapPlan[],
+    options: {
+      readonly btf: Handle | undefined;
+      readonly reused: ReadonlyMap<string, BpfMap>;
+      readonly signal: AbortSignal | undefined;
+    },
+  ): Promise<void> {
+    for (const plan of plans) {
+      options.signal?.throwIfAborted();
+      const live = options.reused.get(plan.spec.name);
+      if (live === undefined) await this.#createOne(plan, options.btf);
+      else {
+        requireSame(`the map given for ${quote(plan.spec.name)}`, plan, mapShape(live.handle));
+        this.handles.set(plan.spec.name, live.handle);
+      }
+    }
+    for (const plan of plans) {
+      if (!options.reused.has(plan.spec.name)) this.#fillMapSlots(plan);
+    }
+  }
+
+  /** Puts programs into the slots that program arrays begin with. */
+  fillProgramSlots(plans: readonly MapPlan[], programs: ReadonlyMap<string, Handle>): void {
+    for (const plan of plans) {
+      for (const slot of plan.spec.slots) {
+        const program = slot.kind === 'program' ? programs.get(slot.name) : undefined;
+        if (program !== undefined) this.#fillSlot(plan, slot.index, program);
+      }
+    }
+  }
+
+  /** Closes and unpins all that was made here. */
+  undo(): void {
+    for (const path of this.#pins) unlinkSync(path);
+    for (const handle of this.#own) handle.close();
+  }
+
+  async #createOne(plan: MapPlan, btf: Handle | undefined): Promise<void> {
+    const { spec } = plan;
+    const path = spec.pinning === 'by-name' ? (spec.pinPath ?? join(defaultPinFolder, spec.name)) : spec.pinPath;
+    const pinned = path === undefined ? undefined : openIfPinned(path);
+    if (pinned !== undefined) {
+      this.#keep(spec.name, pinned);
+      requireSame(`the map pinned at ${quote(path ?? '')}`, plan, mapShape(pinned));
+      return;
+    }
+    const handle = await this.#make(plan, btf);
+    this.#keep(spec.name, handle);
+    if (plan.initialValue !== undefined) {
+      const result = mapUpdate(handle, new Uint8Array(4), plan.initialValue, 0);
+      if (result < 0) throw new KernelError(`fill map ${quote(spec.name)}`, 'bpf(BPF_MAP_UPDATE_ELEM)', result);
+    }
+    if (plan.freeze) freezeMap(handle);
+    if (path !== undefined) {
+      pinObject(handle, path);
+      this.#pins.push(path);
+    }
+  }
+
+  #keep(name: string, handle: Handle): void {
+    this.handles.set(name, handle);
+    this.#own.push(handle);
+  }
+
+  async #make(plan: MapPlan, btf: Handle | undefined): Promise<Handle> {
+    const { spec } = plan;
+    // The kernel wants a map like those that will be inside, and forgets it at once.
+    const inner = plan.inner === undefined ? undefined : await this.#make(plan.inner, btf);
+    const typed = plan.btfKeyTypeId !== 0 || plan.btfValueTypeId !== 0;
+    try {
+      return await createMap({
+        type: spec.type,
+        name: plan.kernelName,
+        keySize: spec.keySize,
+        valueSize: spec.valueSize,
+        maxEntries: plan.maxEntries,
+        flags: spec.flags | (spec.numaNode === undefined ? 0 : MapFlag.NUMA_NODE),
+        numaNode: spec.numaNode,
+        mapExtra: spec.mapExtra,
+        btf: typed ? btf : undefined,
+        btfKeyTypeId: typed ? plan.btfKeyTypeId : undefined,
+        btfValueTypeId: typed ? plan.btfValueTypeId : undefined,
+        innerMap: inner,
+      });
+    } catch (error) {
+      throw await createMapFailure(error, spec.name, spec.type);
+    } finally {
+      inner?.close();
+    }
+  }
+
+  #fillMapSlots(plan: MapPlan): void {
+    for (const slot of plan.spec.slots) {
+      const map = slot.kind === 'map' ? this.handles.get(slot.name) : undefined;
+      if (map !== undefined) this.#fillSlot(plan, slot.index, map);
+    }
+  }
+
+  #fillSlot(plan: MapPlan, index: number, value: Handle): void {
+    const map = this.handles.get(plan.spec.name);
+    if (map === undefined) return;
+    const key = new Uint8Array(Uint32Array.of(index).buffer);
+    const result = mapUpdateHandle(map, key, value, 0);
+    if (result < 0) {
+      const what = `put ${value.describe()} into slot ${index} of map ${quote(plan.spec.name)}`;
+      throw new KernelError(what, 'bpf(BPF_MAP_UPDATE_ELEM)', result);
+    }
+  }
+}
+
+function openIfPinned(path: string): Handle | undefined {
+  try {
+    return openPinned(path, 'map');
+  } catch (error) {
+    if (EbpfError.is(error) && error.errnoName === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** A map that takes the place of the object's must be what the object's programs were compiled for. */
+function requireSame(what: string, plan: MapPlan, found: ReturnType<typeof mapShape>): void {
+  const { spec } = plan;
+  const differences = [
+    difference('type', mapTypeName(spec.type), mapTypeName(found.type)),
+    difference('key size', spec.keySize, found.keySize),
+    difference('value size', spec.valueSize, found.valueSize),
+    difference('maxEntries', plan.maxEntries, found.maxEntries),
+    difference('flags', spec.flags, found.flags),
+  ].filter((text) => text !== undefined);
+  if (differences.length > 0) {
+    throw UsageError.invalidValue(`maps.${spec.name}`, `${what} differs from the object's: ${differences.join(', ')}`);
+  }
+}
+
+function difference(what: string, wanted: number | string, found: number | string): string | undefined {
+  return wanted === found ? undefined : `${what} is ${found}, not ${wanted}`;
+}

@@ -1,0 +1,66 @@
+import { MapFlag } from '../abi/index.js';
+import { KernelError, UsageError, quote } from '../errors/index.js';
+import { Mapping, mapLookup, mapUpdate, type Handle } from '../sys/index.js';
+
+const onlyKey = new Uint8Array(4);
+
+/**
+ * The contents of a data section in the kernel. Where the map can be mapped into memory, reading and writing costs no
+ * system call and an aligned variable is never seen half written; else the section is read and written as a whole.
+ */
+export class DataMemory {
+  readonly #map: Handle;
+  readonly #name: string;
+  readonly #size: number;
+  readonly #mapped: boolean;
+  readonly #writable: boolean;
+  #mapping: Mapping | undefined;
+  #whole: Uint8Array | undefined;
+
+  constructor(map: Handle, details: { name: string; size: number; flags: number; writable: boolean }) {
+    this.#map = map;
+    this.#name = details.name;
+    this.#size = details.size;
+    this.#mapped = (details.flags & MapFlag.MMAPABLE) !== 0;
+    this.#writable = details.writable;
+  }
+
+  read(offset: number, destination: Uint8Array): void {
+    this.#requireOpen();
+    if (this.#mapped) this.#memory().read(offset, destination);
+    else destination.set(this.#lookup().subarray(offset, offset + destination.length));
+  }
+
+  /** Writes a variable. Without a mapping the section around it is written back too: a program's change may be undone. */
+  write(offset: number, source: Uint8Array): void {
+    this.#requireOpen();
+    if (this.#mapped) {
+      this.#memory().write(offset, source);
+      return;
+    }
+    const whole = this.#lookup();
+    whole.set(source, offset);
+    const result = mapUpdate(this.#map, onlyKey, whole, 0);
+    if (result < 0) throw new KernelError(`write section ${quote(this.#name)}`, 'bpf(BPF_MAP_UPDATE_ELEM)', result);
+  }
+
+  close(): void {
+    this.#mapping?.close();
+  }
+
+  #memory(): Mapping {
+    this.#mapping ??= Mapping.create(this.#map, this.#size, { writable: this.#writable });
+    return this.#mapping;
+  }
+
+  #lookup(): Uint8Array {
+    this.#whole ??= new Uint8Array(this.#size);
+    const result = mapLookup(this.#map, onlyKey, this.#whole, 0);
+    if (result < 0) throw new KernelError(`read section ${quote(this.#name)}`, 'bpf(BPF_MAP_LOOKUP_ELEM)', result);
+    return this.#whole;
+  }
+
+  #requireOpen(): void {
+    if (this.#map.closed) throw UsageError.closed(`map ${quote(this.#name)}`);
+  }
+}

@@ -1,0 +1,32 @@
+import { MapType } from '../abi/index.js';
+import { EbpfError, UnsupportedError, quote } from '../errors/index.js';
+import { explainPermission, kernelKnows } from '../kernel/index.js';
+
+import { mapTypeName } from './map-type-name.js';
+
+/** The first kernel of map types newer than 5.10. */
+const since = new Map<number, string>([
+  [MapType.TASK_STORAGE, '5.11'],
+  [MapType.BLOOM_FILTER, '5.16'],
+  [MapType.USER_RINGBUF, '6.1'],
+  [MapType.CGRP_STORAGE, '6.2'],
+  [MapType.ARENA, '6.9'],
+]);
+
+/** Says why a map could not be created, as far as it can be told. */
+export async function createMapFailure(error: unknown, name: string, type: number): Promise<unknown> {
+  if (!EbpfError.is(error)) return error;
+  if (error.errnoName === 'EPERM' || error.errnoName === 'EACCES') {
+    return explainPermission(error, { what: `create map ${quote(name)}`, capabilities: ['CAP_BPF'] });
+  }
+  const typeName = mapTypeName(type);
+  if (error.errnoName === 'EINVAL' && (await kernelKnows('bpf_map_type', `BPF_MAP_TYPE_${typeName}`)) === false) {
+    const first = since.get(type);
+    const explanation = `this kernel has no such map type; map ${quote(name)} needs ${first === undefined ? 'a newer one' : `Linux ${first}`}`;
+    return new UnsupportedError(`maps of type ${typeName}`, explanation, {
+      cause: error,
+      ...(first === undefined ? {} : { since: first }),
+    });
+  }
+  return error;
+}

@@ -1,0 +1,45 @@
+import { quote } from '../errors/index.js';
+import { TracingLink } from '../links/index.js';
+import { openRawTracepoint } from '../sys/index.js';
+
+import { abortIfAsked, attachFailure } from './attach-failure.js';
+import { Program, type AttachOptions } from './program.js';
+
+/** How {@link BtfTracepoint.attach} attaches. */
+export interface BtfTracepointAttachOptions extends AttachOptions {
+  /** A number the program reads with `bpf_get_attach_cookie`. Least kernel: 6.9. */
+  readonly cookie?: number | bigint | undefined;
+}
+
+/**
+ * A program of section `tp_btf/<name>`: it runs when the kernel passes that tracepoint and sees its arguments as typed
+ * pointers. Where it belongs is fixed when it is loaded. Needs no tracefs. Least kernel: 5.5.
+ *
+ * @example
+ * ```js
+ * const link = await ebpf.program('exec', BtfTracepoint).attach();
+ * ```
+ */
+export class BtfTracepoint extends Program {
+  /**
+   * Attaches to the tracepoint that the program was loaded for.
+   *
+   * @throws {@link PermissionError}; {@link KernelError}.
+   */
+  override async attach(options: BtfTracepointAttachOptions = {}): Promise<TracingLink> {
+    const { signal, cookie } = options;
+    signal?.throwIfAborted();
+    const target = `tp_btf ${this.attachTo ?? ''}`.trimEnd();
+    try {
+      const handle = await openRawTracepoint(this.handle, undefined, cookie);
+      await abortIfAsked(signal, () => handle.closeAsync());
+      return this.attached(TracingLink, handle, target);
+    } catch (error) {
+      throw attachFailure(error, this.name, target, ['CAP_PERFMON', 'CAP_BPF']);
+    }
+  }
+
+  protected override sectionObstacle(): string | undefined {
+    return this.attachTo === undefined ? `its section ${quote(this.section)} names no tracepoint` : undefined;
+  }
+}

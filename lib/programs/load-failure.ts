@@ -1,0 +1,105 @@
+import { ProgramType } from '../abi/index.js';
+import {
+  EbpfError,
+  KernelError,
+  UnsupportedError,
+  VerifierError,
+  escapeControl,
+  quote,
+  systemCallFailure,
+} from '../errors/index.js';
+import { explainPermission, kernelKnows, type Capability } from '../kernel/index.js';
+import type { ProgramPlan } from '../relocate/index.js';
+
+import { programTypeName } from './program-type-name.js';
+import { summarizeLog } from './verifier-log.js';
+
+const call = 'bpf(BPF_PROG_LOAD)';
+
+/** What relocation leaves where an access has no place in this kernel; the verifier names it when it gets there. */
+const poisonMark = /invalid func unknown#195896080/;
+
+/** What the kernel answered. */
+export interface Refusal {
+  readonly errno: number;
+  readonly log: string;
+  readonly logTruncated: boolean;
+}
+
+/** Says why the kernel refused a program. */
+export async function loadFailure(plan: ProgramPlan, refusal: Refusal): Promise<EbpfError> {
+  const { errno, log } = refusal;
+  if (log.trim() !== '') return verifierError(plan, refusal);
+  const { spec } = plan;
+  const what = `load program ${quote(spec.name)}`;
+  const error = new KernelError(what, call, errno, { advice: 'the verifier gave no reason' });
+  if (error.errnoName === 'EPERM' || error.errnoName === 'EACCES') {
+    return explainPermission(error, {
+      what,
+      capabilities: capabilitiesFor(spec.type),
+      readsKernel: readsKernel(spec.type),
+    });
+  }
+  if (error.errnoName === 'E2BIG') {
+    const advice = `it has ${plan.code.length / 8} instructions; the kernel takes 1,000,000 (4,096 without CAP_BPF)`;
+    return new KernelError(what, call, errno, { advice });
+  }
+  const typeName = programTypeName(spec.type);
+  if (error.errnoName === 'EINVAL' && (await kernelKnows('bpf_prog_type', `BPF_PROG_TYPE_${typeName}`)) === false) {
+    return new UnsupportedError(
+      `programs of type ${typeName}`,
+      `this kernel has no such program type; program ${quote(spec.name)} needs a newer one`,
+      { cause: error },
+    );
+  }
+  return error;
+}
+
+function verifierError(plan: ProgramPlan, { errno, log, logTruncated }: Refusal): VerifierError {
+  const found = summarizeLog(log);
+  const poison = poisonMark.test(log)
+    ? plan.poisons.find(({ instruction }) => instruction === found.instruction)
+    : undefined;
+  const line = (found.instruction === undefined ? undefined : plan.sourceLine(found.instruction)) ?? found.line;
+  const reason =
+    poison === undefined
+      ? found.summary
+      : `it can reach an access that this kernel has no place for, ${poison.access}: ${poison.reason}; ` +
+        'guard it with bpf_core_field_exists(), bpf_core_type_exists() or bpf_core_enum_value_exists()';
+  return new VerifierError({
+    program: plan.spec.name,
+    log,
+    summary: escapeLines(logTruncated ? `${reason}\n    (the log was longer than is kept)` : reason),
+    line: line === undefined ? undefined : escapeControl(line),
+    failure: systemCallFailure(call, errno),
+  });
+}
+
+function escapeLines(text: string): string {
+  return text.split('\n').map(escapeControl).join('\n');
+}
+
+/** What bpf_prog_load asks for beside CAP_BPF (is_net_admin_prog_type and is_perfmon_prog_type in kernel/bpf/syscall.c). */
+function capabilitiesFor(type: ProgramType): readonly Capability[] {
+  if (readsKernel(type)) return ['CAP_BPF', 'CAP_PERFMON'];
+  return type === ProgramType.SOCKET_FILTER || type === ProgramType.SYSCALL
+    ? ['CAP_BPF']
+    : ['CAP_BPF', 'CAP_NET_ADMIN'];
+}
+
+function readsKernel(type: ProgramType): boolean {
+  switch (type) {
+    case ProgramType.KPROBE:
+    case ProgramType.TRACEPOINT:
+    case ProgramType.PERF_EVENT:
+    case ProgramType.RAW_TRACEPOINT:
+    case ProgramType.RAW_TRACEPOINT_WRITABLE:
+    case ProgramType.TRACING:
+    case ProgramType.LSM:
+    case ProgramType.STRUCT_OPS:
+    case ProgramType.EXT:
+      return true;
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,78 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
+import type { LoadPlan, ProgramPlan } from '../relocate/index.js';
+import { loadProgram, type Handle, type LoadProgramResult } from '../sys/index.js';
+
+import { loadFailure } from './load-failure.js';
+
+/** What all programs of an object share. */
+export interface LoadContext {
+  readonly maps: ReadonlyMap<string, Handle>;
+  readonly btf: Handle | undefined;
+  readonly license: string;
+  readonly kernelVersion: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A program that the kernel took. */
+export interface LoadedProgram {
+  readonly plan: ProgramPlan;
+  readonly handle: Handle;
+}
+
+/**
+ * Loads the programs of a plan in order: the next one is relocated while the verifier works on the current. `loaded`
+ * is given each as soon as the kernel has taken it, so that the caller can close them when a later one fails.
+ */
+export async function loadPrograms(
+  plan: LoadPlan,
+  context: LoadContext,
+  loaded: (program: LoadedProgram) => void,
+): Promise<void> {
+  let working: Promise<void> = Promise.resolve();
+  try {
+    for (const program of plan.programs()) {
+      // Relocating took this thread's time: others come first.
+      await nextTurn();
+      await working;
+      context.signal?.throwIfAborted();
+      working = loadOne(program, context, loaded);
+      // Its failure is seen above or below; until then it must not count as unhandled.
+      working.catch(() => undefined);
+    }
+  } finally {
+    // Also when the next program cannot be relocated: nothing may be loaded after this has returned.
+    await working;
+  }
+  context.signal?.throwIfAborted();
+}
+
+async function loadOne(
+  plan: ProgramPlan,
+  context: LoadContext,
+  loaded: (program: LoadedProgram) => void,
+): Promise<void> {
+  const { spec } = plan;
+  const typed = context.btf !== undefined;
+  const result: LoadProgramResult = await loadProgram({
+    type: spec.type,
+    name: plan.kernelName,
+    code: plan.code,
+    bindings: plan.bindings.flatMap(({ offset, map }) => {
+      const handle = context.maps.get(map);
+      return handle === undefined ? [] : [{ offset, map: handle }];
+    }),
+    license: context.license,
+    expectedAttachType: spec.attachType,
+    attachBtfId: plan.attachBtfId,
+    flags: spec.flags,
+    kernelVersion: context.kernelVersion,
+    btf: context.btf,
+    functionInfo: typed ? plan.functionInfo : undefined,
+    functionInfoRecordSize: plan.functionInfoRecordSize,
+    lineInfo: typed ? plan.lineInfo : undefined,
+    lineInfoRecordSize: plan.lineInfoRecordSize,
+  });
+  if (result.handle === undefined) throw await loadFailure(plan, result);
+  loaded({ plan, handle: result.handle });
+}

@@ -1,0 +1,180 @@
+import { inspect } from 'node:util';
+
+import type { AttachType, ProgramType } from '../abi/index.js';
+import { UnsupportedError, UsageError, quote } from '../errors/index.js';
+import type { Link, LinkDetails } from '../links/index.js';
+import type { ProgramSpec } from '../object/index.js';
+import {
+  objectInfo,
+  pinObject,
+  testRunProgram,
+  type Handle,
+  type ProgramInfo,
+  type TestRunOptions,
+  type TestRunResult,
+} from '../sys/index.js';
+
+import { programTypeName } from './program-type-name.js';
+
+/** What a program is made from. @internal */
+export interface ProgramDetails {
+  readonly handle: Handle;
+  readonly spec: ProgramSpec;
+  /** Kept alive by the program's links: whoever owns the program's maps. */
+  readonly owner: object;
+  /** Told of each new link. */
+  readonly onAttach: (link: Link) => void;
+  /** Told of each link that is gone. */
+  readonly onDetach: (link: Link) => void;
+}
+
+/** What every attach takes. */
+export interface AttachOptions {
+  /** Aborting it before the kernel attached the program rejects with `signal.reason`; then nothing is attached. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * A loaded program. How it is attached depends on its type; each type has a class: {@link Tracepoint},
+ * {@link RawTracepoint}, {@link BtfTracepoint}. Programs of other types are plain `Program`s, to run, inspect and pin.
+ *
+ * @example
+ * ```js
+ * const program = ebpf.program('handle_exec', BtfTracepoint);
+ * await using link = await program.attach();
+ * console.log(program.info().verifiedInstructions);
+ * ```
+ */
+export class Program {
+  /** The C function's name. */
+  readonly name: string;
+  /** The ELF section as written in the source: `tp_btf/sched_process_exec`. */
+  readonly section: string;
+  /** The kernel's number of the type: a value of {@link ProgramType}. */
+  readonly type: ProgramType;
+  /** `expected_attach_type` of the load: a value of {@link AttachType}. */
+  readonly attachType: AttachType;
+  /** What the section says about where the program belongs: `sched/sched_process_exec`; undefined when it says nothing. */
+  readonly attachTo: string | undefined;
+
+  readonly #details: ProgramDetails;
+  readonly #links = new Set<Link>();
+
+  /** @internal */
+  constructor(details: ProgramDetails) {
+    const { spec } = details;
+    this.name = spec.name;
+    this.section = spec.section;
+    this.type = spec.type;
+    this.attachType = spec.attachType;
+    this.attachTo = spec.attachTo;
+    this.#details = details;
+  }
+
+  /** True after {@link close}. Links that were made before keep the program running. */
+  get closed(): boolean {
+    return this.#details.handle.closed;
+  }
+
+  /** The links that attach this program now, made through this object. */
+  get links(): readonly Link[] {
+    return [...this.#links];
+  }
+
+  /** @internal */
+  get handle(): Handle {
+    if (this.closed) throw UsageError.closed(`program ${quote(this.name)}`);
+    return this.#details.handle;
+  }
+
+  /** Why `ebpf.attach()` leaves this program alone, or undefined when its section says where it belongs. @internal */
+  get autoAttachObstacle(): string | undefined {
+    if (!this.#details.spec.autoAttach) return 'its specification turns automatic attaching off';
+    if (this.#links.size > 0) return 'it is attached already';
+    return this.sectionObstacle();
+  }
+
+  /**
+   * Attaches the program. The base class cannot: the program's own class says how.
+   *
+   * @throws {@link UnsupportedError} for a program type that this version cannot attach.
+   */
+  attach(options?: AttachOptions): Promise<Link> {
+    void options;
+    return Promise.reject(
+      new UnsupportedError(
+        `attaching programs of type ${programTypeName(this.type)}`,
+        `program ${quote(this.name)} in section ${quote(this.section)} can be loaded and run with testRun(), but not attached by this version`,
+      ),
+    );
+  }
+
+  /**
+   * Runs the program once on made-up input, without attaching it, off the event loop. Which types can and what they
+   * take depends on the kernel: socket filters and XDP take `data`, raw tracepoints a `context` of eight bytes per
+   * argument. Least kernel: 4.12.
+   *
+   * @throws {@link KernelError} ENOTSUPP for types that cannot be run; {@link UsageError} `ERR_EBPF_CLOSED`.
+   *
+   * @example
+   * ```js
+   * const { returnValue } = await ebpf.program('touch').testRun({ context: new Uint8Array(16) });
+   * ```
+   */
+  async testRun(options: TestRunOptions = {}): Promise<TestRunResult> {
+    return testRunProgram(this.handle, options);
+  }
+
+  /** What the kernel says about this program: id, tag, maps, sizes, run statistics. A few system calls. */
+  info(): ProgramInfo {
+    return objectInfo(this.handle, 'program');
+  }
+
+  /**
+   * Keeps the program loaded beyond this process, by a file in a BPF file system (`/sys/fs/bpf`), made with mode 0600. It
+   * does not keep it attached: pin the link for that.
+   *
+   * @throws {@link KernelError} such as EEXIST, or ENOENT when the folder is missing.
+   */
+  pin(path: string): void {
+    pinObject(this.handle, path);
+  }
+
+  /** Lets go of the program. It lasts while a link, a pin or another process holds it. May be called again. */
+  close(): void {
+    this.#details.handle.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  [inspect.custom](): string {
+    const links =
+      this.#links.size === 0 ? '' : `, attached to ${[...this.#links].map(({ target }) => target).join(', ')}`;
+    const state = this.closed ? ', closed' : '';
+    return `${this.constructor.name} { ${inspect(this.name)}, SEC(${JSON.stringify(this.section)})${links}${state} }`;
+  }
+
+  /** Why the section does not say where the program is to be attached, or undefined when it does. @internal */
+  protected sectionObstacle(): string | undefined {
+    return `this version cannot attach programs of type ${programTypeName(this.type)}`;
+  }
+
+  /** Makes the link of an attachment that has just been made. @internal */
+  protected attached<L extends Link>(kind: new (details: LinkDetails) => L, handle: Handle, target: string): L {
+    const link = new kind({
+      handle,
+      program: this.name,
+      target,
+      owner: this.#details.owner,
+      onClose: (closed) => {
+        this.#links.delete(closed);
+        this.#details.onDetach(closed);
+      },
+    });
+    this.#links.add(link);
+    this.#details.onAttach(link);
+    return link;
+  }
+}

@@ -1,0 +1,59 @@
+import { EbpfError, UsageError, quote } from '../errors/index.js';
+import { rawTracepointNames } from '../kernel/index.js';
+import { RawTracepointLink } from '../links/index.js';
+import { openRawTracepoint } from '../sys/index.js';
+
+import { abortIfAsked, attachFailure } from './attach-failure.js';
+import { Program, type AttachOptions } from './program.js';
+
+/** Where and how {@link RawTracepoint.attach} attaches. */
+export interface RawTracepointAttachOptions extends AttachOptions {
+  /** The tracepoint's name without its category, such as `sched_process_exec`; without it the section says where. */
+  readonly tracepoint?: string | undefined;
+  /** A number the program reads with `bpf_get_attach_cookie`. Least kernel: 6.9. */
+  readonly cookie?: number | bigint | undefined;
+}
+
+/**
+ * A program of section `raw_tp/<name>` (or `raw_tracepoint/<name>`): it runs when the kernel passes that tracepoint and
+ * sees its raw arguments. Needs no tracefs. Least kernel: 4.17.
+ *
+ * @example
+ * ```js
+ * const link = await ebpf.program('on_system_call', RawTracepoint).attach({ tracepoint: 'sys_enter' });
+ * ```
+ */
+export class RawTracepoint extends Program {
+  /**
+   * Attaches to the tracepoint that the section names, or to another one.
+   *
+   * @throws {@link UsageError} when neither names a tracepoint, or the kernel has none of that name;
+   * {@link PermissionError}.
+   */
+  override async attach(options: RawTracepointAttachOptions = {}): Promise<RawTracepointLink> {
+    const { signal, cookie } = options;
+    signal?.throwIfAborted();
+    const name = options.tracepoint ?? this.attachTo;
+    if (name === undefined || name === '') {
+      throw UsageError.invalidValue(
+        'tracepoint',
+        `section ${quote(this.section)} of program ${quote(this.name)} names none; give { tracepoint: 'name' }`,
+      );
+    }
+    const target = `raw_tp ${name}`;
+    try {
+      const handle = await openRawTracepoint(this.handle, name, cookie);
+      await abortIfAsked(signal, () => handle.closeAsync());
+      return this.attached(RawTracepointLink, handle, target);
+    } catch (error) {
+      if (EbpfError.is(error) && error.errnoName === 'ENOENT') {
+        throw UsageError.notFound('raw tracepoint', name, await rawTracepointNames());
+      }
+      throw attachFailure(error, this.name, target, ['CAP_PERFMON', 'CAP_BPF']);
+    }
+  }
+
+  protected override sectionObstacle(): string | undefined {
+    return this.attachTo === undefined ? `its section ${quote(this.section)} names no tracepoint` : undefined;
+  }
+}

@@ -1,0 +1,108 @@
+import { CallSource, type Instruction, INSTRUCTION_SIZE, LoadSource, Opcode } from '../asm/index.js';
+import { quote, UnsupportedError } from '../errors/index.js';
+import type { FunctionSpec } from '../object/index.js';
+import { poisonInstruction } from './core/patch-instruction.js';
+import type { ProgramDraft } from './program-draft.js';
+import type { PlacedFunction } from './linked-functions.js';
+
+/** With the map's index added: the invalid call that marks a map that is not created, as in libbpf: tools know it. */
+export const POISONED_MAP_CALL = 2_001_000_000;
+
+/** Writes what one function refers to into a program's code: functions, maps, global variables. */
+export function applyReferences(draft: ProgramDraft, placed: PlacedFunction): void {
+  for (const reference of placed.spec.references) {
+    const instruction = draft.instructionAt(placed, reference.offset);
+    switch (reference.kind) {
+      case 'call':
+        expectOpcode(draft, instruction, Opcode.CALL);
+        instruction.source = CallSource.FUNCTION;
+        instruction.immediate = distance(draft, placed.spec, reference, instruction.index);
+        break;
+      case 'function-address':
+        expectOpcode(draft, instruction, Opcode.LOAD_IMMEDIATE_64);
+        instruction.source = LoadSource.FUNCTION;
+        instruction.wideImmediate = BigInt.asUintN(
+          32,
+          BigInt(distance(draft, placed.spec, reference, instruction.index)),
+        );
+        break;
+      case 'map':
+        bindMap(draft, instruction, reference.map, LoadSource.MAP_FD, 0, placed.end);
+        break;
+      case 'data':
+        bindMap(draft, instruction, reference.map, LoadSource.MAP_VALUE, reference.offsetInMap, placed.end);
+        break;
+      case 'extern':
+        throw unsupportedExtern(draft, instruction.index, reference.name);
+      case 'section':
+        throw unsupportedSection(draft, instruction.index, reference.section, reference.symbol);
+    }
+  }
+}
+
+/** To a function's start, from the instruction after this one (the first half of a load counts as one). */
+function distance(
+  draft: ProgramDraft,
+  caller: FunctionSpec,
+  reference: { function: string; offset: number },
+  index: number,
+): number {
+  const callee = draft.linker.callee(draft.spec, caller, reference);
+  const start = draft.functions.startOf(callee);
+  if (start === undefined) throw draft.error('it is not part of the program', index, quote(callee.name));
+  return start - index - 1;
+}
+
+function bindMap(
+  draft: ProgramDraft,
+  instruction: Instruction,
+  name: string,
+  source: number,
+  offset: number,
+  end: number,
+): void {
+  const { index } = instruction;
+  expectOpcode(draft, instruction, Opcode.LOAD_IMMEDIATE_64);
+  const map = draft.object.maps.get(name);
+  if (map === undefined) throw draft.error('the object has no map of this name', index, quote(name));
+  if (!map.autoCreate) {
+    const place = [...draft.object.maps.keys()].indexOf(name);
+    poisonInstruction(instruction, POISONED_MAP_CALL + place, end);
+    draft.poisons.push({ instruction: index, access: `map ${quote(name)}`, reason: 'its autoCreate is false' });
+    return;
+  }
+  instruction.source = source;
+  instruction.wideImmediate = BigInt.asUintN(32, BigInt(offset)) << 32n;
+  draft.bindings.push({ offset: index * INSTRUCTION_SIZE + 4, map: name });
+}
+
+function expectOpcode(draft: ProgramDraft, instruction: Instruction, opcode: number): void {
+  if (instruction.opcode === opcode && (opcode === Opcode.CALL || instruction.slots === 2)) return;
+  const found = `0x${instruction.opcode.toString(16)}`;
+  throw draft.error(`an instruction of opcode ${found} takes no address`, instruction.index);
+}
+
+function unsupportedExtern(draft: ProgramDraft, index: number, name: string): UnsupportedError {
+  const extern = draft.object.externs.get(name);
+  const section = extern?.section;
+  const weak = extern?.weak === true ? ', weak ones included' : '';
+  const what =
+    section === '.kconfig'
+      ? 'kernel configuration values (__kconfig)'
+      : section === '.ksyms'
+        ? 'kernel symbols (__ksym)'
+        : 'symbols that the object does not define';
+  return new UnsupportedError(
+    what,
+    `program ${quote(draft.spec.name)} refers to ${quote(name)}; these are not resolved yet${weak}${draft.placeOf(index)}`,
+  );
+}
+
+function unsupportedSection(draft: ProgramDraft, index: number, section: string, symbol: string): UnsupportedError {
+  const what = section === '.addr_space.1' ? 'arenas' : section === '.jumptables' ? 'jump tables' : 'custom sections';
+  const target = symbol === '' ? '' : ` (symbol ${quote(symbol)})`;
+  return new UnsupportedError(
+    what,
+    `program ${quote(draft.spec.name)} takes an address in section ${quote(section)}${target}, which is not supported yet${draft.placeOf(index)}`,
+  );
+}

@@ -1,0 +1,172 @@
+import { type Btf, BtfKind, essentialName, kindName, typeName } from '../../btf/index.js';
+import { escapeControl, quote } from '../../errors/index.js';
+import { type Access, describeAccess, isSameKind, parseAccess } from './access.js';
+import { type AccessValue, valueOf } from './access-value.js';
+import { CoreProblem } from './core-problem.js';
+import { CoreRelocationKind, isCoreRelocationKind, isZeroWhenMissing } from './core-relocation-kind.js';
+import { matchAccess } from './match-access.js';
+
+/** What to write into an instruction. */
+export interface CoreAnswer {
+  /** In C's spelling: `task_struct.real_parent`. */
+  readonly access: string;
+  /** Unsigned, as 64 bits; undefined when the kernel has no such thing, and `reason` says why. */
+  readonly value: bigint | undefined;
+  readonly reason: string;
+  /** What the compiler has put there; undefined when that says nothing. */
+  readonly expected: bigint | undefined;
+  /** Bytes of the field in the object's types and in the kernel's: a load or store must move the latter. */
+  readonly localSize: number;
+  readonly size: number;
+  /** Why a load or store cannot be made to move another number of bytes; undefined when it can. */
+  readonly sizeMisfit: string | undefined;
+}
+
+/**
+ * Answers CO-RE relocations of one object against one kernel. Candidates are looked for once per root type, and each
+ * question answered once: an access that forty instructions make costs one search.
+ */
+export class CoreResolver {
+  readonly #local: Btf;
+  readonly #target: Btf | undefined;
+  readonly #candidates = new Map<number, readonly number[]>();
+  readonly #answers = new Map<string, CoreAnswer>();
+
+  /** Without a target only ids in the object's own BTF can be answered. */
+  constructor(local: Btf, target: Btf | undefined) {
+    this.#local = local;
+    this.#target = target;
+  }
+
+  /**
+   * The answer to a relocation; `accessString` is a string offset in the object's BTF.
+   *
+   * @throws {CoreProblem} for a malformed relocation, or when the kernel's candidates disagree.
+   */
+  resolve(kind: number, typeId: number, accessString: number): CoreAnswer {
+    const key = `${kind}:${typeId}:${accessString}`;
+    const known = this.#answers.get(key);
+    if (known !== undefined) return known;
+    if (!isCoreRelocationKind(kind)) throw new CoreProblem(`CO-RE relocations of kind ${kind} are not known`);
+    const local = parseAccess(this.#local, typeId, this.#local.string(accessString), kind);
+    const answer = this.#answer(local, kind);
+    this.#answers.set(key, answer);
+    return answer;
+  }
+
+  #answer(local: Access, kind: CoreRelocationKind): CoreAnswer {
+    const access = describeAccess(local);
+    const own = valueOf(local, kind);
+    const expected = own.isInInstruction ? own.value : undefined;
+    const base = { access, expected, reason: '', localSize: own.size, size: own.size, sizeMisfit: undefined };
+    if (kind === CoreRelocationKind.TYPE_ID_LOCAL) return { ...base, value: own.value };
+
+    const { found, mismatches } = this.#search(local, kind);
+    if (found === undefined) {
+      const value = isZeroWhenMissing(kind) ? 0n : undefined;
+      return { ...base, value, reason: mismatches[0] ?? this.#noCandidates(local.rootType) };
+    }
+    const sizeMisfit = this.#sizeMisfit(own, found.value);
+    return { ...base, value: found.value.value, size: found.value.size, sizeMisfit };
+  }
+
+  /** The candidate that fits; several must give one answer. */
+  #search(local: Access, kind: CoreRelocationKind): { found: Found | undefined; mismatches: string[] } {
+    const target = this.#requireTarget();
+    const mismatches: string[] = [];
+    let found: Found | undefined;
+    for (const candidate of this.#candidatesOf(local.rootType)) {
+      const match = matchAccess(local, kind, target, candidate);
+      if ('mismatch' in match) {
+        mismatches.push(match.mismatch);
+        continue;
+      }
+      const next = { access: match.access, value: valueOf(match.access, kind) };
+      if (found === undefined) {
+        found = next;
+      } else if (found.access.bitOffset !== next.access.bitOffset || found.value.value !== next.value.value) {
+        throw new CoreProblem(
+          `the kernel has several types of this name and they disagree: ${shown(found)}, but ${shown(next)}. ` +
+            'Describe the one that is meant by more of its members, or under a flavour (name___flavour) of its own',
+        );
+      }
+    }
+    return { found, mismatches };
+  }
+
+  /** Kernel types of the same essential name and kind as the object's. */
+  #candidatesOf(typeId: number): readonly number[] {
+    const known = this.#candidates.get(typeId);
+    if (known !== undefined) return known;
+    const target = this.#requireTarget();
+    const name = essentialName(this.#local.nameOf(typeId));
+    const kind = this.#local.kind(typeId);
+    if (name === '') {
+      throw new CoreProblem(
+        `the ${kindName(kind)} has no name in the object, so it cannot be found in the kernel: give it one`,
+      );
+    }
+    const candidates = target.findByEssentialName(name).filter((id) => isSameKind(kind, target.kind(id)));
+    this.#candidates.set(typeId, candidates);
+    return candidates;
+  }
+
+  #noCandidates(typeId: number): string {
+    const name = essentialName(this.#local.nameOf(typeId));
+    const others = this.#requireTarget()
+      .findByEssentialName(name)
+      .map((id) => typeName(this.#requireTarget(), id));
+    const kind = nouns.get(this.#local.kind(typeId)) ?? 'type';
+    const hint = others.length === 0 ? '' : `, only ${escapeControl(others.slice(0, 3).join(', '))}`;
+    return `the kernel has no ${kind} ${quote(name)}${hint}`;
+  }
+
+  /**
+   * A pointer may become a pointer of another size and an unsigned integer another unsigned one, as the register's
+   * upper bits are zero either way; for all else the program's arithmetic would be wrong.
+   */
+  #sizeMisfit(own: AccessValue, found: AccessValue): string | undefined {
+    if (own.size === found.size) return undefined;
+    const target = this.#requireTarget();
+    const local = this.#local.type(own.type);
+    const kernel = target.type(found.type);
+    if (local.kind === BtfKind.PTR && kernel.kind === BtfKind.PTR) return undefined;
+    if (local.kind === BtfKind.INT && kernel.kind === BtfKind.INT && !local.signed && !kernel.signed) return undefined;
+    const ours = `${quote(typeName(this.#local, own.type))} of ${own.size} bytes`;
+    const theirs = `${quote(typeName(target, found.type))} of ${found.size} bytes`;
+    return `the field is ${theirs} in the kernel and ${ours} in the object: read it with BPF_CORE_READ_BITFIELD or bpf_core_read`;
+  }
+
+  #requireTarget(): Btf {
+    if (this.#target === undefined) throw new CoreProblem("it needs the kernel's BTF, which was not given");
+    return this.#target;
+  }
+}
+
+interface Found {
+  readonly access: Access;
+  readonly value: AccessValue;
+}
+
+const nouns: ReadonlyMap<number, string> = new Map<number, string>([
+  [BtfKind.STRUCT, 'struct'],
+  [BtfKind.UNION, 'union'],
+  [BtfKind.ENUM, 'enum'],
+  [BtfKind.ENUM64, 'enum'],
+  [BtfKind.TYPEDEF, 'typedef'],
+  [BtfKind.FWD, 'forward declaration of'],
+]);
+
+function shown(found: Found): string {
+  const { access, value } = found;
+  const type = escapeControl(typeName(access.btf, access.rootType));
+  return `${describeAccess(access)} of ${type} (BTF id ${access.rootType}, ${sizeText(access)}) gives ${value.value}`;
+}
+
+function sizeText(access: Access): string {
+  try {
+    return `${access.btf.sizeOf(access.rootType)} bytes`;
+  } catch {
+    return 'without a size';
+  }
+}

@@ -1,0 +1,169 @@
+import { type Btf, BtfKind, essentialName, kindName, typeName } from '../../btf/index.js';
+import { quote } from '../../errors/index.js';
+import { type Access, type AccessStep, isComposite, isEnum, isFlexible, isSameKind, sizeOf } from './access.js';
+import { Budget } from './core-problem.js';
+import { CoreRelocationKind, isEnumValueKind, isFieldKind } from './core-relocation-kind.js';
+import { typesAreCompatible } from './types-are-compatible.js';
+import { typesMatch } from './types-match.js';
+
+/** The same access in another BTF, or why there is none. */
+export type Match = { readonly access: Access } | { readonly mismatch: string };
+
+/** Looks for the object's access in a candidate type of the kernel. */
+export function matchAccess(local: Access, kind: CoreRelocationKind, target: Btf, targetRoot: number): Match {
+  if (isFieldKind(kind)) return new FieldMatcher(local, target, targetRoot).match();
+  if (isEnumValueKind(kind)) return matchEnumerator(local, target, targetRoot);
+  const budget = new Budget();
+  const fits =
+    kind === CoreRelocationKind.TYPE_MATCHES
+      ? typesMatch(local.btf, local.rootType, target, targetRoot, budget)
+      : typesAreCompatible(local.btf, local.rootType, target, targetRoot, budget);
+  return fits
+    ? { access: { btf: target, rootType: targetRoot, steps: [], bitOffset: 0 } }
+    : { mismatch: `the kernel's ${shown(target, targetRoot)} is not like the object's` };
+}
+
+function matchEnumerator(local: Access, target: Btf, targetRoot: number): Match {
+  const type = target.type(target.skipModifiers(targetRoot));
+  const wanted = essentialName(local.steps[0]?.name ?? '');
+  if (isEnum(type)) {
+    const index = type.values.findIndex((value) => essentialName(value.name) === wanted);
+    const value = type.values[index];
+    if (value !== undefined) {
+      const steps = [{ type: type.id, index, name: value.name }];
+      return { access: { btf: target, rootType: targetRoot, steps, bitOffset: 0 } };
+    }
+  }
+  return { mismatch: `the kernel's ${shown(target, targetRoot)} has no value ${quote(wanted)}` };
+}
+
+/** Walks the object's steps through the kernel's types; members are found by name, wherever they are now. */
+class FieldMatcher {
+  readonly #local: Access;
+  readonly #target: Btf;
+  readonly #root: number;
+  readonly #budget = new Budget();
+  readonly #steps: AccessStep[] = [];
+  #bitOffset = 0;
+  /** The kernel's type that the steps so far have led to. */
+  #type: number;
+  #mismatch = '';
+
+  constructor(local: Access, target: Btf, root: number) {
+    this.#local = local;
+    this.#target = target;
+    this.#root = root;
+    this.#type = target.skipModifiers(root);
+  }
+
+  match(): Match {
+    for (const [position, step] of this.#local.steps.entries()) {
+      const found =
+        step.name !== undefined
+          ? this.#member(step, step.name, this.#type)
+          : position === 0
+            ? this.#index(step.index)
+            : this.#element(step.index);
+      if (!found) return { mismatch: this.#explain(step) };
+    }
+    return {
+      access: { btf: this.#target, rootType: this.#root, steps: this.#steps, bitOffset: this.#bitOffset },
+    };
+  }
+
+  /** The leading index of an access: `pointer[index]`. */
+  #index(index: number): boolean {
+    this.#steps.push({ type: this.#type, index, name: undefined });
+    this.#bitOffset += index * sizeOf(this.#target, this.#type) * 8;
+    return true;
+  }
+
+  #element(index: number): boolean {
+    const type = this.#target.type(this.#type);
+    if (type.kind !== BtfKind.ARRAY) return false;
+    if (index >= type.length && !isFlexible(this.#target, this.#steps.at(-1), type.length)) {
+      this.#mismatch = `the kernel's array has ${type.length} elements`;
+      return false;
+    }
+    this.#type = this.#target.skipModifiers(type.elementType);
+    return this.#index(index);
+  }
+
+  /** Looks in `typeId`, then within its anonymous members; a member of that name but of another kind ends the search. */
+  #member(step: AccessStep, name: string, typeId: number): boolean {
+    const type = this.#target.type(typeId);
+    if (!isComposite(type)) return false;
+    for (const [index, member] of type.members.entries()) {
+      this.#budget.spend();
+      const before = this.#bitOffset;
+      this.#bitOffset += member.bitOffset;
+      if (member.name === '') {
+        if (this.#member(step, name, this.#target.skipModifiers(member.type))) return true;
+        if (this.#mismatch !== '') return false;
+      } else if (member.name === name) {
+        this.#steps.push({ type: typeId, index, name });
+        this.#type = this.#target.skipModifiers(member.type);
+        return this.#isCompatibleMember(step, name);
+      }
+      this.#bitOffset = before;
+    }
+    return false;
+  }
+
+  #isCompatibleMember(step: AccessStep, name: string): boolean {
+    const parent = this.#local.btf.type(step.type);
+    const member = isComposite(parent) ? parent.members[step.index] : undefined;
+    const localType = member?.type ?? 0;
+    if (fieldsAreCompatible(this.#local.btf, localType, this.#target, this.#type)) return true;
+    const ours = shown(this.#local.btf, localType);
+    this.#mismatch = `${quote(name)} is ${shown(this.#target, this.#type)} in the kernel and ${ours} in the object`;
+    return false;
+  }
+
+  #explain(step: AccessStep): string {
+    if (this.#mismatch !== '') return this.#mismatch;
+    const where = `the kernel's ${shown(this.#target, this.#steps.length <= 1 ? this.#root : this.#type)}`;
+    return step.name === undefined ? `${where} is no array` : `${where} has no member ${quote(step.name)}`;
+  }
+}
+
+/**
+ * Whether reading the object's field makes sense where the kernel has the other: structs and unions stand for each
+ * other, integers may differ in size and sign, pointers always fit.
+ */
+function fieldsAreCompatible(local: Btf, localId: number, target: Btf, targetId: number): boolean {
+  const budget = new Budget();
+  for (let ours = localId, theirs = targetId; ;) {
+    budget.spend();
+    const localType = local.type(local.skipModifiers(ours));
+    const targetType = target.type(target.skipModifiers(theirs));
+    if (isComposite(localType) && isComposite(targetType)) return true;
+    if (!isSameKind(localType.kind, targetType.kind)) return false;
+    switch (localType.kind) {
+      case BtfKind.PTR:
+      case BtfKind.FLOAT:
+        return true;
+      case BtfKind.ENUM:
+      case BtfKind.ENUM64:
+      case BtfKind.FWD: {
+        const name = essentialName(localType.name);
+        const other = essentialName(targetType.name);
+        return name === '' || other === '' || name === other;
+      }
+      case BtfKind.INT:
+        return localType.bitOffset === 0 && targetType.kind === BtfKind.INT && targetType.bitOffset === 0;
+      case BtfKind.ARRAY:
+        if (targetType.kind !== BtfKind.ARRAY) return false;
+        ours = localType.elementType;
+        theirs = targetType.elementType;
+        break;
+      default:
+        return false;
+    }
+  }
+}
+
+function shown(btf: Btf, id: number): string {
+  const name = typeName(btf, id);
+  return name === '' ? kindName(btf.kind(id)) : quote(name);
+}

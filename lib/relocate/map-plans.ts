@@ -1,0 +1,81 @@
+import { MapType } from '../abi/index.js';
+import { quote, UsageError } from '../errors/index.js';
+import { kernelNameOf, type MapSpec, type ObjectSpec } from '../object/index.js';
+import type { KernelFacts, MapPlan } from './load-plan.js';
+
+/** Types whose maps the kernel refuses to create with BTF of key or value, in this or earlier versions. */
+const TYPES_WITHOUT_BTF: ReadonlySet<MapType> = new Set<MapType>([
+  MapType.PERF_EVENT_ARRAY,
+  MapType.CGROUP_ARRAY,
+  MapType.STACK_TRACE,
+  MapType.ARRAY_OF_MAPS,
+  MapType.HASH_OF_MAPS,
+  MapType.DEVMAP,
+  MapType.DEVMAP_HASH,
+  MapType.CPUMAP,
+  MapType.XSKMAP,
+  MapType.SOCKMAP,
+  MapType.SOCKHASH,
+  MapType.QUEUE,
+  MapType.STACK,
+  MapType.RINGBUF,
+  MapType.USER_RINGBUF,
+  MapType.ARENA,
+]);
+
+/** The maps to be created, in the object's order. */
+export function planMaps(object: ObjectSpec, facts: KernelFacts): MapPlan[] {
+  const hasBtf = object.btf !== undefined;
+  return [...object.maps.values()].filter((map) => map.autoCreate).map((map) => planMap(map, facts, hasBtf));
+}
+
+function planMap(spec: MapSpec, facts: KernelFacts, hasBtf: boolean): MapPlan {
+  const takesBtf = hasBtf && !TYPES_WITHOUT_BTF.has(spec.type);
+  return {
+    spec,
+    kernelName: kernelNameOf(spec.kernelName),
+    maxEntries: maxEntriesOf(spec, facts),
+    btfKeyTypeId: takesBtf ? spec.keyType : 0,
+    btfValueTypeId: takesBtf ? spec.valueType : 0,
+    initialValue: initialValueOf(spec),
+    freeze: spec.readOnly,
+    inner: spec.inner === undefined ? undefined : planMap(spec.inner, facts, hasBtf),
+  };
+}
+
+function maxEntriesOf(spec: MapSpec, facts: KernelFacts): number {
+  switch (spec.type) {
+    case MapType.RINGBUF:
+    case MapType.USER_RINGBUF:
+      return ringSize(spec, facts.pageSize);
+    case MapType.PERF_EVENT_ARRAY:
+      return spec.maxEntries === 0 ? facts.possibleCpus : spec.maxEntries;
+    default:
+      return spec.maxEntries;
+  }
+}
+
+/** The next power of two of whole pages; 0 is left for the kernel to refuse. */
+function ringSize(spec: MapSpec, pageSize: number): number {
+  if (spec.maxEntries === 0) return 0;
+  let size = pageSize;
+  while (size < spec.maxEntries) size *= 2;
+  if (size > 0x8000_0000) {
+    throw UsageError.invalidValue(
+      `maps.${spec.name}.maxEntries`,
+      `a ring buffer of ${spec.maxEntries} bytes is too large: the most is ${0x8000_0000}`,
+    );
+  }
+  return size;
+}
+
+function initialValueOf(spec: MapSpec): Uint8Array | undefined {
+  const value = spec.initialValue;
+  if (value !== undefined && value.byteLength !== spec.valueSize) {
+    throw UsageError.invalidValue(
+      `maps.${spec.name}.initialValue`,
+      `${value.byteLength} bytes were given for map ${quote(spec.name)}, whose value has ${spec.valueSize}`,
+    );
+  }
+  return value;
+}

@@ -1,0 +1,32 @@
+import type { Btf } from '../btf/index.js';
+import { escapeControl } from '../errors/index.js';
+import type { FunctionSpec } from '../object/index.js';
+
+/** `struct bpf_line_info` keeps the column in the low ten bits. */
+const COLUMN_BITS = 10;
+
+/**
+ * The source line of the instruction `offset` bytes into a function: `execsnoop.bpf.c:41: <text>`, without the file's
+ * folder. Undefined when the object does not say.
+ */
+export function lineAt(btf: Btf | undefined, spec: FunctionSpec, offset: number): string | undefined {
+  const row = lastRowAt(spec.lines.offsets, offset);
+  if (btf === undefined || row < 0) return undefined;
+  const file = btf.string(spec.lines.fileNames[row] ?? 0);
+  const text = btf.string(spec.lines.texts[row] ?? 0).trim();
+  const number = (spec.lines.lineColumns[row] ?? 0) >>> COLUMN_BITS;
+  const name = file.slice(file.lastIndexOf('/') + 1);
+  return escapeControl(text === '' ? `${name}:${number}` : `${name}:${number}: ${text}`);
+}
+
+/** The last row that begins at or before `offset`; -1 when there is none. */
+function lastRowAt(offsets: Uint32Array, offset: number): number {
+  let low = 0;
+  let high = offsets.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((offsets[middle] ?? 0) <= offset) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
