@@ -1,4 +1,4 @@
-import { escapeControl } from '../index.js';
+import { escapeControl } from './escape-control.js';
 
 interface Cell {
   readonly text: string;
