@@ -1,0 +1,347 @@
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, truncateSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { Executor, heldIds, nodeEbpf, RunningCommand, samples } from '../helpers/command.js';
+
+const execsnoop = join(samples, 'execsnoop.bpf.o');
+const names = ['first-program', 'second-program', 'third-program'];
+let folder: string;
+let executor: Executor;
+let pinsBefore: string[];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'node-ebpf-cli-'));
+  for (const name of names) symlinkSync('/bin/true', join(folder, name));
+  executor = new Executor();
+  pinsBefore = pins();
+});
+
+afterEach(async () => {
+  await executor.end();
+  rmSync(folder, { recursive: true });
+});
+
+async function executeAll(): Promise<{ pid: number; ppid: number; comm: string; filename: string }[]> {
+  const executed = [];
+  for (const name of names) {
+    const filename = join(folder, name);
+    executed.push({ pid: await executor.execute(filename), ppid: executor.pid, comm: name, filename });
+  }
+  return executed;
+}
+
+/**
+ * What still holds an object that a command held: a descriptor of any process, or a pin. Nothing else keeps one alive: a
+ * program that is attached by a link lives by the link's descriptor.
+ */
+async function leftBehind(held: ReadonlySet<string>, pinsBefore: readonly string[]): Promise<string[]> {
+  const deadline = Date.now() + 5_000;
+  for (;;) {
+    const left = pins().filter((path) => !pinsBefore.includes(path));
+    for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+      for (const id of heldIds(pid)) if (held.has(id)) left.push(`${id}, held by process ${pid}`);
+    }
+    // A descriptor that io_uring, epoll or an exiting thread still uses may take a moment.
+    if (left.length === 0 || Date.now() > deadline) return left;
+    await sleep(50);
+  }
+}
+
+/** Every file in a BPF file system that this test can see. */
+function pins(): string[] {
+  const mounts = readFileSync('/proc/self/mounts', 'utf8').matchAll(/^\S+ (\S+) bpf /gm);
+  return [...mounts].flatMap(([, path = '']) => readdirSync(path, { recursive: true, encoding: 'utf8' }));
+}
+
+describe('node-ebpf run', () => {
+  test('prints the executions of one process as JSON, ends after --count and leaves nothing', async () => {
+    const command = nodeEbpf([
+      ...['run', execsnoop, '--events', 'events=event', '--json', '--count', '3'],
+      ...['--set', `target_ppid=${executor.pid}`],
+    ]);
+    try {
+      await command.shows(/Attached 1 program of execsnoop\.bpf\.o/);
+      const held = heldIds(command.pid);
+      expect([...held].map((entry) => entry.split(' ')[0])).toEqual(
+        expect.arrayContaining(['prog_id', 'map_id', 'link_id']),
+      );
+      const executed = await executeAll();
+      expect(await command.exit()).toBe(0);
+
+      const lines = command.stdout.trimEnd().split('\n');
+      expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual(
+        executed.map((one) => ({ ts: expect.stringMatching(/^\d+$/), uid: 0, ...one })),
+      );
+      expect(command.stderr).toContain('events: 3 events, 0 dropped\nexecs_by_uid: 1 entry\n');
+      expect(await leftBehind(held, pinsBefore)).toEqual([]);
+    } finally {
+      await command.end();
+    }
+  });
+
+  test('prints aligned columns, and on Ctrl-C detaches and prints totals and maps', async () => {
+    const command = nodeEbpf([
+      ...['run', execsnoop, '--events', 'events=struct event'],
+      ...['--set', `target_ppid=0x${executor.pid.toString(16)}`, '--set', 'target_uid=-1'],
+    ]);
+    try {
+      await command.shows(/Attached/);
+      const held = heldIds(command.pid);
+      const executed = await executeAll();
+      await command.shows(/third-program\n/);
+      command.signal('SIGINT');
+      expect(await command.exit()).toBe(0);
+
+      const [header = '', ...rows] = command.stdout.split('\n');
+      expect(header).toMatch(/^ *TS +PID +PPID +UID {2}COMM {14}FILENAME$/);
+      for (const [index, one] of executed.entries()) {
+        const row = rows[index] ?? '';
+        expect(row.trim().split(/ +/).slice(1)).toEqual([
+          String(one.pid),
+          String(one.ppid),
+          '0',
+          one.comm,
+          one.filename,
+        ]);
+        // Numbers end where their header ends, texts begin where theirs begins.
+        expect(row.indexOf(` ${one.pid} `) + 1 + String(one.pid).length).toBe(header.indexOf(' PID') + 4);
+        expect(row.indexOf(one.filename)).toBe(header.indexOf('FILENAME'));
+      }
+      expect(rows.slice(3).join('\n')).toMatch(
+        /^\nevents: 3 events, 0 dropped\nexecs_by_uid: 1 entry\n {2}KEY {2}EXECS +LAST_TS\n {4}0 {6}3 {2}\d+\n$/,
+      );
+      expect(await leftBehind(held, pinsBefore)).toEqual([]);
+    } finally {
+      await command.end();
+    }
+  });
+
+  test('escapes control characters that a process put into its name', async () => {
+    const hostile = '\u001b[31m\nred';
+    symlinkSync('/bin/true', join(folder, hostile));
+    const command = nodeEbpf([
+      ...['run', execsnoop, '--events', 'events=event', '--count', '1', '--set', `target_ppid=${executor.pid}`],
+    ]);
+    try {
+      await command.shows(/Attached/);
+      await executor.execute(join(folder, hostile));
+      expect(await command.exit()).toBe(0);
+      expect(command.stdout).toContain('\\x1b[31m\\x0ared');
+      expect(command.stdout).not.toContain('\u001b');
+    } finally {
+      await command.end();
+    }
+  });
+
+  test('ends after --duration, with nothing seen', async () => {
+    const command = nodeEbpf([
+      ...['run', execsnoop, '--events', 'events=event', '--duration', '0.2', '--set', `target_ppid=${executor.pid}`],
+    ]);
+    try {
+      expect(await command.exit()).toBe(0);
+      expect(command.stdout).toBe('events: 0 events, 0 dropped\nexecs_by_uid: 0 entries\n');
+    } finally {
+      await command.end();
+    }
+  });
+
+  test('without a type prints bytes in hexadecimal and names the types there are', async () => {
+    const command = nodeEbpf(['run', execsnoop, '--json', '--count', '1', '--set', `target_ppid=${executor.pid}`]);
+    try {
+      await command.shows(/Attached/);
+      expect(command.stderr).toMatch(
+        /^Records of events are printed as bytes; --events events=<type> decodes them\. Its types: .*\bevent\b.*\n/,
+      );
+      await executeAll();
+      expect(await command.exit()).toBe(0);
+      const { bytes } = JSON.parse(command.stdout) as { bytes: string };
+      expect(bytes).toMatch(/^[0-9a-f]{336}$/);
+      expect(Buffer.from(bytes, 'hex').toString('latin1')).toContain(join(folder, 'first-program'));
+    } finally {
+      await command.end();
+    }
+  });
+
+  test('reads several rings at once, each event with the name of its ring', async () => {
+    const command = nodeEbpf([
+      ...['run', join(samples, 'two_rings.bpf.o'), '--json', '--count', '6'],
+      ...['--events', 'starts=started', '--events', 'ends=ended', '--set', `target_ppid=${executor.pid}`],
+    ]);
+    try {
+      await command.shows(/Attached 2 programs/);
+      const executed = await executeAll();
+      expect(await command.exit()).toBe(0);
+      const events = command.stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { map: string; event: { pid: number } });
+      expect(events.filter(({ map }) => map === 'starts').map(({ event }) => event)).toEqual(
+        executed.map(({ pid, comm }) => ({ pid, comm })),
+      );
+      expect(events.filter(({ map }) => map === 'ends').map(({ event }) => event.pid)).toEqual(
+        executed.map(({ pid }) => pid),
+      );
+      expect(command.stderr).toContain('starts: 3 events, 0 dropped\n');
+      expect(command.stderr).toContain('ends: 3 events, drops are not counted by the object\n');
+    } finally {
+      await command.end();
+    }
+  });
+
+  test('ends quietly when nobody reads its output any more', async () => {
+    const main = join(__dirname, '../../dist/cli/main.js');
+    const flags = `--events events=event --json --set target_ppid=${executor.pid}`;
+    const pipe = `{ "${process.execPath}" "${main}" run "${execsnoop}" ${flags}; echo "status $?" >&2; } | head -n 1`;
+    const command = new RunningCommand('/bin/sh', ['-c', pipe]);
+    try {
+      await command.shows(/Attached/);
+      await executeAll();
+      await executeAll();
+      expect(await command.exit()).toBe(0);
+      expect(command.stdout).toMatch(/^\{.*\}\n$/);
+      expect(command.stderr).toMatch(/status 0\n$/);
+      expect(command.stderr).not.toMatch(/EPIPE|Error/);
+    } finally {
+      await command.end();
+    }
+  });
+
+  test('SIGTERM ends it as Ctrl-C does', async () => {
+    const command = nodeEbpf(['run', execsnoop, '--json']);
+    try {
+      await command.shows(/Attached/);
+      command.signal('SIGTERM');
+      expect(await command.exit()).toBe(0);
+      expect(command.stderr).toContain('execs_by_uid:');
+    } finally {
+      await command.end();
+    }
+  });
+});
+
+describe('what node-ebpf says when it cannot', () => {
+  async function failure(...args: string[]): Promise<{ status: number | string; stderr: string; stdout: string }> {
+    const command = nodeEbpf(args);
+    try {
+      const status = await command.exit();
+      return { status, stderr: command.stderr, stdout: command.stdout };
+    } finally {
+      await command.end();
+    }
+  }
+
+  test('a variable that does not exist: the nearest is offered', async () => {
+    expect(await failure('run', execsnoop, '--set', 'target_pid=1')).toEqual({
+      status: 1,
+      stdout: '',
+      stderr:
+        'node-ebpf: ERR_EBPF_NOT_FOUND: no variable of execsnoop.bpf.o is named "target_pid"; did you mean "target_ppid" or "target_uid"?\n',
+    });
+  });
+
+  test('a value that is no number, or too large', async () => {
+    expect(await failure('run', execsnoop, '--set', 'target_ppid=init')).toEqual({
+      status: 2,
+      stdout: '',
+      stderr: 'node-ebpf: --set target_ppid=init: expected a number such as 1000, -1 or 0x3e8\nTry: node-ebpf --help\n',
+    });
+    const { status, stderr } = await failure('run', execsnoop, '--set', 'target_ppid=4294967296');
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^node-ebpf: ERR_EBPF_INVALID_VALUE: .*target_ppid.*4294967296/);
+  });
+
+  test('a ring or a type that does not exist', async () => {
+    const ring = await failure('run', execsnoop, '--events', 'event=event');
+    expect(ring.status).toBe(1);
+    expect(ring.stderr).toMatch(/ERR_EBPF_NOT_FOUND: no map .*"event"; did you mean "events"\?\n$/);
+    const type = await failure('run', execsnoop, '--events', 'events=evnt');
+    expect(type.status).toBe(1);
+    expect(type.stderr).toMatch(/ERR_EBPF_NOT_FOUND: no type .*"evnt"; did you mean "event"\?\n$/);
+    const hash = await failure('run', execsnoop, '--events', 'execs_by_uid=event');
+    expect(hash.status).toBe(1);
+    expect(hash.stderr).toMatch(/ERR_EBPF_INVALID_VALUE: .*"execs_by_uid".*HASH.*RingBuffer/);
+  });
+
+  test('files that are not there, not whole, not objects', async () => {
+    const missing = await failure('run', join(folder, 'missing.bpf.o'));
+    expect(missing).toMatchObject({
+      status: 1,
+      stderr: `node-ebpf: ENOENT: no such file or directory, open '${join(folder, 'missing.bpf.o')}'\n`,
+    });
+    const truncated = join(folder, 'truncated.bpf.o');
+    copyFileSync(execsnoop, truncated);
+    truncateSync(truncated, 3000);
+    const cut = await failure('run', truncated);
+    expect(cut.status).toBe(1);
+    expect(cut.stderr).toMatch(/^node-ebpf: ERR_EBPF_OBJECT_FORMAT: truncated\.bpf\.o.*\n$/);
+    const text = await failure('run', join(samples, 'execsnoop.bpf.c'));
+    expect(text.status).toBe(1);
+    expect(text.stderr).toMatch(/^node-ebpf: ERR_EBPF_OBJECT_FORMAT: execsnoop\.bpf\.c.*\n$/);
+  });
+
+  test('a program that the verifier refuses: the reason and the C line', async () => {
+    const { status, stderr } = await failure('run', join(samples, 'rejected.bpf.o'));
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^node-ebpf: ERR_EBPF_VERIFIER: .*unchecked/);
+    expect(stderr).toContain("R0 invalid mem access 'map_value_or_null'");
+    expect(stderr).toMatch(/rejected\.bpf\.c:20.*\*count \+= 1;/);
+  });
+
+  test('a section that says no program type', async () => {
+    const { status, stderr } = await failure('run', join(samples, 'wrong_section.bpf.o'));
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^node-ebpf: ERR_EBPF_\w+: .*raw_tracepiont\/sys_enter/);
+  });
+
+  test('without rights: which capability is missing', async () => {
+    const command = nodeEbpf(['run', execsnoop, '--events', 'events=event'], { uid: 65534 });
+    try {
+      expect(await command.exit()).toBe(77);
+      expect(command.stdout).toBe('');
+      expect(command.stderr).toMatch(/^node-ebpf: ERR_EBPF_PERMISSION: .*CAP_BPF/);
+      expect(command.stderr).not.toMatch(/^ {4}at .*\.js:/m);
+    } finally {
+      await command.end();
+    }
+  });
+
+  test('NODE_DEBUG=ebpf adds the stack', async () => {
+    const command = nodeEbpf(['run', execsnoop, '--set', 'nosuch=1'], { env: { NODE_DEBUG: 'ebpf' } });
+    try {
+      expect(await command.exit()).toBe(1);
+      expect(command.stderr).toMatch(/^ {4}at .*\.js:\d+/m);
+    } finally {
+      await command.end();
+    }
+  });
+});
+
+describe('node-ebpf', () => {
+  test('--help, --version, commands that do not exist', async () => {
+    const ask = async (...args: string[]): Promise<[number | string, string, string]> => {
+      const command = nodeEbpf(args);
+      return [await command.exit(), command.stdout, command.stderr];
+    };
+    const { version } = JSON.parse(readFileSync(join(__dirname, '../../package.json'), 'utf8')) as { version: string };
+    expect(await ask('--version')).toEqual([0, `${version}\n`, '']);
+    expect(await ask('--help')).toEqual([
+      0,
+      expect.stringMatching(/^Usage: node-ebpf <command>[^]*\n {2}run +load/),
+      '',
+    ]);
+    expect(await ask('run', '--help')).toEqual([0, expect.stringMatching(/^Usage: node-ebpf run[^]*--events/), '']);
+    expect(await ask()).toEqual([2, '', expect.stringMatching(/^Usage:/)]);
+    expect(await ask('rum')).toEqual([
+      2,
+      '',
+      'node-ebpf: no command rum; the commands are: run\nTry: node-ebpf --help\n',
+    ]);
+    expect(await ask('run', execsnoop, '--colour')).toEqual([
+      2,
+      '',
+      expect.stringMatching(/Unknown option '--colour'/),
+    ]);
+  });
+});
