@@ -55,15 +55,18 @@ function maxEntriesOf(spec: MapSpec, facts: KernelFacts): number {
   }
 }
 
+/** The largest power of two that `max_entries` holds. */
+const LARGEST_RING = 0x8000_0000;
+
 /** The next power of two of whole pages; 0 is left for the kernel to refuse. */
 function ringSize(spec: MapSpec, pageSize: number): number {
   if (spec.maxEntries === 0) return 0;
   let size = pageSize;
   while (size < spec.maxEntries) size *= 2;
-  if (size > 0x8000_0000) {
+  if (size > LARGEST_RING) {
     throw UsageError.invalidValue(
       `maps.${spec.name}.maxEntries`,
-      `a ring buffer of ${spec.maxEntries} bytes is too large: the most is ${0x8000_0000}`,
+      `a ring buffer of ${spec.maxEntries} bytes is too large: the most is ${LARGEST_RING}`,
     );
   }
   return size;

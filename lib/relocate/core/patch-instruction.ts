@@ -1,4 +1,4 @@
-import { AccessMode, Instruction, InstructionClass, Opcode, OperandSource } from '../../asm/index.js';
+import { AccessMode, type Instruction, InstructionClass, Opcode, OperandSource } from '../../asm/index.js';
 import type { CoreAnswer } from './core-resolver.js';
 import { CoreProblem } from './core-problem.js';
 
@@ -93,17 +93,20 @@ function patchWideImmediate(instruction: Instruction, answer: CoreAnswer, value:
   if (!instruction.isWide || instruction.source !== 0 || instruction.offset !== 0 || index + 1 >= end) {
     throw new CoreProblem('this is no load of a 64-bit number');
   }
-  instruction.at(index + 1);
-  const { opcode, destination, source, offset } = instruction;
+  const isSecondHalf = isBlank(instruction.at(index + 1));
   instruction.at(index);
-  if (opcode !== 0 || destination !== 0 || source !== 0 || offset !== 0) {
-    throw new CoreProblem('the second half of a 64-bit load is malformed');
-  }
+  if (!isSecondHalf) throw new CoreProblem('the second half of a 64-bit load is malformed');
   const { expected } = answer;
   if (expected !== undefined && expected !== instruction.wideImmediate) {
     throw unexpected(instruction.wideImmediate, expected);
   }
   instruction.wideImmediate = value;
+}
+
+/** Nothing but an immediate. */
+function isBlank(instruction: Instruction): boolean {
+  const { opcode, destination, source, offset } = instruction;
+  return opcode === 0 && destination === 0 && source === 0 && offset === 0;
 }
 
 function unexpected(found: number | bigint, expected: bigint): CoreProblem {

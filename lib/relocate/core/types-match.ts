@@ -46,7 +46,7 @@ function match(
     case BtfKind.UNION:
       if (behindPointer && theirs.kind === BtfKind.FWD) return theirs.union === (ours.kind === BtfKind.UNION);
       if (theirs.kind !== ours.kind) return false;
-      return behindPointer || membersMatch(comparison, ours, theirs as BtfComposite, depth);
+      return behindPointer || membersMatch(comparison, ours, theirs, depth);
     case BtfKind.INT:
       return theirs.kind === BtfKind.INT && ours.size === theirs.size && ours.signed === theirs.signed;
     case BtfKind.PTR:
