@@ -10,11 +10,8 @@ import { loadParts, type LoadedParts, type Owner } from './load-parts.js';
 import { RingBuffer, type BpfMap, type MapKind, type Variable } from './maps/index.js';
 import type { ObjectSpec } from './object/index.js';
 import { programAs, type AttachOptions, type Program, type ProgramKind } from './programs/index.js';
-import type { KernelFacts, LoadPlan, Needs } from './relocate/index.js';
+import { needs, relocate } from './relocate/index.js';
 import type { AnyShape, Shape } from './shape.js';
-
-declare function needs(spec: ObjectSpec): Needs;
-declare function relocate(spec: ObjectSpec, facts: KernelFacts): LoadPlan;
 
 /** What {@link Ebpf.attach} did. */
 export interface Attachment {
@@ -47,6 +44,14 @@ export class Ebpf<S extends Shape = AnyShape> {
   readonly #parts: LoadedParts;
   readonly #links = new Set<Link>();
   #closing: Promise<void> | undefined;
+
+  static {
+    Object.defineProperty(Ebpf.prototype, inspect.custom, {
+      value(this: Ebpf): string {
+        return this.#inspect();
+      },
+    });
+  }
 
   private constructor(spec: ObjectSpec, load: (owner: Owner) => LoadedParts) {
     this.name = spec.name;
@@ -195,14 +200,6 @@ export class Ebpf<S extends Shape = AnyShape> {
     return this.close();
   }
 
-  [inspect.custom](): string {
-    const state = this.closed ? ', closed' : '';
-    return (
-      `Ebpf { ${inspect(this.name)}, programs: ${names(this.#parts.programs.keys())}, ` +
-      `maps: ${names(this.#parts.maps.keys())}, ${this.#links.size} links${state} }`
-    );
-  }
-
   async #close(): Promise<void> {
     // Links first: what programs wrote until then is in the rings when their readers end.
     const closed = await Promise.allSettled([...this.#links].map((link) => link.close()));
@@ -232,6 +229,14 @@ export class Ebpf<S extends Shape = AnyShape> {
       durationMs,
     };
     loadChannel.publish(message);
+  }
+
+  #inspect(): string {
+    const state = this.closed ? ', closed' : '';
+    return (
+      `Ebpf { ${inspect(this.name)}, programs: ${names(this.#parts.programs.keys())}, ` +
+      `maps: ${names(this.#parts.maps.keys())}, ${this.#links.size} links${state} }`
+    );
   }
 }
 

@@ -75,8 +75,8 @@ async function loadObjectBtf(spec: ObjectSpec, bytes: Uint8Array): Promise<Handl
 
 /** What a load made. */
 export class LoadedParts {
-  readonly maps = new Map<string, BpfMap>();
-  readonly programs = new Map<string, Program>();
+  readonly maps: Map<string, BpfMap> = new Map();
+  readonly programs: Map<string, Program> = new Map();
   /** Without those that were given to the load. */
   readonly ownMaps: readonly BpfMap[];
   readonly #spec: ObjectSpec;

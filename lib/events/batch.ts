@@ -35,6 +35,14 @@ export class Batch<T> implements Iterable<T> {
   readonly #length: number;
   #expired = false;
 
+  static {
+    Object.defineProperty(Batch.prototype, inspect.custom, {
+      value(this: Batch<unknown>): string {
+        return this.#inspect();
+      },
+    });
+  }
+
   /** `view` shows `bytes`, of which the first `end` hold `length` framed records. @internal */
   constructor(source: BatchSource<T>, bytes: Uint8Array, view: DataView, end: number, length: number) {
     this.#source = source;
@@ -89,12 +97,6 @@ export class Batch<T> implements Iterable<T> {
     return new Batch(this.#source, bytes, new DataView(bytes.buffer), this.#end, this.#length);
   }
 
-  [inspect.custom](): string {
-    return this.#expired
-      ? `Batch { of ${inspect(this.#source.map)}, expired }`
-      : `Batch { of ${inspect(this.#source.map)}, ${this.#length} events }`;
-  }
-
   /** Where the payload after the one at `offset` lies; of the first with -1. @internal */
   payloadAfter(offset: number): number {
     return offset < 0 ? frameBytes : offset + ((this.#lengthAt(offset) + 7) & ~7) + frameBytes;
@@ -134,6 +136,12 @@ export class Batch<T> implements Iterable<T> {
         'keep it with batch.copy() before asking for the next',
       { code: 'ERR_EBPF_BATCH_EXPIRED' },
     );
+  }
+
+  #inspect(): string {
+    return this.#expired
+      ? `Batch { of ${inspect(this.#source.map)}, expired }`
+      : `Batch { of ${inspect(this.#source.map)}, ${this.#length} events }`;
   }
 }
 

@@ -92,6 +92,14 @@ export class EventReader<T> implements AsyncIterable<T> {
   #reported = 0n;
   #stats = { events: 0, bytes: 0, batches: 0, wakeups: 0 };
 
+  static {
+    Object.defineProperty(EventReader.prototype, inspect.custom, {
+      value(this: EventReader<unknown>): string {
+        return this.#inspect();
+      },
+    });
+  }
+
   /** @internal */
   constructor(details: ReaderDetails<T>) {
     this.#source = { map: details.map, codec: details.codec };
@@ -220,12 +228,6 @@ export class EventReader<T> implements AsyncIterable<T> {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  [inspect.custom](): string {
-    const { events, batches } = this.#stats;
-    const state = this.closed ? ', closed' : this.#paused ? ', paused' : '';
-    return `EventReader { of ${inspect(this.#source.map)}, ${events} events in ${batches} batches${state} }`;
   }
 
   /** The next batch, or undefined at the end. The one given before expires. @internal */
@@ -393,6 +395,12 @@ export class EventReader<T> implements AsyncIterable<T> {
 
   #notify(): void {
     this.#wake?.();
+  }
+
+  #inspect(): string {
+    const { events, batches } = this.#stats;
+    const state = this.closed ? ', closed' : this.#paused ? ', paused' : '';
+    return `EventReader { of ${inspect(this.#source.map)}, ${events} events in ${batches} batches${state} }`;
   }
 }
 

@@ -1,5 +1,5 @@
 import { unlinkSync } from 'node:fs';
-import { inspect, type InspectOptions } from 'node:util';
+import { inspect } from 'node:util';
 
 import { UsageError, quote } from '../errors/index.js';
 import { objectInfo, pinObject, type Handle, type LinkInfo } from '../sys/index.js';
@@ -49,6 +49,14 @@ export class Link {
   readonly #onClose: ((link: Link) => void) | undefined;
   readonly #pins = new Set<string>();
   #closing: Promise<void> | undefined;
+
+  static {
+    Object.defineProperty(Link.prototype, inspect.custom, {
+      value(this: Link): string {
+        return this.#inspect();
+      },
+    });
+  }
 
   /** @internal */
   constructor(details: LinkDetails) {
@@ -124,11 +132,6 @@ export class Link {
     return this.close();
   }
 
-  [inspect.custom](_depth: number, options: InspectOptions): string {
-    const state = this.closed ? ' (closed)' : this.#pins.size > 0 ? ` (pinned at ${[...this.#pins].join(', ')})` : '';
-    return `${this.constructor.name} { ${inspect(this.program, options)} at ${inspect(this.target, options)}${state} }`;
-  }
-
   async #close(): Promise<void> {
     try {
       await this.#handle.closeAsync();
@@ -140,5 +143,10 @@ export class Link {
 
   #requireOpen(): void {
     if (this.closed) throw UsageError.closed(`the link of program ${quote(this.program)} to ${this.target}`);
+  }
+
+  #inspect(): string {
+    const state = this.closed ? ' (closed)' : this.#pins.size > 0 ? ` (pinned at ${[...this.#pins].join(', ')})` : '';
+    return `${this.constructor.name} { ${inspect(this.program)} at ${inspect(this.target)}${state} }`;
   }
 }

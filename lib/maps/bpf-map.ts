@@ -47,6 +47,14 @@ export class BpfMap {
   readonly #details: MapDetails;
   #raw: RawMap | undefined;
 
+  static {
+    Object.defineProperty(BpfMap.prototype, inspect.custom, {
+      value(this: BpfMap): string {
+        return this.#inspect();
+      },
+    });
+  }
+
   /** @internal */
   constructor(details: MapDetails) {
     this.name = details.name;
@@ -112,16 +120,16 @@ export class BpfMap {
     this.close();
   }
 
-  [inspect.custom](): string {
+  /** @internal */
+  requireOpen(): void {
+    if (this.closed) throw UsageError.closed(`map ${quote(this.name)}`);
+  }
+
+  #inspect(): string {
     const sizes = this.keySize === 0 ? '' : `, ${this.keySize} → ${this.valueSize} bytes`;
     const capacity = this.keySize === 0 ? `${this.maxEntries} bytes` : `${this.maxEntries} entries`;
     const state = this.closed ? ', closed' : '';
     return `${this.constructor.name} { ${inspect(this.name)}, ${mapTypeName(this.type)}${sizes}, ${capacity}${state} }`;
-  }
-
-  /** @internal */
-  requireOpen(): void {
-    if (this.closed) throw UsageError.closed(`map ${quote(this.name)}`);
   }
 }
 

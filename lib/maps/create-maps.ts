@@ -25,7 +25,7 @@ const defaultPinFolder = '/sys/fs/bpf';
 /** The maps of a load, before its programs. Whatever fails: {@link undo} leaves nothing behind. */
 export class CreatedMaps {
   /** By the object's names, reused ones included. */
-  readonly handles = new Map<string, Handle>();
+  readonly handles: Map<string, Handle> = new Map();
   readonly #own: Handle[] = [];
   readonly #pins: string[] = [];
 

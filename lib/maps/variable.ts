@@ -38,6 +38,14 @@ export class Variable {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
 
+  static {
+    Object.defineProperty(Variable.prototype, inspect.custom, {
+      value(this: Variable): string {
+        return this.#inspect();
+      },
+    });
+  }
+
   /** @internal */
   constructor(details: VariableDetails) {
     this.name = details.name;
@@ -75,7 +83,7 @@ export class Variable {
     this.#details.memory.write(this.#details.offset, this.#bytes);
   }
 
-  [inspect.custom](): string {
+  #inspect(): string {
     return `Variable { ${inspect(this.name)}, ${this.typeName} in ${this.section}${this.constant ? ', constant' : ''} }`;
   }
 }

@@ -60,6 +60,14 @@ export class Program {
   readonly #details: ProgramDetails;
   readonly #links = new Set<Link>();
 
+  static {
+    Object.defineProperty(Program.prototype, inspect.custom, {
+      value(this: Program): string {
+        return this.#inspect();
+      },
+    });
+  }
+
   /** @internal */
   constructor(details: ProgramDetails) {
     const { spec } = details;
@@ -149,13 +157,6 @@ export class Program {
     this.close();
   }
 
-  [inspect.custom](): string {
-    const links =
-      this.#links.size === 0 ? '' : `, attached to ${[...this.#links].map(({ target }) => target).join(', ')}`;
-    const state = this.closed ? ', closed' : '';
-    return `${this.constructor.name} { ${inspect(this.name)}, SEC(${JSON.stringify(this.section)})${links}${state} }`;
-  }
-
   /** Why the section does not say where the program is to be attached, or undefined when it does. @internal */
   protected sectionObstacle(): string | undefined {
     return `this version cannot attach programs of type ${programTypeName(this.type)}`;
@@ -176,5 +177,12 @@ export class Program {
     this.#links.add(link);
     this.#details.onAttach(link);
     return link;
+  }
+
+  #inspect(): string {
+    const links =
+      this.#links.size === 0 ? '' : `, attached to ${[...this.#links].map(({ target }) => target).join(', ')}`;
+    const state = this.closed ? ', closed' : '';
+    return `${this.constructor.name} { ${inspect(this.name)}, SEC(${JSON.stringify(this.section)})${links}${state} }`;
   }
 }
