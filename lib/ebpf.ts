@@ -57,7 +57,7 @@ export class Ebpf<S extends Shape = AnyShape> {
     this.name = spec.name;
     this.spec = spec;
     this.#parts = load({
-      ebpf: this as Ebpf,
+      ebpf: this,
       onAttach: (link) => {
         this.#onAttach(link);
       },
@@ -181,7 +181,7 @@ export class Ebpf<S extends Shape = AnyShape> {
         else unattached.push({ program, reason });
       }
     } catch (error) {
-      await Promise.allSettled(links.map((link) => link.close()));
+      await Promise.allSettled(links.map(async (link) => link.close()));
       throw error;
     }
     return { links, unattached };
@@ -191,18 +191,18 @@ export class Ebpf<S extends Shape = AnyShape> {
    * Detaches the links, ends the readers (what they had queued is still delivered) and closes programs and maps. May be
    * called again. Maps that were given to {@link Ebpf.load} stay open.
    */
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
   async #close(): Promise<void> {
     // Links first: what programs wrote until then is in the rings when their readers end.
-    const closed = await Promise.allSettled([...this.#links].map((link) => link.close()));
+    const closed = await Promise.allSettled([...this.#links].map(async (link) => link.close()));
     for (const map of this.#parts.ownMaps) {
       if (map instanceof RingBuffer) await map.reader?.close();
     }

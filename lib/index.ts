@@ -43,6 +43,7 @@ export {
   UnsupportedError,
   UsageError,
   VerifierError,
+  escapeControl,
   type EbpfErrorCode,
   type EbpfErrorOptions,
   type ObjectLocation,

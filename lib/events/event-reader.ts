@@ -214,7 +214,7 @@ export class EventReader<T> implements AsyncIterable<T> {
    * Ends the reader. What is in the ring at this moment is still delivered to whoever consumes the reader, then its
    * loop ends. May be called again.
    */
-  close(): Promise<void> {
+  async close(): Promise<void> {
     const ring = this.#ring;
     if (ring !== undefined) {
       try {
@@ -223,10 +223,9 @@ export class EventReader<T> implements AsyncIterable<T> {
         this.#end();
       }
     }
-    return Promise.resolve();
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 

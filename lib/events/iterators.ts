@@ -16,7 +16,7 @@ class Steps {
     return this.#last === undefined;
   }
 
-  run<R>(step: () => Promise<R>): Promise<R> {
+  async run<R>(step: () => Promise<R>): Promise<R> {
     const result = this.#last === undefined ? step() : this.#last.then(step);
     const settled: Promise<unknown> = result
       .catch(() => undefined)
@@ -44,24 +44,19 @@ export class EventIterator<T> implements AsyncIterableIterator<T> {
     return this;
   }
 
-  next(): Promise<Result<T>> {
+  async next(): Promise<Result<T>> {
     if (this.#steps.idle) {
-      try {
-        const item = this.take();
-        if (item !== undefined) return Promise.resolve(item);
-      } catch (error) {
-        // What decode threw is an error of ours; it reaches the caller as it is.
-        return Promise.reject(error as Error);
-      }
+      const item = this.take();
+      if (item !== undefined) return item;
     }
-    return this.#steps.run(() => this.#step());
+    return this.#steps.run(async () => this.#step());
   }
 
-  return(): Promise<Result<T>> {
+  async return(): Promise<Result<T>> {
     this.#batch = undefined;
     this.#left = 0;
     this.#reader.discard();
-    return Promise.resolve(end);
+    return end;
   }
 
   /** The next event when it can be had without waiting, else undefined. */
@@ -119,15 +114,15 @@ export class BatchIterator<T> implements AsyncIterableIterator<Batch<T>> {
     return this;
   }
 
-  next(): Promise<Result<Batch<T>>> {
+  async next(): Promise<Result<Batch<T>>> {
     return this.#steps.run(async () => {
       const batch = await this.#reader.nextBatch();
       return batch === undefined ? end : { done: false, value: batch };
     });
   }
 
-  return(): Promise<Result<Batch<T>>> {
+  async return(): Promise<Result<Batch<T>>> {
     this.#reader.discard();
-    return Promise.resolve(end);
+    return end;
   }
 }

@@ -12,7 +12,7 @@ let parsed: Promise<Btf> | undefined;
  *
  * @throws {@link UnsupportedError} when the kernel was built without `CONFIG_DEBUG_INFO_BTF`.
  */
-export function kernelBtf(): Promise<Btf> {
+export async function kernelBtf(): Promise<Btf> {
   parsed ??= load().catch((error: unknown) => {
     // The next load may find it readable: sysfs mounted, permission given.
     parsed = undefined;

@@ -117,7 +117,7 @@ export class Link {
    * Lets go of the link: the program stops being called, unless the link is pinned. Resolves when the kernel is done,
    * which can take 200 ms. May be called again.
    */
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
@@ -128,7 +128,7 @@ export class Link {
     await this.close();
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 

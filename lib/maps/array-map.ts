@@ -37,8 +37,8 @@ export class ArrayMap<Value = unknown, ValueInput = Value> extends BpfMap {
     return {
       from(map): ArrayMap<Value, ValueInput> {
         const array = ArrayMap.from(map);
-        array.#declare(value as Codec<unknown>);
-        return array as ArrayMap<unknown> as ArrayMap<Value, ValueInput>;
+        array.#declare(value);
+        return array as ArrayMap<Value, ValueInput>;
       },
     };
   }

@@ -60,8 +60,8 @@ export class HashMap<Key = unknown, Value = unknown, KeyInput = Key, ValueInput 
     return {
       from(map): HashMap<Key, Value, KeyInput, ValueInput> {
         const hash = HashMap.from(map);
-        hash.#codecs = declaredEntryCodecs(map, hash.#codecs, key as Codec<unknown>, value as Codec<unknown>);
-        return hash as HashMap<unknown, unknown> as HashMap<Key, Value, KeyInput, ValueInput>;
+        hash.#codecs = declaredEntryCodecs(map, hash.#codecs, key, value);
+        return hash as HashMap<Key, Value, KeyInput, ValueInput>;
       },
     };
   }

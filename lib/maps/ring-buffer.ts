@@ -37,7 +37,7 @@ export class RingBuffer<Event = Uint8Array> extends BpfMap {
     return {
       from(map): RingBuffer<Event> {
         const ring = RingBuffer.from(map);
-        ring.#declare(type as string | Codec<unknown>);
+        ring.#declare(type);
         return ring as RingBuffer<unknown> as RingBuffer<Event>;
       },
     };

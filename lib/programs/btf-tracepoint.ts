@@ -32,7 +32,7 @@ export class BtfTracepoint extends Program {
     const target = `tp_btf ${this.attachTo ?? ''}`.trimEnd();
     try {
       const handle = await openRawTracepoint(this.handle, undefined, cookie);
-      await abortIfAsked(signal, () => handle.closeAsync());
+      await abortIfAsked(signal, async () => handle.closeAsync());
       return this.attached(TracingLink, handle, target);
     } catch (error) {
       throw attachFailure(error, this.name, target, ['CAP_PERFMON', 'CAP_BPF']);

@@ -1,6 +1,6 @@
 import { ProgramType } from '../abi/index.js';
+import type { EbpfError } from '../errors/index.js';
 import {
-  EbpfError,
   KernelError,
   UnsupportedError,
   VerifierError,

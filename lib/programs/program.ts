@@ -107,13 +107,12 @@ export class Program {
    *
    * @throws {@link UnsupportedError} for a program type that this version cannot attach.
    */
-  attach(options?: AttachOptions): Promise<Link> {
-    void options;
-    return Promise.reject(
-      new UnsupportedError(
-        `attaching programs of type ${programTypeName(this.type)}`,
-        `program ${quote(this.name)} in section ${quote(this.section)} can be loaded and run with testRun(), but not attached by this version`,
-      ),
+  async attach(options: AttachOptions = {}): Promise<Link> {
+    options.signal?.throwIfAborted();
+    throw new UnsupportedError(
+      `attaching programs of type ${programTypeName(this.type)}`,
+      `program ${quote(this.name)} in section ${quote(this.section)} can be loaded and run with testRun(), but not ` +
+        'attached by this version',
     );
   }
 

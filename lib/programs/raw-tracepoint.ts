@@ -43,7 +43,7 @@ export class RawTracepoint extends Program {
     const target = `raw_tp ${name}`;
     try {
       const handle = await openRawTracepoint(this.handle, name, cookie);
-      await abortIfAsked(signal, () => handle.closeAsync());
+      await abortIfAsked(signal, async () => handle.closeAsync());
       return this.attached(RawTracepointLink, handle, target);
     } catch (error) {
       if (EbpfError.is(error) && error.errnoName === 'ENOENT') {

@@ -54,7 +54,7 @@ export class Tracepoint extends Program {
         name: target,
       });
       const handle = await connect(program, event, cookie);
-      await abortIfAsked(signal, () => handle.closeAsync());
+      await abortIfAsked(signal, async () => handle.closeAsync());
       return this.attached(PerfEventLink, handle, target);
     } catch (error) {
       throw attachFailure(error, this.name, target, ['CAP_PERFMON', 'CAP_BPF'], true);
