@@ -223,6 +223,7 @@ export class EventReader<T> implements AsyncIterable<T> {
         this.#end();
       }
     }
+    return Promise.resolve();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -56,7 +56,7 @@ export class EventIterator<T> implements AsyncIterableIterator<T> {
     this.#batch = undefined;
     this.#left = 0;
     this.#reader.discard();
-    return end;
+    return Promise.resolve(end);
   }
 
   /** The next event when it can be had without waiting, else undefined. */
@@ -123,6 +123,6 @@ export class BatchIterator<T> implements AsyncIterableIterator<Batch<T>> {
 
   async return(): Promise<Result<Batch<T>>> {
     this.#reader.discard();
-    return end;
+    return Promise.resolve(end);
   }
 }

@@ -109,11 +109,12 @@ export class Program {
    */
   async attach(options: AttachOptions = {}): Promise<Link> {
     options.signal?.throwIfAborted();
-    throw new UnsupportedError(
+    const error = new UnsupportedError(
       `attaching programs of type ${programTypeName(this.type)}`,
       `program ${quote(this.name)} in section ${quote(this.section)} can be loaded and run with testRun(), but not ` +
         'attached by this version',
     );
+    return Promise.reject(error);
   }
 
   /**
