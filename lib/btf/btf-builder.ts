@@ -125,7 +125,10 @@ export class BtfBuilder {
     const words = options.values.flatMap(({ name: valueName, value }) => {
       const fits = signed ? value === (value | 0) : value === value >>> 0;
       if (!fits)
-        throw UsageError.invalidValue(valueName, `${value} is not a ${signed ? 'signed' : 'unsigned'} 32-bit value`);
+        throw UsageError.invalidValue(
+          valueName,
+          `${value} does not fit ${signed ? 'a signed' : 'an unsigned'} 32-bit value`,
+        );
       return [this.string(valueName), value >>> 0];
     });
     return this.#add(BtfKind.ENUM, name, options.size ?? 4, { flag: signed, count: options.values.length, words });
@@ -137,7 +140,10 @@ export class BtfBuilder {
     const words = options.values.flatMap(({ name: valueName, value }) => {
       const fits = value === (signed ? BigInt.asIntN(64, value) : BigInt.asUintN(64, value));
       if (!fits)
-        throw UsageError.invalidValue(valueName, `${value} is not a ${signed ? 'signed' : 'unsigned'} 64-bit value`);
+        throw UsageError.invalidValue(
+          valueName,
+          `${value} does not fit ${signed ? 'a signed' : 'an unsigned'} 64-bit value`,
+        );
       return [this.string(valueName), Number(value & 0xffff_ffffn), Number((value >> 32n) & 0xffff_ffffn)];
     });
     return this.#add(BtfKind.ENUM64, name, options.size ?? 8, { flag: signed, count: options.values.length, words });
