@@ -1,6 +1,9 @@
+import { ObjectFormatError } from '../errors/index.js';
 import { BtfKind, kindName } from './btf-kind.js';
 import type { Btf } from './btf.js';
 
+/** How many types one name may spell; prototypes of prototypes grow beyond any screen. */
+const mostTypes = 200;
 const deepest = 32;
 const longest = 512;
 
@@ -14,14 +17,24 @@ const longest = 512;
  * ```
  */
 export function typeName(btf: Btf, id: number): string {
-  const name = declare(btf, id, '', 0);
+  let name: string;
+  try {
+    name = declare(btf, id, '', { types: mostTypes });
+  } catch (error) {
+    if (!(error instanceof ObjectFormatError)) throw error;
+    return `(malformed type ${id})`;
+  }
   return name.length > longest ? `${name.slice(0, longest)}…` : name;
 }
 
+interface Budget {
+  types: number;
+}
+
 /** `declarator` is what stands where a variable's name would: `*`, `(*)[4]`. */
-function declare(btf: Btf, id: number, declarator: string, depth: number): string {
-  if (depth > deepest || declarator.length > longest) return joined('…', declarator);
-  if (id < 0 || id >= btf.endId) return joined(`(no type ${id})`, declarator);
+function declare(btf: Btf, id: number, declarator: string, left: Budget): string {
+  if (left.types-- <= 0 || declarator.length > longest) return joined('…', declarator);
+  if (!Number.isInteger(id) || id < 0 || id >= btf.endId) return joined(`(no type ${id})`, declarator);
   const type = btf.type(id);
   switch (type.kind) {
     case BtfKind.VOID:
@@ -43,36 +56,32 @@ function declare(btf: Btf, id: number, declarator: string, depth: number): strin
       const target = targetKind(btf, type.type);
       const pointer = `*${declarator}`;
       const wrapped = target === BtfKind.ARRAY || target === BtfKind.FUNC_PROTO ? `(${pointer})` : pointer;
-      return declare(btf, type.type, wrapped, depth + 1);
+      return declare(btf, type.type, wrapped, left);
     }
     case BtfKind.CONST:
-      return qualified(btf, type.type, 'const', declarator, depth);
+      return qualified(btf, type.type, 'const', declarator, left);
     case BtfKind.VOLATILE:
-      return qualified(btf, type.type, 'volatile', declarator, depth);
+      return qualified(btf, type.type, 'volatile', declarator, left);
     case BtfKind.RESTRICT:
-      return qualified(btf, type.type, 'restrict', declarator, depth);
+      return qualified(btf, type.type, 'restrict', declarator, left);
     case BtfKind.TYPE_TAG:
-      return declare(btf, type.type, declarator, depth + 1);
+      return declare(btf, type.type, declarator, left);
     case BtfKind.ARRAY:
-      return declare(btf, type.elementType, `${declarator}[${type.length}]`, depth + 1);
+      return declare(btf, type.elementType, `${declarator}[${type.length}]`, left);
     case BtfKind.FUNC_PROTO: {
       // As a rule a handful; a file can claim 65,535.
       const parameters = type.parameters
         .slice(0, 16)
         .map((parameter, index) =>
-          parameter.type === 0 && index === type.parameters.length - 1
-            ? '...'
-            : depth > 3
-              ? '…'
-              : declare(btf, parameter.type, '', depth + 1),
+          parameter.type === 0 && index === type.parameters.length - 1 ? '...' : declare(btf, parameter.type, '', left),
         );
       if (type.parameters.length > parameters.length) parameters.push('…');
       const list = parameters.length === 0 ? 'void' : parameters.join(', ');
-      return declare(btf, type.returnType, `${declarator}(${list})`, depth + 1);
+      return declare(btf, type.returnType, `${declarator}(${list})`, left);
     }
     case BtfKind.FUNC:
     case BtfKind.VAR:
-      return declare(btf, type.type, type.name + declarator, depth + 1);
+      return declare(btf, type.type, type.name + declarator, left);
     case BtfKind.DATASEC:
     case BtfKind.DECL_TAG:
       return `${kindName(type.kind)} ${type.name}`;
@@ -80,10 +89,10 @@ function declare(btf: Btf, id: number, declarator: string, depth: number): strin
 }
 
 /** A qualifier of a pointer stands behind its asterisk, any other before the type. */
-function qualified(btf: Btf, id: number, qualifier: string, declarator: string, depth: number): string {
+function qualified(btf: Btf, id: number, qualifier: string, declarator: string, left: Budget): string {
   return targetKind(btf, id) === BtfKind.PTR
-    ? declare(btf, id, joined(qualifier, declarator).trim(), depth + 1)
-    : `${qualifier} ${declare(btf, id, declarator, depth + 1)}`;
+    ? declare(btf, id, joined(qualifier, declarator).trim(), left)
+    : `${qualifier} ${declare(btf, id, declarator, left)}`;
 }
 
 /** The kind behind qualifiers and tags, but not typedefs, which have names. */
