@@ -1,4 +1,4 @@
-import { escapeControl } from './escape-control.js';
+import { escapeControl } from '../index.js';
 
 interface Cell {
   readonly text: string;

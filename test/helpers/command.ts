@@ -133,7 +133,8 @@ export function heldIds(pid: number | string): Set<string> {
   const folder = `/proc/${pid}/fdinfo`;
   for (const descriptor of unlessGone(() => readdirSync(folder)) ?? []) {
     const info = unlessGone(() => readFileSync(join(folder, descriptor), 'utf8')) ?? '';
-    for (const match of info.matchAll(/^(\w+_id):\s*(\d+)$/gmu)) ids.add(`${match[1] ?? ''} ${match[2] ?? ''}`);
+    for (const match of info.matchAll(/^((?:map|prog|link|btf)_id):\s*(\d+)$/gmu))
+      ids.add(`${match[1] ?? ''} ${match[2] ?? ''}`);
   }
   return ids;
 }
@@ -143,7 +144,8 @@ function unlessGone<T>(read: () => T): T | undefined {
     return read();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ESRCH') return undefined;
+    // EACCES: some processes of a container keep theirs even from root; they hold nothing of ours.
+    if (code === 'ENOENT' || code === 'ESRCH' || code === 'EACCES') return undefined;
     throw error;
   }
 }

@@ -55,6 +55,9 @@ function pins(): string[] {
   return [...mounts].flatMap(([, path = '']) => readdirSync(path, { recursive: true, encoding: 'utf8' }));
 }
 
+// Each starts Node, often twice, on a machine that may be busy.
+jest.setTimeout(30_000);
+
 describe('node-ebpf run', () => {
   test('prints the executions of one process as JSON, ends after --count and leaves nothing', async () => {
     const command = nodeEbpf([
@@ -237,7 +240,7 @@ describe('what node-ebpf says when it cannot', () => {
       status: 1,
       stdout: '',
       stderr:
-        'node-ebpf: ERR_EBPF_NOT_FOUND: no variable of execsnoop.bpf.o is named "target_pid"; did you mean "target_ppid" or "target_uid"?\n',
+        'node-ebpf: ERR_EBPF_NOT_FOUND: no variable of "execsnoop.bpf.o" is named "target_pid"; did you mean "target_ppid" or "target_uid"?\n',
     });
   });
 

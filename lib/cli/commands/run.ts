@@ -2,9 +2,8 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 
-import { Ebpf, ObjectSpec, RingBuffer } from '../../index.js';
+import { Ebpf, escapeControl, ObjectSpec, RingBuffer } from '../../index.js';
 import type { Command, CommandContext } from '../command.js';
-import { escapeControl } from '../escape-control.js';
 import { Output } from '../output.js';
 import { parseValue } from '../parse-value.js';
 import { EventStream } from './event-stream.js';

@@ -1,7 +1,6 @@
 import { inspect } from 'node:util';
 
-import { ArrayMap, type BpfMap, type Ebpf, EbpfError, HashMap, RingBuffer } from '../../index.js';
-import { escapeControl } from '../escape-control.js';
+import { ArrayMap, type BpfMap, type Ebpf, EbpfError, escapeControl, HashMap, RingBuffer } from '../../index.js';
 import { Table } from '../table.js';
 import type { EventStream } from './event-stream.js';
 
