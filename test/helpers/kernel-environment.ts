@@ -61,7 +61,7 @@ export default class KernelEnvironment extends NodeEnvironment {
       if (left.length === 0) return;
       if (Date.now() >= deadline) {
         const error = new Error(`this test file left behind, in this process:\n${left.join('\n')}`);
-        error.stack = error.message;
+        error.stack = `Error: ${error.message}`;
         state.unhandledErrors.push(error);
         return;
       }
