@@ -26,7 +26,6 @@ export function bootTimeToDate(ns: bigint): Date {
   if (typeof ns !== 'bigint') {
     throw UsageError.invalidValue('ns', `expected nanoseconds since boot as a bigint, got a ${typeof ns}`);
   }
-  // eslint-disable-next-line rooms/room-imports -- a clock, there on every system
   const now = process.hrtime.bigint();
   if (measuredAt === undefined || now - measuredAt > MEASURED_FOR_NS) {
     measuredAt = now;

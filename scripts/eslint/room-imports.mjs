@@ -16,6 +16,7 @@ function placeOf(file) {
   }
   if (parts[0] === 'test' && parts[1] === 'unit') return { kind: 'unit test', room: parts[2] };
   if (parts[0] === 'test' && parts[1] === 'kernel') return { kind: 'kernel test', room: parts[2].split(/[.-]/u)[0] };
+  if (parts[0] === 'test' && parts[1] === 'helpers') return { kind: 'test helper' };
   if (['test', 'bench', 'examples'].includes(parts[0])) return { kind: 'user', room: undefined };
   return undefined;
 }
@@ -44,6 +45,7 @@ function judge(from, to, specifier) {
   if (rooms[to.room] === undefined) return `room "${to.room}" is not in the table of rooms (scripts/eslint/rooms.mjs)`;
   if (from.kind === 'room' && from.room === to.room) return undefined;
   if (from.kind === 'unit test' && from.room === to.room) return undefined;
+  if (from.kind === 'test helper') return undefined;
 
   let allowed;
   if (from.kind === 'top') {
