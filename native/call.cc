@@ -172,7 +172,7 @@ int Call::PrepareControl(int64_t event, uint32_t request, napi_value argument, i
     numbers_[1] = static_cast<int64_t>(Address(block.data.get()));
     return 0;
   }
-  if (token < 0) return napi_get_value_int64(env_, argument, &numbers_[1]) == napi_ok ? 0 : -EINVAL;
+  if (napi_get_value_int64(env_, argument, &numbers_[1]) == napi_ok) return 0;
   const int error = Use(token, Kind::kNone, &number);
   numbers_[1] = number;
   return error;

@@ -54,11 +54,11 @@ export interface Addon {
     flags: number,
     completion?: Completion,
   ): number;
-  /** Takes, as the request wants, the one number or buffer in `argument`, or the descriptor behind `token`. */
+  /** Takes, as the request wants, the number or buffer in `argument`, or else the descriptor behind `token`. */
   perfEventControl(
     event: number,
     request: number,
-    argument: readonly [number | Uint8Array],
+    argument: readonly [number | Uint8Array | undefined],
     token: number,
     completion?: Completion,
   ): number;

@@ -42,6 +42,7 @@ export class Mapping {
 
   /** Writes `source` from `offset` on. UsageError when that leaves the mapping or it is not writable. */
   write(offset: number, source: Uint8Array): void {
+    if (!this.writable) throw UsageError.invalidValue('source', 'this mapping is read-only');
     const result = addon().mappingWrite(this.#handle.token, offset, source);
     if (tracing) trace(`write of mapped ${this.#handle.describe()}`, result);
     if (result < 0) throw this.#refused(offset, source.byteLength);
@@ -57,7 +58,6 @@ export class Mapping {
 
   #refused(offset: number, length: number): UsageError {
     if (this.closed) return UsageError.closed(this.#handle.describe());
-    const problem = this.writable ? 'leave' : 'are read-only or leave';
-    return UsageError.invalidValue('offset', `${length} bytes at ${offset} ${problem} the ${this.length} bytes mapped`);
+    return UsageError.invalidValue('offset', `${length} bytes at ${offset} leave the ${this.length} bytes mapped`);
   }
 }

@@ -1,5 +1,5 @@
 import { PerfEventAttr } from '../abi/index.js';
-import { KernelError } from '../errors/index.js';
+import { KernelError, UsageError } from '../errors/index.js';
 import { addon } from './addon.js';
 import { AttributeWriter } from './attribute-writer.js';
 import { Handle } from './handle.js';
@@ -43,6 +43,7 @@ export type PerfEventRequest = (typeof PerfEventRequest)[keyof typeof PerfEventR
 /** perf_event_open(2) on the event loop: microseconds for tracepoints and counters. Throws KernelError. */
 export function openPerfEvent(options: OpenPerfEventOptions): Handle {
   const { pid, cpu, group, flags = 0, name } = options;
+  requireOpen(group);
   const token = addon().perfEventOpen(attributes(options), pid, cpu, group?.token ?? -1, flags);
   return opened(token, name);
 }
@@ -50,6 +51,7 @@ export function openPerfEvent(options: OpenPerfEventOptions): Handle {
 /** As {@link openPerfEvent}, off the event loop: probes wait for the kernel's code to be changed on every CPU. */
 export async function openPerfEventAsync(options: OpenPerfEventOptions): Promise<Handle> {
   const { pid, cpu, group, flags = 0, name } = options;
+  requireOpen(group);
   const native = addon();
   const token = await new Promise<number>((resolve) => {
     const started = native.perfEventOpen(attributes(options), pid, cpu, group?.token ?? -1, flags, resolve);
@@ -64,7 +66,7 @@ export function perfEventIoctl(
   request: PerfEventRequest,
   argument: number | Uint8Array | Handle = 0,
 ): number {
-  const [value, token] = argument instanceof Handle ? [0, argument.token] : [argument, -1];
+  const [value, token] = controlArgument(event, argument);
   return controlled(event, request, addon().perfEventControl(event.token, request, [value], token));
 }
 
@@ -74,13 +76,28 @@ export async function perfEventIoctlAsync(
   request: PerfEventRequest,
   argument: number | Uint8Array | Handle = 0,
 ): Promise<number> {
-  const [value, token] = argument instanceof Handle ? [0, argument.token] : [argument, -1];
+  const [value, token] = controlArgument(event, argument);
   const native = addon();
   const result = await new Promise<number>((resolve) => {
     const started = native.perfEventControl(event.token, request, [value], token, resolve);
     if (started < 0) resolve(started);
   });
   return controlled(event, request, result);
+}
+
+/** What the addon takes: the argument itself, or undefined and a token. */
+function controlArgument(
+  event: Handle,
+  argument: number | Uint8Array | Handle,
+): [number | Uint8Array | undefined, number] {
+  requireOpen(event);
+  if (!(argument instanceof Handle)) return [argument, -1];
+  requireOpen(argument);
+  return [undefined, argument.token];
+}
+
+function requireOpen(handle: Handle | undefined): void {
+  if (handle?.closed === true) throw UsageError.closed(handle.describe());
 }
 
 function attributes(options: OpenPerfEventOptions): Uint8Array {
