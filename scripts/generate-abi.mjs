@@ -1,0 +1,170 @@
+// Writes lib/abi/enums.generated.ts and lib/abi/layouts.generated.ts from a kernel's BTF, so that no number of the kernel is typed by hand.
+//
+//   npm run build:ts && node scripts/generate-abi.mjs [--check] [--linux <version>] [path of a BTF]
+//
+// The BTF is read with our own reader, compiled (dist/btf). Default: the running kernel's, /sys/kernel/btf/vmlinux; with another path say
+// which Linux it is of. `--check` writes nothing and fails when the files differ. The newest kernel at hand is the one to generate from: numbers
+// and fields are only ever added to the kernel's interface.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { release } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import * as prettier from 'prettier';
+import { Btf, BtfKind } from '../dist/btf/index.js';
+
+const runningKernel = '/sys/kernel/btf/vmlinux';
+
+/** Enums with a name: ours, the kernel's, and what each value's name loses. Values that do not start so are counts such as `__MAX_…`. */
+const namedEnums = [
+  ['BpfCommand', 'bpf_cmd', 'BPF_'],
+  ['MapType', 'bpf_map_type', 'BPF_MAP_TYPE_'],
+  ['ProgramType', 'bpf_prog_type', 'BPF_PROG_TYPE_'],
+  ['AttachType', 'bpf_attach_type', 'BPF_'],
+  ['LinkType', 'bpf_link_type', 'BPF_LINK_TYPE_'],
+  ['HelperId', 'bpf_func_id', 'BPF_FUNC_'],
+];
+
+/** Enums without a name are found by their first value. */
+const anonymousEnums = [
+  ['MapUpdateFlag', 'BPF_ANY', 'BPF_', 'Flags of BPF_MAP_UPDATE_ELEM.'],
+  ['MapFlag', 'BPF_F_NO_PREALLOC', 'BPF_F_', 'Flags of BPF_MAP_CREATE.'],
+];
+
+/** The members of `union bpf_attr`, found by name or, those without, by their first field. */
+const attributes = [
+  ['MapCreateAttr', 'map_type'],
+  ['MapElementAttr', 'map_fd'],
+  ['MapBatchAttr', 'batch'],
+  ['ProgLoadAttr', 'prog_type'],
+  ['ObjectAttr', 'pathname'],
+  ['ProgAttachAttr', 'target_fd'],
+  ['ProgTestRunAttr', 'test'],
+  ['ObjectIdAttr', 'start_id'],
+  ['ObjectInfoAttr', 'info'],
+  ['ProgQueryAttr', 'query'],
+  ['RawTracepointOpenAttr', 'raw_tracepoint'],
+  ['BtfLoadAttr', 'btf'],
+  ['TaskFdQueryAttr', 'task_fd_query'],
+  ['LinkCreateAttr', 'link_create'],
+  ['LinkUpdateAttr', 'link_update'],
+  ['LinkDetachAttr', 'link_detach'],
+  ['EnableStatsAttr', 'enable_stats'],
+  ['IterCreateAttr', 'iter_create'],
+  ['ProgBindMapAttr', 'prog_bind_map'],
+  ['TokenCreateAttr', 'token_create'],
+  ['ProgStreamReadAttr', 'prog_stream_read'],
+];
+
+const structs = [
+  ['ProgInfo', 'bpf_prog_info'],
+  ['MapInfo', 'bpf_map_info'],
+  ['BtfInfo', 'bpf_btf_info'],
+  ['LinkInfo', 'bpf_link_info'],
+  ['PerfEventAttr', 'perf_event_attr'],
+];
+
+function find(btf, name, kind) {
+  const id = btf.find(name, kind);
+  if (id === undefined) throw new Error(`this kernel has no ${name}: generate from a newer one`);
+  return btf.type(id);
+}
+
+function enumValues(type, prefix) {
+  return type.values
+    .filter(({ name }) => name.startsWith(prefix) && !name.endsWith('_MAX'))
+    .map(({ name, value }) => `${key(name.slice(prefix.length))}: ${value},`);
+}
+
+function findAnonymousEnum(btf, firstValue) {
+  for (let id = btf.startId; id < btf.endId; id++) {
+    if (btf.kind(id) !== BtfKind.ENUM || btf.nameOf(id) !== '') continue;
+    const type = btf.type(id);
+    if (type.values[0]?.name === firstValue) return type;
+  }
+  throw new Error(`this kernel has no enum that starts with ${firstValue}: generate from a newer one`);
+}
+
+function key(name) {
+  return /^[A-Za-z_$][\w$]*$/.test(name) ? name : `'${name}'`;
+}
+
+/** Fields with their place, anonymous structs and unions opened, named ones as `outer.inner`; bit-fields have no place in bytes. */
+function fields(btf, type, prefix = '', base = 0) {
+  const found = [];
+  for (const member of type.members) {
+    if (member.bitSize !== 0) continue;
+    const offset = base + member.bitOffset / 8;
+    const inner = btf.type(btf.skipModifiers(member.type));
+    if (inner.kind === BtfKind.STRUCT || inner.kind === BtfKind.UNION) {
+      found.push(...fields(btf, inner, member.name === '' ? prefix : `${prefix}${member.name}.`, offset));
+    } else if (member.name !== '') {
+      found.push({ name: prefix + member.name, offset, size: btf.sizeOf(member.type) });
+    }
+  }
+  return found;
+}
+
+function layout(btf, name, doc, type) {
+  const lines = fields(btf, type).map((field) => `${key(field.name)}: [${field.offset}, ${field.size}],`);
+  return `/** ${doc} */\nexport const ${name} = {\n  size: ${type.size},\n  fields: {\n${lines.join('\n')}\n},\n} as const;\n`;
+}
+
+function findAttribute(btf, which) {
+  const union = find(btf, 'bpf_attr', BtfKind.UNION);
+  for (const member of union.members) {
+    const type = btf.type(btf.skipModifiers(member.type));
+    if (member.name === which || (member.name === '' && fields(btf, type)[0]?.name === which)) return type;
+  }
+  throw new Error(`this kernel's union bpf_attr has no ${which}: generate from a newer one`);
+}
+
+function enums(btf) {
+  const named = namedEnums.map(([name, kernelName, prefix]) => {
+    const values = enumValues(find(btf, kernelName, BtfKind.ENUM), prefix);
+    return `/** \`enum ${kernelName}\` */\nexport const ${name} = {\n${values.join('\n')}\n} as const;\nexport type ${name} = (typeof ${name})[keyof typeof ${name}];\n`;
+  });
+  const anonymous = anonymousEnums.map(([name, firstValue, prefix, doc]) => {
+    const values = enumValues(findAnonymousEnum(btf, firstValue), prefix);
+    return `/** ${doc} */\nexport const ${name} = {\n${values.join('\n')}\n} as const;\n`;
+  });
+  return [...named, ...anonymous].join('\n');
+}
+
+function layouts(btf) {
+  return [
+    '// Each field is [byte offset, byte size] in `union bpf_attr` or the named struct.\n',
+    ...attributes.map(([name, which]) => {
+      const type = findAttribute(btf, which);
+      return layout(btf, name, `\`union bpf_attr\`, the member that holds \`${fields(btf, type)[0].name}\`.`, type);
+    }),
+    ...structs.map(([name, kernelName]) =>
+      layout(btf, name, `\`struct ${kernelName}\`.`, find(btf, kernelName, BtfKind.STRUCT)),
+    ),
+  ].join('\n');
+}
+
+async function main() {
+  const { values: options, positionals } = parseArgs({
+    options: { check: { type: 'boolean' }, linux: { type: 'string' } },
+    allowPositionals: true,
+  });
+  const path = positionals[0] ?? runningKernel;
+  const version = options.linux ?? (path === runningKernel ? release().split('.').slice(0, 2).join('.') : undefined);
+  if (version === undefined) throw new Error(`say with --linux which version ${path} is of`);
+  const btf = Btf.parse(readFileSync(path), { name: path });
+  const header = `// Generated by scripts/generate-abi.mjs from the BTF of Linux ${version}. Do not edit.\n\n`;
+  let different = 0;
+  for (const [name, generate] of Object.entries({ enums, layouts })) {
+    const file = fileURLToPath(new URL(`../lib/abi/${name}.generated.ts`, import.meta.url));
+    const config = await prettier.resolveConfig(file);
+    const text = await prettier.format(header + generate(btf), { ...config, filepath: file });
+    if (options.check !== true) writeFileSync(file, text);
+    else if (readFileSync(file, 'utf8') !== text) {
+      different++;
+      console.error(`lib/abi/${name}.generated.ts is not what the BTF of Linux ${version} gives`);
+    }
+  }
+  if (different > 0) process.exitCode = 1;
+}
+
+await main();
