@@ -22,37 +22,52 @@ const namedEnums = [
   ['AttachType', 'bpf_attach_type', 'BPF_'],
   ['LinkType', 'bpf_link_type', 'BPF_LINK_TYPE_'],
   ['HelperId', 'bpf_func_id', 'BPF_FUNC_'],
+  ['StatsType', 'bpf_stats_type', 'BPF_STATS_'],
+  ['CoreRelocationKind', 'bpf_core_relo_kind', 'BPF_CORE_'],
+  ['PerfLinkType', 'bpf_perf_event_type', 'BPF_PERF_EVENT_'],
+  ['PerfType', 'perf_type_id', 'PERF_TYPE_'],
+  ['PerfHardwareEvent', 'perf_hw_id', 'PERF_COUNT_HW_'],
+  ['PerfSoftwareEvent', 'perf_sw_ids', 'PERF_COUNT_SW_'],
+  ['PerfSampleFormat', 'perf_event_sample_format', 'PERF_SAMPLE_'],
+  ['PerfRecordType', 'perf_event_type', 'PERF_RECORD_'],
 ];
 
 /** Enums without a name are found by their first value. */
 const anonymousEnums = [
   ['MapUpdateFlag', 'BPF_ANY', 'BPF_', 'Flags of BPF_MAP_UPDATE_ELEM.'],
   ['MapFlag', 'BPF_F_NO_PREALLOC', 'BPF_F_', 'Flags of BPF_MAP_CREATE.'],
+  [
+    'RingBufferHeader',
+    'BPF_RINGBUF_BUSY_BIT',
+    'BPF_RINGBUF_',
+    "The first word of a ring buffer record: bits beside its length, and the header's size.",
+  ],
+  ['RingBufferFlag', 'BPF_RB_NO_WAKEUP', 'BPF_RB_', 'Flags of bpf_ringbuf_output, submit and discard.'],
 ];
 
-/** The members of `union bpf_attr`, found by name or, those without, by their first field. */
+/** The members of `union bpf_attr`, found by name or, those without, by their first field; and the commands that take them. */
 const attributes = [
-  ['MapCreateAttr', 'map_type'],
-  ['MapElementAttr', 'map_fd'],
-  ['MapBatchAttr', 'batch'],
-  ['ProgLoadAttr', 'prog_type'],
-  ['ObjectAttr', 'pathname'],
-  ['ProgAttachAttr', 'target_fd'],
-  ['ProgTestRunAttr', 'test'],
-  ['ObjectIdAttr', 'start_id'],
-  ['ObjectInfoAttr', 'info'],
-  ['ProgQueryAttr', 'query'],
-  ['RawTracepointOpenAttr', 'raw_tracepoint'],
-  ['BtfLoadAttr', 'btf'],
-  ['TaskFdQueryAttr', 'task_fd_query'],
-  ['LinkCreateAttr', 'link_create'],
-  ['LinkUpdateAttr', 'link_update'],
-  ['LinkDetachAttr', 'link_detach'],
-  ['EnableStatsAttr', 'enable_stats'],
-  ['IterCreateAttr', 'iter_create'],
-  ['ProgBindMapAttr', 'prog_bind_map'],
-  ['TokenCreateAttr', 'token_create'],
-  ['ProgStreamReadAttr', 'prog_stream_read'],
+  ['MapCreateAttr', 'map_type', 'BPF_MAP_CREATE'],
+  ['MapElementAttr', 'map_fd', 'BPF_MAP_*_ELEM, BPF_MAP_GET_NEXT_KEY and BPF_MAP_FREEZE'],
+  ['MapBatchAttr', 'batch', 'BPF_MAP_*_BATCH'],
+  ['ProgLoadAttr', 'prog_type', 'BPF_PROG_LOAD'],
+  ['ObjectAttr', 'pathname', 'BPF_OBJ_PIN and BPF_OBJ_GET'],
+  ['ProgAttachAttr', 'target_fd', 'BPF_PROG_ATTACH and BPF_PROG_DETACH'],
+  ['ProgTestRunAttr', 'test', 'BPF_PROG_TEST_RUN'],
+  ['ObjectIdAttr', 'start_id', 'BPF_*_GET_NEXT_ID and BPF_*_GET_FD_BY_ID'],
+  ['ObjectInfoAttr', 'info', 'BPF_OBJ_GET_INFO_BY_FD'],
+  ['ProgQueryAttr', 'query', 'BPF_PROG_QUERY'],
+  ['RawTracepointOpenAttr', 'raw_tracepoint', 'BPF_RAW_TRACEPOINT_OPEN'],
+  ['BtfLoadAttr', 'btf', 'BPF_BTF_LOAD'],
+  ['TaskFdQueryAttr', 'task_fd_query', 'BPF_TASK_FD_QUERY'],
+  ['LinkCreateAttr', 'link_create', 'BPF_LINK_CREATE'],
+  ['LinkUpdateAttr', 'link_update', 'BPF_LINK_UPDATE'],
+  ['LinkDetachAttr', 'link_detach', 'BPF_LINK_DETACH'],
+  ['EnableStatsAttr', 'enable_stats', 'BPF_ENABLE_STATS'],
+  ['IterCreateAttr', 'iter_create', 'BPF_ITER_CREATE'],
+  ['ProgBindMapAttr', 'prog_bind_map', 'BPF_PROG_BIND_MAP'],
+  ['TokenCreateAttr', 'token_create', 'BPF_TOKEN_CREATE'],
+  ['ProgStreamReadAttr', 'prog_stream_read', 'BPF_PROG_STREAM_READ_BY_FD'],
 ];
 
 const structs = [
@@ -60,8 +75,15 @@ const structs = [
   ['MapInfo', 'bpf_map_info'],
   ['BtfInfo', 'bpf_btf_info'],
   ['LinkInfo', 'bpf_link_info'],
+  ['FuncInfo', 'bpf_func_info'],
+  ['LineInfo', 'bpf_line_info'],
+  ['CoreRelocation', 'bpf_core_relo'],
   ['PerfEventAttr', 'perf_event_attr'],
+  ['PerfEventHeader', 'perf_event_header'],
 ];
+
+/** Structs whose bit-fields are wanted too, as `…Bits`. */
+const structsWithBits = [['PerfEventAttrBits', 'perf_event_attr']];
 
 function find(btf, name, kind) {
   const id = btf.find(name, kind);
@@ -109,6 +131,14 @@ function layout(btf, name, doc, type) {
   return `/** ${doc} */\nexport const ${name} = {\n  size: ${type.size},\n  fields: {\n${lines.join('\n')}\n},\n} as const;\n`;
 }
 
+function bits(name, kernelName, type) {
+  const lines = type.members
+    .filter((member) => member.bitSize !== 0 && !member.name.startsWith('__'))
+    .map((member) => `${key(member.name)}: [${member.bitOffset}, ${member.bitSize}],`);
+  const doc = `The bit-fields of \`struct ${kernelName}\`: [bit offset, bits], counted from the lowest bit on little-endian machines.`;
+  return `/** ${doc} */\nexport const ${name} = {\n${lines.join('\n')}\n} as const;\n`;
+}
+
 function findAttribute(btf, which) {
   const union = find(btf, 'bpf_attr', BtfKind.UNION);
   for (const member of union.members) {
@@ -133,13 +163,13 @@ function enums(btf) {
 function layouts(btf) {
   return [
     '// Each field is [byte offset, byte size] in `union bpf_attr` or the named struct.\n',
-    ...attributes.map(([name, which]) => {
-      const type = findAttribute(btf, which);
-      return layout(btf, name, `\`union bpf_attr\`, the member that holds \`${fields(btf, type)[0].name}\`.`, type);
-    }),
+    ...attributes.map(([name, which, commands]) =>
+      layout(btf, name, `\`union bpf_attr\` of ${commands}.`, findAttribute(btf, which)),
+    ),
     ...structs.map(([name, kernelName]) =>
       layout(btf, name, `\`struct ${kernelName}\`.`, find(btf, kernelName, BtfKind.STRUCT)),
     ),
+    ...structsWithBits.map(([name, kernelName]) => bits(name, kernelName, find(btf, kernelName, BtfKind.STRUCT))),
   ].join('\n');
 }
 

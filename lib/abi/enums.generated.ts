@@ -423,6 +423,141 @@ export const HelperId = {
 } as const;
 export type HelperId = (typeof HelperId)[keyof typeof HelperId];
 
+/** `enum bpf_stats_type` */
+export const StatsType = {
+  RUN_TIME: 0,
+} as const;
+export type StatsType = (typeof StatsType)[keyof typeof StatsType];
+
+/** `enum bpf_core_relo_kind` */
+export const CoreRelocationKind = {
+  FIELD_BYTE_OFFSET: 0,
+  FIELD_BYTE_SIZE: 1,
+  FIELD_EXISTS: 2,
+  FIELD_SIGNED: 3,
+  FIELD_LSHIFT_U64: 4,
+  FIELD_RSHIFT_U64: 5,
+  TYPE_ID_LOCAL: 6,
+  TYPE_ID_TARGET: 7,
+  TYPE_EXISTS: 8,
+  TYPE_SIZE: 9,
+  ENUMVAL_EXISTS: 10,
+  ENUMVAL_VALUE: 11,
+  TYPE_MATCHES: 12,
+} as const;
+export type CoreRelocationKind = (typeof CoreRelocationKind)[keyof typeof CoreRelocationKind];
+
+/** `enum bpf_perf_event_type` */
+export const PerfLinkType = {
+  UNSPEC: 0,
+  UPROBE: 1,
+  URETPROBE: 2,
+  KPROBE: 3,
+  KRETPROBE: 4,
+  TRACEPOINT: 5,
+  EVENT: 6,
+} as const;
+export type PerfLinkType = (typeof PerfLinkType)[keyof typeof PerfLinkType];
+
+/** `enum perf_type_id` */
+export const PerfType = {
+  HARDWARE: 0,
+  SOFTWARE: 1,
+  TRACEPOINT: 2,
+  HW_CACHE: 3,
+  RAW: 4,
+  BREAKPOINT: 5,
+} as const;
+export type PerfType = (typeof PerfType)[keyof typeof PerfType];
+
+/** `enum perf_hw_id` */
+export const PerfHardwareEvent = {
+  CPU_CYCLES: 0,
+  INSTRUCTIONS: 1,
+  CACHE_REFERENCES: 2,
+  CACHE_MISSES: 3,
+  BRANCH_INSTRUCTIONS: 4,
+  BRANCH_MISSES: 5,
+  BUS_CYCLES: 6,
+  STALLED_CYCLES_FRONTEND: 7,
+  STALLED_CYCLES_BACKEND: 8,
+  REF_CPU_CYCLES: 9,
+} as const;
+export type PerfHardwareEvent = (typeof PerfHardwareEvent)[keyof typeof PerfHardwareEvent];
+
+/** `enum perf_sw_ids` */
+export const PerfSoftwareEvent = {
+  CPU_CLOCK: 0,
+  TASK_CLOCK: 1,
+  PAGE_FAULTS: 2,
+  CONTEXT_SWITCHES: 3,
+  CPU_MIGRATIONS: 4,
+  PAGE_FAULTS_MIN: 5,
+  PAGE_FAULTS_MAJ: 6,
+  ALIGNMENT_FAULTS: 7,
+  EMULATION_FAULTS: 8,
+  DUMMY: 9,
+  BPF_OUTPUT: 10,
+  CGROUP_SWITCHES: 11,
+} as const;
+export type PerfSoftwareEvent = (typeof PerfSoftwareEvent)[keyof typeof PerfSoftwareEvent];
+
+/** `enum perf_event_sample_format` */
+export const PerfSampleFormat = {
+  IP: 1,
+  TID: 2,
+  TIME: 4,
+  ADDR: 8,
+  READ: 16,
+  CALLCHAIN: 32,
+  ID: 64,
+  CPU: 128,
+  PERIOD: 256,
+  STREAM_ID: 512,
+  RAW: 1024,
+  BRANCH_STACK: 2048,
+  REGS_USER: 4096,
+  STACK_USER: 8192,
+  WEIGHT: 16384,
+  DATA_SRC: 32768,
+  IDENTIFIER: 65536,
+  TRANSACTION: 131072,
+  REGS_INTR: 262144,
+  PHYS_ADDR: 524288,
+  AUX: 1048576,
+  CGROUP: 2097152,
+  DATA_PAGE_SIZE: 4194304,
+  CODE_PAGE_SIZE: 8388608,
+  WEIGHT_STRUCT: 16777216,
+} as const;
+export type PerfSampleFormat = (typeof PerfSampleFormat)[keyof typeof PerfSampleFormat];
+
+/** `enum perf_event_type` */
+export const PerfRecordType = {
+  MMAP: 1,
+  LOST: 2,
+  COMM: 3,
+  EXIT: 4,
+  THROTTLE: 5,
+  UNTHROTTLE: 6,
+  FORK: 7,
+  READ: 8,
+  SAMPLE: 9,
+  MMAP2: 10,
+  AUX: 11,
+  ITRACE_START: 12,
+  LOST_SAMPLES: 13,
+  SWITCH: 14,
+  SWITCH_CPU_WIDE: 15,
+  NAMESPACES: 16,
+  KSYMBOL: 17,
+  BPF_EVENT: 18,
+  CGROUP: 19,
+  TEXT_POKE: 20,
+  AUX_OUTPUT_HW_ID: 21,
+} as const;
+export type PerfRecordType = (typeof PerfRecordType)[keyof typeof PerfRecordType];
+
 /** Flags of BPF_MAP_UPDATE_ELEM. */
 export const MapUpdateFlag = {
   ANY: 0,
@@ -452,4 +587,17 @@ export const MapFlag = {
   TOKEN_FD: 65536,
   SEGV_ON_FAULT: 131072,
   NO_USER_CONV: 262144,
+} as const;
+
+/** The first word of a ring buffer record: bits beside its length, and the header's size. */
+export const RingBufferHeader = {
+  BUSY_BIT: 2147483648,
+  DISCARD_BIT: 1073741824,
+  HDR_SZ: 8,
+} as const;
+
+/** Flags of bpf_ringbuf_output, submit and discard. */
+export const RingBufferFlag = {
+  NO_WAKEUP: 1,
+  FORCE_WAKEUP: 2,
 } as const;

@@ -2,7 +2,7 @@
 
 // Each field is [byte offset, byte size] in `union bpf_attr` or the named struct.
 
-/** `union bpf_attr`, the member that holds `map_type`. */
+/** `union bpf_attr` of BPF_MAP_CREATE. */
 export const MapCreateAttr = {
   size: 96,
   fields: {
@@ -27,7 +27,7 @@ export const MapCreateAttr = {
   },
 } as const;
 
-/** `union bpf_attr`, the member that holds `map_fd`. */
+/** `union bpf_attr` of BPF_MAP_*_ELEM, BPF_MAP_GET_NEXT_KEY and BPF_MAP_FREEZE. */
 export const MapElementAttr = {
   size: 32,
   fields: {
@@ -39,7 +39,7 @@ export const MapElementAttr = {
   },
 } as const;
 
-/** `union bpf_attr`, the member that holds `in_batch`. */
+/** `union bpf_attr` of BPF_MAP_*_BATCH. */
 export const MapBatchAttr = {
   size: 56,
   fields: {
@@ -54,7 +54,7 @@ export const MapBatchAttr = {
   },
 } as const;
 
-/** `union bpf_attr`, the member that holds `prog_type`. */
+/** `union bpf_attr` of BPF_PROG_LOAD. */
 export const ProgLoadAttr = {
   size: 168,
   fields: {
@@ -93,7 +93,7 @@ export const ProgLoadAttr = {
   },
 } as const;
 
-/** `union bpf_attr`, the member that holds `pathname`. */
+/** `union bpf_attr` of BPF_OBJ_PIN and BPF_OBJ_GET. */
 export const ObjectAttr = {
   size: 24,
   fields: {
@@ -104,7 +104,7 @@ export const ObjectAttr = {
   },
 } as const;
 
-/** `union bpf_attr`, the member that holds `target_fd`. */
+/** `union bpf_attr` of BPF_PROG_ATTACH and BPF_PROG_DETACH. */
 export const ProgAttachAttr = {
   size: 32,
   fields: {
@@ -120,7 +120,7 @@ export const ProgAttachAttr = {
   },
 } as const;
 
-/** `union bpf_attr`, the member that holds `prog_fd`. */
+/** `union bpf_attr` of BPF_PROG_TEST_RUN. */
 export const ProgTestRunAttr = {
   size: 80,
   fields: {
@@ -142,7 +142,7 @@ export const ProgTestRunAttr = {
   },
 } as const;
 
-/** `union bpf_attr`, the member that holds `start_id`. */
+/** `union bpf_attr` of BPF_*_GET_NEXT_ID and BPF_*_GET_FD_BY_ID. */
 export const ObjectIdAttr = {
   size: 16,
   fields: {
@@ -157,7 +157,7 @@ export const ObjectIdAttr = {
   },
 } as const;
 
-/** `union bpf_attr`, the member that holds `bpf_fd`. */
+/** `union bpf_attr` of BPF_OBJ_GET_INFO_BY_FD. */
 export const ObjectInfoAttr = {
   size: 16,
   fields: {
@@ -167,7 +167,7 @@ export const ObjectInfoAttr = {
   },
 } as const;
 
-/** `union bpf_attr`, the member that holds `target_fd`. */
+/** `union bpf_attr` of BPF_PROG_QUERY. */
 export const ProgQueryAttr = {
   size: 64,
   fields: {
@@ -186,7 +186,7 @@ export const ProgQueryAttr = {
   },
 } as const;
 
-/** `union bpf_attr`, the member that holds `name`. */
+/** `union bpf_attr` of BPF_RAW_TRACEPOINT_OPEN. */
 export const RawTracepointOpenAttr = {
   size: 24,
   fields: {
@@ -196,7 +196,7 @@ export const RawTracepointOpenAttr = {
   },
 } as const;
 
-/** `union bpf_attr`, the member that holds `btf`. */
+/** `union bpf_attr` of BPF_BTF_LOAD. */
 export const BtfLoadAttr = {
   size: 40,
   fields: {
@@ -211,7 +211,7 @@ export const BtfLoadAttr = {
   },
 } as const;
 
-/** `union bpf_attr`, the member that holds `pid`. */
+/** `union bpf_attr` of BPF_TASK_FD_QUERY. */
 export const TaskFdQueryAttr = {
   size: 48,
   fields: {
@@ -227,7 +227,7 @@ export const TaskFdQueryAttr = {
   },
 } as const;
 
-/** `union bpf_attr`, the member that holds `prog_fd`. */
+/** `union bpf_attr` of BPF_LINK_CREATE. */
 export const LinkCreateAttr = {
   size: 64,
   fields: {
@@ -271,7 +271,7 @@ export const LinkCreateAttr = {
   },
 } as const;
 
-/** `union bpf_attr`, the member that holds `link_fd`. */
+/** `union bpf_attr` of BPF_LINK_UPDATE. */
 export const LinkUpdateAttr = {
   size: 16,
   fields: {
@@ -284,7 +284,7 @@ export const LinkUpdateAttr = {
   },
 } as const;
 
-/** `union bpf_attr`, the member that holds `link_fd`. */
+/** `union bpf_attr` of BPF_LINK_DETACH. */
 export const LinkDetachAttr = {
   size: 4,
   fields: {
@@ -292,7 +292,7 @@ export const LinkDetachAttr = {
   },
 } as const;
 
-/** `union bpf_attr`, the member that holds `type`. */
+/** `union bpf_attr` of BPF_ENABLE_STATS. */
 export const EnableStatsAttr = {
   size: 4,
   fields: {
@@ -300,7 +300,7 @@ export const EnableStatsAttr = {
   },
 } as const;
 
-/** `union bpf_attr`, the member that holds `link_fd`. */
+/** `union bpf_attr` of BPF_ITER_CREATE. */
 export const IterCreateAttr = {
   size: 8,
   fields: {
@@ -309,7 +309,7 @@ export const IterCreateAttr = {
   },
 } as const;
 
-/** `union bpf_attr`, the member that holds `prog_fd`. */
+/** `union bpf_attr` of BPF_PROG_BIND_MAP. */
 export const ProgBindMapAttr = {
   size: 12,
   fields: {
@@ -319,7 +319,7 @@ export const ProgBindMapAttr = {
   },
 } as const;
 
-/** `union bpf_attr`, the member that holds `flags`. */
+/** `union bpf_attr` of BPF_TOKEN_CREATE. */
 export const TokenCreateAttr = {
   size: 8,
   fields: {
@@ -328,7 +328,7 @@ export const TokenCreateAttr = {
   },
 } as const;
 
-/** `union bpf_attr`, the member that holds `stream_buf`. */
+/** `union bpf_attr` of BPF_PROG_STREAM_READ_BY_FD. */
 export const ProgStreamReadAttr = {
   size: 24,
   fields: {
@@ -492,6 +492,37 @@ export const LinkInfo = {
   },
 } as const;
 
+/** `struct bpf_func_info`. */
+export const FuncInfo = {
+  size: 8,
+  fields: {
+    insn_off: [0, 4],
+    type_id: [4, 4],
+  },
+} as const;
+
+/** `struct bpf_line_info`. */
+export const LineInfo = {
+  size: 16,
+  fields: {
+    insn_off: [0, 4],
+    file_name_off: [4, 4],
+    line_off: [8, 4],
+    line_col: [12, 4],
+  },
+} as const;
+
+/** `struct bpf_core_relo`. */
+export const CoreRelocation = {
+  size: 16,
+  fields: {
+    insn_off: [0, 4],
+    type_id: [4, 4],
+    access_str_off: [8, 4],
+    kind: [12, 4],
+  },
+} as const;
+
 /** `struct perf_event_attr`. */
 export const PerfEventAttr = {
   size: 136,
@@ -527,4 +558,55 @@ export const PerfEventAttr = {
     sig_data: [120, 8],
     config3: [128, 8],
   },
+} as const;
+
+/** `struct perf_event_header`. */
+export const PerfEventHeader = {
+  size: 8,
+  fields: {
+    type: [0, 4],
+    misc: [4, 2],
+    size: [6, 2],
+  },
+} as const;
+
+/** The bit-fields of `struct perf_event_attr`: [bit offset, bits], counted from the lowest bit on little-endian machines. */
+export const PerfEventAttrBits = {
+  disabled: [320, 1],
+  inherit: [321, 1],
+  pinned: [322, 1],
+  exclusive: [323, 1],
+  exclude_user: [324, 1],
+  exclude_kernel: [325, 1],
+  exclude_hv: [326, 1],
+  exclude_idle: [327, 1],
+  mmap: [328, 1],
+  comm: [329, 1],
+  freq: [330, 1],
+  inherit_stat: [331, 1],
+  enable_on_exec: [332, 1],
+  task: [333, 1],
+  watermark: [334, 1],
+  precise_ip: [335, 2],
+  mmap_data: [337, 1],
+  sample_id_all: [338, 1],
+  exclude_host: [339, 1],
+  exclude_guest: [340, 1],
+  exclude_callchain_kernel: [341, 1],
+  exclude_callchain_user: [342, 1],
+  mmap2: [343, 1],
+  comm_exec: [344, 1],
+  use_clockid: [345, 1],
+  context_switch: [346, 1],
+  write_backward: [347, 1],
+  namespaces: [348, 1],
+  ksymbol: [349, 1],
+  bpf_event: [350, 1],
+  aux_output: [351, 1],
+  cgroup: [352, 1],
+  text_poke: [353, 1],
+  build_id: [354, 1],
+  inherit_thread: [355, 1],
+  remove_on_exec: [356, 1],
+  sigtrap: [357, 1],
 } as const;
