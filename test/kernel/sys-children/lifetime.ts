@@ -1,5 +1,5 @@
-// Run by sys-lifetime.test.ts: brings the native layer to a stage, in this thread or a Worker, and ends it there.
-// usage: sys-lifetime.ts main|exit|worker <stage>
+// Run by ../sys-lifetime.test.ts: brings the native layer to a stage, in this thread or a Worker, and ends it there.
+// usage: lifetime.ts main|exit|worker <stage> <name of all programs and maps>
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
@@ -21,15 +21,17 @@ import { openDescriptors } from '../../helpers/open-descriptors.js';
 /** What a stage leaves open is never referred to again, so that only the environment holds it. */
 type Stage = () => Promise<void>;
 
+const [how = '', stageName = '', objectName = ''] = (workerData as string[] | null) ?? process.argv.slice(2);
+
 async function load(type: ProgramType, code: Uint8Array, map?: Handle): Promise<Handle> {
   const bindings = map === undefined ? [] : [{ offset: emittingRingOffset, map }];
-  const result = await loadProgram({ type, name: 'lifetime', code, bindings, license: 'GPL' });
+  const result = await loadProgram({ type, name: objectName, code, bindings, license: 'GPL' });
   if (result.handle === undefined) throw new Error(result.log);
   return result.handle;
 }
 
 async function openRing(): Promise<{ ring: Ring; run: (repeat: number) => Promise<unknown> }> {
-  const map = await createMap({ type: MapType.RINGBUF, name: 'events', keySize: 0, valueSize: 0, maxEntries: 65536 });
+  const map = await createMap({ type: MapType.RINGBUF, name: objectName, keySize: 0, valueSize: 0, maxEntries: 65536 });
   const program = await load(ProgramType.SOCKET_FILTER, emitting(64), map);
   const data = packet(new Uint8Array(64));
   return { ring: Ring.open(map), run: async (repeat) => testRunProgram(program, { data, repeat }) };
@@ -37,9 +39,9 @@ async function openRing(): Promise<{ ring: Ring; run: (repeat: number) => Promis
 
 const stages: Record<string, Stage> = {
   async maps() {
-    await createMap({ type: MapType.HASH, name: 'held', keySize: 4, valueSize: 4, maxEntries: 8 });
+    await createMap({ type: MapType.HASH, name: objectName, keySize: 4, valueSize: 4, maxEntries: 8 });
     const map = await createMap({
-      ...{ type: MapType.ARRAY, name: 'mapped', keySize: 4, valueSize: 8, maxEntries: 8, flags: 1024 },
+      ...{ type: MapType.ARRAY, name: objectName, keySize: 4, valueSize: 8, maxEntries: 8, flags: 1024 },
     });
     Mapping.create(map, 64, { writable: true });
   },
@@ -129,9 +131,8 @@ const stages: Record<string, Stage> = {
 };
 
 async function main(): Promise<void> {
-  const [how = '', name = ''] = process.argv.slice(2);
-  const stage = stages[name];
-  if (stage === undefined) throw new Error(`no stage is called ${name}: ${Object.keys(stages).join(', ')}`);
+  const stage = stages[stageName];
+  if (stage === undefined) throw new Error(`no stage is called ${stageName}: ${Object.keys(stages).join(', ')}`);
   if (how !== 'worker') {
     await stage();
     if (how === 'exit') process.exit(0);
@@ -139,7 +140,7 @@ async function main(): Promise<void> {
   }
   const before = JSON.stringify(openDescriptors());
   for (let round = 0; round < 3; round++) {
-    const worker = new Worker(__filename, { workerData: name, execArgv: process.execArgv });
+    const worker = new Worker(__filename, { workerData: [how, stageName, objectName], execArgv: process.execArgv });
     await once(worker, 'message');
     await sleep(round * 7);
     await worker.terminate();
@@ -152,7 +153,6 @@ async function main(): Promise<void> {
 if (isMainThread) {
   void main();
 } else {
-  const stage = stages[workerData as string];
-  void stage?.().then(() => parentPort?.postMessage('ready'));
+  void stages[stageName]?.().then(() => parentPort?.postMessage('ready'));
   setInterval(() => {}, 60_000);
 }
