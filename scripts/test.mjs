@@ -118,7 +118,9 @@ await main(undefined, async (allFlags) => {
   }
   if (ran === 0 && !failed) {
     failed = true;
-    lines.unshift('No test ran: no file or name matches');
+    details.push(
+      lines.some((line) => line.includes('not run')) ? 'No test ran' : 'No test ran: no file or name matches',
+    );
   }
   // After Jest's own output, which goes to standard error as well.
   for (const line of [...details, ...lines]) say(line);
