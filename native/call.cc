@@ -281,8 +281,9 @@ template <size_t Count>
 class CallEntry : public Arguments<Count> {
  public:
   CallEntry(napi_env env, napi_callback_info info)
-      : Arguments<Count>(env, info), completion_(this->Function(Count - 1)),
-        call_(new (std::nothrow) Call(env, this->environment())) {}
+      : Arguments<Count>(env, info),
+        completion_(this->Function(Count - 1)),
+        call_(new(std::nothrow) Call(env, this->environment())) {}
 
   Call* operator->() const { return call_.get(); }
   bool failed() const { return call_ == nullptr; }
@@ -307,16 +308,17 @@ class CallEntry : public Arguments<Count> {
 napi_value BpfEntry(napi_env env, napi_callback_info info) {
   CallEntry<5> entry(env, info);
   if (entry.failed()) return entry.Return(-ENOMEM);
-  return entry.Start(entry->PrepareBpf(static_cast<uint32_t>(entry.Integer(0)), entry[1], entry[2], entry[3]), entry[1]);
+  return entry.Start(entry->PrepareBpf(static_cast<uint32_t>(entry.Integer(0)), entry[1], entry[2], entry[3]),
+                     entry[1]);
 }
 
 // attributes, process, CPU, group, flags, completion
 napi_value PerfEventOpenEntry(napi_env env, napi_callback_info info) {
   CallEntry<6> entry(env, info);
   if (entry.failed()) return entry.Return(-ENOMEM);
-  return entry.Start(entry->PreparePerfEventOpen(entry[0], entry.Integer(1), entry.Integer(2), entry.Integer(3),
-                                                 entry.Integer(4)),
-                     nullptr);
+  return entry.Start(
+      entry->PreparePerfEventOpen(entry[0], entry.Integer(1), entry.Integer(2), entry.Integer(3), entry.Integer(4)),
+      nullptr);
 }
 
 // event, request, array of the argument, token, completion
@@ -359,8 +361,12 @@ napi_value KindEntry(napi_env env, napi_callback_info info) {
 }  // namespace
 
 const Entry kCallEntries[] = {
-    {"bpf", BpfEntry},     {"perfEventOpen", PerfEventOpenEntry}, {"perfEventControl", PerfEventControlEntry},
-    {"close", CloseEntry}, {"kind", KindEntry},                   {nullptr, nullptr},
+    {"bpf", BpfEntry},
+    {"perfEventOpen", PerfEventOpenEntry},
+    {"perfEventControl", PerfEventControlEntry},
+    {"close", CloseEntry},
+    {"kind", KindEntry},
+    {nullptr, nullptr},
 };
 
 }  // namespace ebpf

@@ -1,7 +1,8 @@
 // One thread per environment that waits for all its rings.
 //
 // Lifetime rules:
-//  1. The thread calls epoll_wait and the thread-safe function, nothing else. It knows rings by token, never by address:
+//  1. The thread calls epoll_wait and the thread-safe function, nothing else. It knows rings by token, never by
+//  address:
 //     a token that went stale meanwhile is dropped on the JavaScript thread. Taking records out is JavaScript's doing.
 //  2. A ring is reported once each time it is armed (EPOLLONESHOT), so an unread ring costs no wake-ups.
 //  3. `Stop` joins the thread before it releases the thread-safe function. It is called by the environment's cleanup

@@ -44,7 +44,8 @@ napi_value ElementEntry(napi_env env, napi_callback_info info) {
     descriptor = held->number();
     value.data = reinterpret_cast<uint8_t*>(&descriptor);
   } else if (command != kMapDelete) {
-    const uint64_t bytes = command == kMapNextKey ? shape.key_size : shape.ValueBytes(arguments.environment().possible_cpus);
+    const uint64_t bytes =
+        command == kMapNextKey ? shape.key_size : shape.ValueBytes(arguments.environment().possible_cpus);
     if (!arguments.GetBytes(2, &value) || !ValueFits(bytes, value)) return arguments.Return(-EINVAL);
   }
   ElementAttr attr = {static_cast<uint32_t>(map->number()), 0, Address(key.data), Address(value.data),
@@ -70,8 +71,8 @@ napi_value BatchEntry(napi_env env, napi_callback_info info) {
   uint32_t* count = nullptr;
   size_t count_length = 0;
   if (!arguments.GetBytes(2, &position) || !arguments.GetBytes(3, &next) || !arguments.GetBytes(4, &keys) ||
-      !arguments.GetBytes(5, &values) ||
-      !ReadArray(env, arguments[6], napi_uint32_array, &count, &count_length) || count_length == 0) {
+      !arguments.GetBytes(5, &values) || !ReadArray(env, arguments[6], napi_uint32_array, &count, &count_length) ||
+      count_length == 0) {
     return arguments.Return(-EINVAL);
   }
   const uint64_t wanted = *count;

@@ -63,8 +63,8 @@ int Ring::Map(const Descriptor& map) {
   void* consumer = mmap(nullptr, page_size_, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor_, 0);
   if (consumer == MAP_FAILED) return -errno;
   consumer_ = static_cast<uint64_t*>(consumer);
-  void* producer = mmap(nullptr, page_size_ + 2 * data_size_, PROT_READ, MAP_SHARED, descriptor_,
-                        static_cast<off_t>(page_size_));
+  void* producer =
+      mmap(nullptr, page_size_ + 2 * data_size_, PROT_READ, MAP_SHARED, descriptor_, static_cast<off_t>(page_size_));
   if (producer == MAP_FAILED) return -errno;
   producer_ = static_cast<const uint64_t*>(producer);
   data_ = static_cast<const uint8_t*>(producer) + page_size_;
@@ -212,12 +212,8 @@ napi_value ReferenceEntry(napi_env env, napi_callback_info info) {
 }  // namespace
 
 const Entry kRingEntries[] = {
-    {"ringOpen", OpenEntry},
-    {"ringDrain", DrainEntry},
-    {"ringArm", ArmEntry},
-    {"ringPending", PendingEntry},
-    {"ringReference", ReferenceEntry},
-    {nullptr, nullptr},
+    {"ringOpen", OpenEntry},       {"ringDrain", DrainEntry},         {"ringArm", ArmEntry},
+    {"ringPending", PendingEntry}, {"ringReference", ReferenceEntry}, {nullptr, nullptr},
 };
 
 }  // namespace ebpf

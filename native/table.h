@@ -36,7 +36,8 @@ class Resource {
 
 class Descriptor final : public Resource {
  public:
-  Descriptor(Kind kind, int descriptor, const MapShape& shape) : Resource(kind), shape_(shape), descriptor_(descriptor) {}
+  Descriptor(Kind kind, int descriptor, const MapShape& shape)
+      : Resource(kind), shape_(shape), descriptor_(descriptor) {}
   ~Descriptor() override;
 
   int number() const { return descriptor_; }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-import type { Btf} from '../../../lib/btf/index.js';
+import type { Btf } from '../../../lib/btf/index.js';
 import { BtfBuilder, BtfExt, BtfKind, BtfLinkage, typeName } from '../../../lib/btf/index.js';
 import { ObjectFormatError } from '../../../lib/errors/index.js';
 import { everyKind, parse, samples } from './fixtures.js';
