@@ -82,7 +82,10 @@ function setVariable(spec: ObjectSpec, name: string, value: unknown): void {
     variable.value = value;
   } catch (error) {
     if (!EbpfError.is(error) || error.code !== 'ERR_EBPF_INVALID_VALUE') throw error;
-    throw UsageError.invalidValue(`variables.${name}`, error.message, { cause: error });
+    // The error names the member of a struct that is at fault; here it is a path into the options.
+    const path = error instanceof UsageError ? error.path : undefined;
+    const problem = path === undefined ? error.message : error.message.slice(`${path}: `.length);
+    throw UsageError.invalidValue(`variables.${path ?? name}`, problem, { cause: error });
   }
 }
 

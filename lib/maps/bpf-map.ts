@@ -138,6 +138,6 @@ export function wrongKind(map: BpfMap, wanted: string): UsageError {
   const has = map.constructor === BpfMap ? '' : `; ask for ${map.constructor.name}`;
   return UsageError.invalidValue(
     `map ${quote(map.name)}`,
-    `is a map of type ${mapTypeName(map.type)}, not a ${wanted}${has}`,
+    `it is a map of type ${mapTypeName(map.type)}, not a ${wanted}${has}`,
   );
 }

@@ -42,7 +42,7 @@ export function typesAlreadyChosen(map: BpfMap, declared: boolean): UsageError {
   return UsageError.invalidValue(
     `map ${quote(map.name)}`,
     declared
-      ? 'is already used with other types; declare them once and ask with the same ones'
-      : "is already used with the types of the object's BTF; declare others before the map is first read or written",
+      ? 'it is already used with other types; declare them once and ask with the same ones'
+      : "it is already used with the types of the object's BTF; declare others before the map is first read or written",
   );
 }

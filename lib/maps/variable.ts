@@ -76,7 +76,7 @@ export class Variable {
     if (this.constant) {
       throw UsageError.invalidValue(
         `variable ${quote(this.name)}`,
-        "is constant once the object is loaded; set it before, with Ebpf.load's option variables",
+        "it is constant once the object is loaded; set it before, with Ebpf.load's option variables",
       );
     }
     this.#details.codec.encode(value, this.#view, 0, `variable ${this.name}`);

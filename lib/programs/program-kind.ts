@@ -13,7 +13,7 @@ export function programAs<P extends Program>(program: Program, kind: ProgramKind
   if (isKind(program, kind)) return program;
   throw UsageError.invalidValue(
     `program ${quote(program.name)}`,
-    `is a ${program.constructor.name}, by its section ${quote(program.section)}, not a ${kind.name}`,
+    `it is a ${program.constructor.name}, by its section ${quote(program.section)}, not a ${kind.name}`,
   );
 }
 
