@@ -44,8 +44,7 @@ export async function readSource(source: LoadSource, options: LoadOptions): Prom
     bytes = await readFile(path, options.signal === undefined ? {} : { signal: options.signal });
   } catch (cause) {
     options.signal?.throwIfAborted();
-    const problem = cause instanceof Error ? cause.message : String(cause);
-    throw UsageError.invalidValue('source', `the object cannot be read: ${problem}`, { cause });
+    throw UsageError.invalidValue('source', `the object cannot be read: ${(cause as Error).message}`, { cause });
   }
   return ObjectSpec.parse(bytes, { name: options.name ?? basename(path) });
 }

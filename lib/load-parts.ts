@@ -13,7 +13,7 @@ import {
   type ValueTypes,
 } from './maps/index.js';
 import type { MapSpec, ObjectSpec, VariableSpec } from './object/index.js';
-import { liveProgram, loadPrograms, type LoadedProgram, type Program } from './programs/index.js';
+import { capabilitiesFor, liveProgram, loadPrograms, type LoadedProgram, type Program } from './programs/index.js';
 import type { LoadPlan } from './relocate/index.js';
 import { loadBtf, mapShape, type Handle } from './sys/index.js';
 
@@ -69,7 +69,9 @@ async function loadObjectBtf(spec: ObjectSpec, bytes: Uint8Array): Promise<Handl
     return await loadBtf(bytes);
   } catch (error) {
     if (!EbpfError.is(error) || error.errnoName !== 'EPERM') throw error;
-    throw explainPermission(error, { what: `load the BTF of ${quote(spec.name)}`, capabilities: ['CAP_BPF'] });
+    // It is the first call of a load: say what the rest will need too, not one capability after the other.
+    const types = [...spec.programs.values()].filter(({ autoload }) => autoload).map(({ type }) => type);
+    throw explainPermission(error, { what: `load ${quote(spec.name)}`, capabilities: capabilitiesFor(types) });
   }
 }
 

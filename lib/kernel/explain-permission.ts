@@ -72,11 +72,11 @@ export function explainPermission(
   if (seccomp !== undefined) {
     note(seccomp === '2', 'a seccomp filter is active (as in a container) and may forbid the call', 'seccomp');
   }
-  if (missing.length > 0 && facts.unprivilegedBpfDisabled !== undefined) {
+  if (missing.includes('CAP_BPF') && facts.unprivilegedBpfDisabled !== undefined) {
     const value = facts.unprivilegedBpfDisabled.trim();
     note(value !== '0', `kernel.unprivileged_bpf_disabled is ${value}`, 'unprivileged_bpf_disabled');
   }
-  if (call.perf === true && missing.length > 0 && facts.perfEventParanoid !== undefined) {
+  if (call.perf === true && missing.includes('CAP_PERFMON') && facts.perfEventParanoid !== undefined) {
     const level = Number(facts.perfEventParanoid);
     note(level > -1, `kernel.perf_event_paranoid is ${level}`, 'perf_event_paranoid');
   }

@@ -127,7 +127,7 @@ export class BpfMap {
 
   #inspect(): string {
     const sizes = this.keySize === 0 ? '' : `, ${this.keySize} → ${this.valueSize} bytes`;
-    const capacity = this.keySize === 0 ? `${this.maxEntries} bytes` : `${this.maxEntries} entries`;
+    const capacity = this.keySize === 0 ? `${this.maxEntries} bytes` : `at most ${this.maxEntries} entries`;
     const state = this.closed ? ', closed' : '';
     return `${this.constructor.name} { ${inspect(this.name)}, ${mapTypeName(this.type)}${sizes}, ${capacity}${state} }`;
   }

@@ -1,5 +1,5 @@
 import { KernelError, UsageError, quote } from '../errors/index.js';
-import { mapDelete, mapLookup, mapNextKey, mapUpdate, type Handle } from '../sys/index.js';
+import { mapDelete, mapLookup, mapNextKey, mapShape, mapUpdate, type Handle } from '../sys/index.js';
 
 const ENOENT = -2;
 const E2BIG = -7;
@@ -35,7 +35,7 @@ export class RawMap {
     const result = mapLookup(this.#map.handle, key, value, flags);
     if (result === 0) return true;
     if (result === ENOENT) return false;
-    throw this.#failed('look up a key in', 'BPF_MAP_LOOKUP_ELEM', result, key);
+    throw this.#failed('look up a key in', 'BPF_MAP_LOOKUP_ELEM', result, key, value);
   }
 
   /**
@@ -48,7 +48,7 @@ export class RawMap {
     const result = mapUpdate(this.#map.handle, key, value, flags);
     if (result === 0) return true;
     if (result === EEXIST || result === ENOENT) return false;
-    throw this.#failed('update', 'BPF_MAP_UPDATE_ELEM', result, key);
+    throw this.#failed('update', 'BPF_MAP_UPDATE_ELEM', result, key, value);
   }
 
   /** Removes `key`; false when it was not there. */
@@ -67,11 +67,16 @@ export class RawMap {
     throw this.#failed('walk', 'BPF_MAP_GET_NEXT_KEY', result, next);
   }
 
-  #failed(what: string, command: string, errno: number, key: Uint8Array): Error {
+  #failed(what: string, command: string, errno: number, key: Uint8Array, value?: Uint8Array): Error {
     const { name, handle, keySize, maxEntries } = this.#map;
     if (handle.closed) return UsageError.closed(`map ${quote(name)}`);
     if (key.length !== keySize) {
-      return UsageError.invalidValue('key', `has ${key.length} bytes; keys of map ${quote(name)} have ${keySize}`);
+      return UsageError.invalidValue('key', `it has ${key.length} bytes; keys of map ${quote(name)} have ${keySize}`);
+    }
+    const { valueBytes } = mapShape(handle);
+    if (value !== undefined && value.length < valueBytes) {
+      const problem = `it has ${value.length} bytes; values of map ${quote(name)} have ${valueBytes}`;
+      return UsageError.invalidValue('value', problem);
     }
     return new KernelError(
       `${what} map ${quote(name)}`,

@@ -1,6 +1,6 @@
 import { codecFromBtf, bytes, checkLayout, type Codec } from '../codec/index.js';
 import type { Btf } from '../btf/index.js';
-import { UsageError, quote } from '../errors/index.js';
+import { EbpfError, UsageError } from '../errors/index.js';
 
 /** How values of a load are decoded where no declared type says otherwise. */
 export interface DecodeOptions {
@@ -44,8 +44,13 @@ export function requireLayout(
   size: number,
 ): void {
   if (types.btf !== undefined && typeId !== 0) {
-    checkLayout(declared, types.btf, typeId);
+    try {
+      checkLayout(declared, types.btf, typeId);
+    } catch (error) {
+      if (!EbpfError.is(error) || error.code !== 'ERR_EBPF_INVALID_VALUE') throw error;
+      throw UsageError.invalidValue(what, error.message, { cause: error });
+    }
   } else if (declared.size !== size) {
-    throw UsageError.invalidValue(what, `has ${size} bytes, but ${quote(declared.typeName)} has ${declared.size}`);
+    throw UsageError.invalidValue(what, `it has ${size} bytes, but ${declared.typeName} has ${declared.size}`);
   }
 }

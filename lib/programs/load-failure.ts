@@ -36,7 +36,7 @@ export async function loadFailure(plan: ProgramPlan, refusal: Refusal): Promise<
   if (error.errnoName === 'EPERM' || error.errnoName === 'EACCES') {
     return explainPermission(error, {
       what,
-      capabilities: capabilitiesFor(spec.type),
+      capabilities: capabilitiesFor([spec.type]),
       readsKernel: readsKernel(spec.type),
     });
   }
@@ -79,12 +79,17 @@ function escapeLines(text: string): string {
   return text.split('\n').map(escapeControl).join('\n');
 }
 
-/** What bpf_prog_load asks for beside CAP_BPF (is_net_admin_prog_type and is_perfmon_prog_type in kernel/bpf/syscall.c). */
-function capabilitiesFor(type: ProgramType): readonly Capability[] {
-  if (readsKernel(type)) return ['CAP_BPF', 'CAP_PERFMON'];
-  return type === ProgramType.SOCKET_FILTER || type === ProgramType.SYSCALL
-    ? ['CAP_BPF']
-    : ['CAP_BPF', 'CAP_NET_ADMIN'];
+/**
+ * What loading programs of these types needs: CAP_BPF, and what bpf_prog_load asks for beside it
+ * (is_net_admin_prog_type and is_perfmon_prog_type in kernel/bpf/syscall.c).
+ */
+export function capabilitiesFor(types: Iterable<ProgramType>): readonly Capability[] {
+  const needed = new Set<Capability>(['CAP_BPF']);
+  for (const type of types) {
+    if (readsKernel(type)) needed.add('CAP_PERFMON');
+    else if (type !== ProgramType.SOCKET_FILTER && type !== ProgramType.SYSCALL) needed.add('CAP_NET_ADMIN');
+  }
+  return [...needed];
 }
 
 function readsKernel(type: ProgramType): boolean {
