@@ -1,5 +1,6 @@
 import {
   BtfKind,
+  typeName as typeNameOf,
   type Btf,
   type BtfArray,
   type BtfComposite,
@@ -8,8 +9,7 @@ import {
   type BtfMember,
   type BtfType,
 } from '../btf/index.js';
-import { ObjectFormatError, quote } from '../errors/index.js';
-import { cTypeName } from './c-type-name.js';
+import { escapeControl, ObjectFormatError, quote } from '../errors/index.js';
 import {
   endOf,
   fieldsOf,
@@ -61,6 +61,11 @@ const FIXED_ORDER: ReadonlyMap<string, { order: ByteOrder; size: number }> = new
 
 const MOST_DEPTH = 64;
 
+/** The type as C spells it, fit for messages whatever the file calls it. */
+export function safeTypeName(btf: Btf, typeId: number): string {
+  return escapeControl(typeNameOf(btf, typeId));
+}
+
 /** Turns the types of one BTF into layouts; a struct that occurs twice has one layout. */
 export class BtfLayouts {
   readonly #btf: Btf;
@@ -79,7 +84,7 @@ export class BtfLayouts {
   layoutOf(typeId: number, depth = 0): Layout {
     if (depth > MOST_DEPTH) throw this.#malformed(typeId, `is nested deeper than ${MOST_DEPTH} types`);
     const { type, typedefs } = this.#resolve(typeId);
-    const typeName = cTypeName(this.#btf, typeId);
+    const typeName = safeTypeName(this.#btf, typeId);
     switch (type.kind) {
       case BtfKind.INT:
         return this.#integer(type, typeName, typedefs);
@@ -112,7 +117,7 @@ export class BtfLayouts {
       case BtfKind.UNION: {
         let layout = this.#structs.get(type.id);
         if (layout === undefined) {
-          layout = this.#struct(type, cTypeName(this.#btf, type.id), depth);
+          layout = this.#struct(type, safeTypeName(this.#btf, type.id), depth);
           this.#structs.set(type.id, layout);
         }
         return layout;
@@ -271,11 +276,11 @@ export class BtfLayouts {
       members.push({ name, offset: entry.offset, layout, bits: undefined });
       size = Math.max(size, entry.offset + layout.size);
     }
-    return { kind: 'struct', typeName: `section ${section.name}`, size, alignment: 8, members };
+    return { kind: 'struct', typeName: `section ${escapeControl(section.name)}`, size, alignment: 8, members };
   }
 
   #malformed(typeId: number, problem: string): ObjectFormatError {
-    const what = `type ${typeId} (${cTypeName(this.#btf, typeId)}) ${problem}`;
+    const what = `type ${typeId} (${safeTypeName(this.#btf, typeId)}) ${problem}`;
     return new ObjectFormatError(what, { object: this.#btf.name, section: '.BTF' });
   }
 }

@@ -1,7 +1,6 @@
 import { BtfKind, type Btf } from '../btf/index.js';
 import { UsageError } from '../errors/index.js';
-import { BtfLayouts, type BtfLayoutOptions } from './btf-layouts.js';
-import { cTypeName } from './c-type-name.js';
+import { BtfLayouts, safeTypeName, type BtfLayoutOptions } from './btf-layouts.js';
 import type { Codec } from './codec.js';
 import { LayoutCodec } from './layout-codec.js';
 
@@ -33,7 +32,7 @@ export function codecFromBtf(btf: Btf, typeId: number, options: BtfCodecOptions 
     case BtfKind.FUNC:
     case BtfKind.FUNC_PROTO:
     case BtfKind.DECL_TAG:
-      throw UsageError.invalidValue('type', `${cTypeName(btf, typeId)} has no size, so no value of it can be read`);
+      throw UsageError.invalidValue('type', `${safeTypeName(btf, typeId)} has no size, so no value of it can be read`);
     default:
       return new LayoutCodec(new BtfLayouts(btf, options).layoutOf(typeId), {
         littleEndian: options.littleEndian ?? btf.littleEndian,
