@@ -116,15 +116,20 @@ class EncodeGenerator {
       `const object = objectOf(value, ${typeName}, parent, segment);`,
       'const path = within(parent, segment);',
     ];
+    // Before the fields: of a misspelt name it is to be said what is nearest, not that the right one is missing.
+    const names = this.#constant(plan.names);
+    const check = `checkNames(object, ${names}, ${this.#constant(plan.reserved)}, ${typeName}, path);`;
+    const isComplete = [
+      `Object.keys(object).length === ${plan.names.size}`,
+      ...plan.fields.map(({ name }) => `${property(name)} !== undefined`),
+    ];
+    lines.push(plan.exact ? `if (!(${isComplete.join(' && ')})) ${check}` : check);
     for (const { offset, length } of plan.gaps) lines.push(clear(offset, length));
     for (const field of plan.fields) lines.push(this.#field(field));
     for (const { offset, layout: union } of plan.unions) {
       lines.push(`${this.#constant(this.#interpreter.union(union))}(object, view, ${place(offset)}, path);`);
     }
     for (const { name } of plan.tails) lines.push(`checkEmpty(${property(name)}, path, ${JSON.stringify(name)});`);
-    const names = this.#constant(plan.names);
-    const check = `checkNames(object, ${names}, ${this.#constant(plan.reserved)}, ${typeName}, path);`;
-    lines.push(plan.exact ? `if (Object.keys(object).length !== ${plan.names.size}) ${check}` : check);
     return lines;
   }
 

@@ -122,10 +122,9 @@ export class EncodeInterpreter {
     return (value, view, offset, parent, segment) => {
       const object = write.objectOf(value, typeName, parent, segment);
       const path = within(parent, segment);
+      // Before the members: of a misspelt name it is to be said what is nearest, not that the right one is missing.
+      write.checkNames(object, plan.names, plan.reserved, typeName, path);
       encode(object, view, offset, path);
-      if (!plan.exact || Object.keys(object).length !== plan.names.size) {
-        write.checkNames(object, plan.names, plan.reserved, typeName, path);
-      }
     };
   }
 
