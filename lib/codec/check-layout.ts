@@ -56,7 +56,7 @@ function table(declared: StructLayout, actual: StructLayout, field: string | und
   if (marked < 0) marked = right.findIndex((row) => row.name === field);
   const first = marked < 0 ? 0 : Math.max(0, marked - ROWS_BEFORE);
   const end = Math.min(height, (marked < 0 ? first : marked) + ROWS_AFTER + 1);
-  const width = Math.max(24, ...left.slice(first, end).map((row) => row.text.length));
+  const width = Math.max(HEADING.length, ...left.slice(first, end).map((row) => row.text.length));
   const line = (mark: string, one: string, other: string): string =>
     `${mark} ${one.padEnd(width)}   ${other}`.trimEnd();
   const lines = [line(' ', 'declared', 'in the object'), line(' ', HEADING, HEADING)];

@@ -65,7 +65,8 @@ function firstDifference(declared: StructLayout, actual: StructLayout, path: str
   const mine = fieldsOf(declared);
   const theirs = fieldsOf(actual);
   const declaredNames = new Set(mine.map(({ name }) => name));
-  const undeclared = theirs.filter((field) => isUndeclared(field, declaredNames, mine));
+  const found = theirs.filter(({ name }) => declaredNames.has(name));
+  const undeclared = theirs.filter((field) => isUndeclared(field, declaredNames, found));
   const byName = new Map(theirs.map((field) => [field.name, field]));
   for (const field of mine) {
     const here = path + segmentText(field.name);
@@ -87,9 +88,9 @@ function firstDifference(declared: StructLayout, actual: StructLayout, path: str
 }
 
 /** True for a field that the declaration leaves out, unless it shares its bytes with one that is declared. */
-function isUndeclared(field: Field, declaredNames: ReadonlySet<string>, declared: readonly Field[]): boolean {
+function isUndeclared(field: Field, declaredNames: ReadonlySet<string>, found: readonly Field[]): boolean {
   if (declaredNames.has(field.name) || field.layout.kind === 'opaque') return false;
-  return !declared.some((other) => other.offset < endOf(field) && field.offset < endOf(other));
+  return !found.some((other) => other.offset < endOf(field) && field.offset < endOf(other));
 }
 
 function missing(field: Field, theirs: readonly Field[], declaredNames: ReadonlySet<string>): string {

@@ -22,7 +22,7 @@ export function compile(layout: Layout, littleEndian: boolean, generateCode?: bo
     const problem = `decoding makes ${count} values at once, more than ${MOST_VALUES}; read it as bytes`;
     throw UsageError.invalidValue(layout.typeName, problem);
   }
-  if (generateCode ?? codeGenerationAllowed()) {
+  if (generateCode !== false && codeGenerationAllowed()) {
     return { decode: generateDecode(layout, littleEndian), encode: generateEncode(layout, littleEndian) };
   }
   return {

@@ -118,11 +118,14 @@ export function array<Value, Input = Value>(
 ): Codec<Value[], readonly Input[]> {
   checkCodec('array', element);
   checkLength('array', length);
-  const { size, alignment, typeName } = element;
+  const { alignment } = element;
+  const typeName = `array(${element.typeName}, ${length})`;
+  const size = element.size * length;
+  checkSize(typeName, size);
   return new LayoutCodec({
     kind: 'array',
-    typeName: `array(${typeName}, ${length})`,
-    size: size * length,
+    typeName,
+    size,
     alignment,
     element: element.layout,
     length,
