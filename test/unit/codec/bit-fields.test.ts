@@ -66,7 +66,7 @@ test('any row of bit-fields can be written back and keeps its neighbours', () =>
         for (const [index, [size, signed]] of row.entries()) {
           const layout = integer(8, signed);
           members.push({ name: `f${index}`, offset: offset >> 3, layout, bits: { offset, size } });
-          const bits = BigInt(random.next().value as bigint);
+          const bits = random.next().value as bigint;
           const wide = signed ? BigInt.asIntN(size, bits) : BigInt.asUintN(size, bits);
           value[`f${index}`] = size <= 53 ? Number(wide) : wide;
           offset += size;

@@ -181,7 +181,7 @@ describe('what has no value', () => {
     ['gone_t', (t: Types): number => t.typedef('gone_t', t.builder.addForward('gone'))],
   ])('%s', (name, build) => {
     const types = new Types();
-    void types.u8;
+    types.builder.addInt('unrelated', { size: 1 });
     const id = build(types);
     const error = caught(() => codecFromBtf(types.btf(), id));
     expect(error).toMatchObject({ code: 'ERR_EBPF_INVALID_VALUE' });

@@ -1,5 +1,5 @@
-import { Btf, BtfBuilder, BtfKind, type BtfMember } from '../../../lib/btf/index.js';
-import { codecFromBtf, LayoutCodec, type BtfCodecOptions, type Layout } from '../../../lib/codec/index.js';
+import { Btf, BtfBuilder, type BtfMember } from '../../../lib/btf/index.js';
+import { codecFromBtf, LayoutCodec, type BtfCodecOptions, type Codec, type Layout } from '../../../lib/codec/index.js';
 
 /** A BTF builder with the types that C programs are made of. */
 export class Types {
@@ -84,18 +84,18 @@ function member([name, type, offset, bitSize]: readonly [string, number, number,
 /** The BTF that `build` makes, and the codec of the type it returns. */
 export function built(
   build: (types: Types) => number,
-  options: BtfCodecOptions & { littleEndian?: boolean } = {},
-): { btf: Btf; id: number; codec: LayoutCodec<unknown> } {
+  options: BtfCodecOptions = {},
+): { btf: Btf; id: number; codec: Codec<unknown> } {
   const types = new Types(options.littleEndian ?? true);
   const id = build(types);
   const btf = types.btf();
   btf.validate();
-  return { btf, id, codec: codecFromBtf(btf, id, options) as LayoutCodec<unknown> };
+  return { btf, id, codec: codecFromBtf(btf, id, options) };
 }
 
 export interface Compilation {
   readonly how: 'generated' | 'interpreted';
-  readonly codec: LayoutCodec<unknown>;
+  readonly codec: Codec<unknown>;
 }
 
 /** The same layout with generated code and without. */
@@ -119,7 +119,7 @@ export function toHex(bytes: Uint8Array): string {
 }
 
 /** The bytes that encoding makes out of a buffer full of ones, so that what is not written shows. */
-export function encoded(codec: LayoutCodec<unknown>, value: unknown): Uint8Array {
+export function encoded(codec: Codec<unknown>, value: unknown): Uint8Array {
   const bytes = new Uint8Array(codec.size).fill(0xff);
   codec.encode(value, viewOf(bytes), 0);
   return bytes;
@@ -133,5 +133,3 @@ export function caught(run: () => unknown): unknown {
   }
   throw new Error('nothing was thrown');
 }
-
-export { BtfKind };

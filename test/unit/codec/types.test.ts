@@ -14,26 +14,14 @@ import {
   type InferInput,
 } from '../../../lib/codec/index.js';
 
-// Checked by tsc: a wrong type here fails the build, whatever the tests below say.
+// The annotations of `holds` are checked by tsc: a type that is not the same makes a `true` there an error.
 
+/* eslint-disable @typescript-eslint/no-unnecessary-type-parameters -- how exact equality of types is written */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
-function assertType<_Holds extends true>(): void {
-  // Its type parameter is the assertion.
-}
+/* eslint-enable @typescript-eslint/no-unnecessary-type-parameters */
 
 const Exec = struct('event', { ts: u64, pid: u32, comm: cstr(16) });
-
-assertType<Same<Infer<typeof Exec>, { ts: bigint; pid: number; comm: string }>>();
-assertType<
-  Same<
-    InferInput<typeof Exec>,
-    { readonly ts: bigint | number; readonly pid: number; readonly comm: string | Uint8Array }
-  >
->();
-
-const fields = { ts: u64, open: bool } as const;
-assertType<Same<Infer<ReturnType<typeof struct<typeof fields>>>, { ts: bigint; open: boolean }>>();
-
+const Short = struct('short', { ts: u64, open: bool } as const);
 const Nested = struct('nested', {
   exec: Exec,
   list: array(Exec, 4),
@@ -43,25 +31,48 @@ const Nested = struct('nested', {
   id: i64.asString,
   task: pointer,
 });
-assertType<
-  Same<
-    Infer<typeof Nested>,
-    {
-      exec: { ts: bigint; pid: number; comm: string };
-      list: { ts: bigint; pid: number; comm: string }[];
-      matrix: number[][];
-      mac: Uint8Array;
-      count: number;
-      id: string;
-      task: bigint;
-    }
-  >
->();
 
-assertType<Same<Infer<typeof u64>, bigint>>();
-assertType<Same<Infer<typeof u64.asNumber>, number>>();
-assertType<Same<Infer<Codec<unknown>>, unknown>>();
-assertType<Same<Infer<string>, never>>();
+interface NestedValue {
+  exec: { ts: bigint; pid: number; comm: string };
+  list: { ts: bigint; pid: number; comm: string }[];
+  matrix: number[][];
+  mac: Uint8Array;
+  count: number;
+  id: string;
+  task: bigint;
+}
+
+const holds: [
+  Same<Infer<typeof Exec>, { ts: bigint; pid: number; comm: string }>,
+  Same<
+    InferInput<typeof Exec>,
+    { readonly ts: bigint | number; readonly pid: number; readonly comm: string | Uint8Array }
+  >,
+  Same<Infer<typeof Short>, { ts: bigint; open: boolean }>,
+  Same<Infer<typeof Nested>, { [Name in keyof NestedValue]: NestedValue[Name] }>,
+  Same<Infer<typeof u64>, bigint>,
+  Same<Infer<typeof u64.asNumber>, number>,
+  Same<Infer<Codec<unknown>>, unknown>,
+  Same<Infer<string>, never>,
+] = [true, true, true, true, true, true, true, true];
+
+test('values have the types that are inferred for them', () => {
+  expect(holds.every(Boolean)).toBe(true);
+  const view = new DataView(new ArrayBuffer(Nested.size));
+  const { exec, list, matrix, mac, count, id, task }: NestedValue = Nested.decode(view, 0);
+  expect([typeof exec.ts, typeof exec.pid, typeof exec.comm]).toEqual(['bigint', 'number', 'string']);
+  expect([list.length, matrix, mac.length]).toEqual([
+    4,
+    [
+      [0, 0, 0],
+      [0, 0, 0],
+      [0, 0, 0],
+    ],
+    6,
+  ]);
+  expect([count, id, task]).toEqual([0, '0', 0n]);
+  expect(Short.decode(view, 0)).toEqual({ ts: 0n, open: false });
+});
 
 test('a typed codec goes wherever an untyped one does', () => {
   const any: Codec<unknown> = Exec;

@@ -37,7 +37,7 @@ describe('bootTimeToDate', () => {
     const before = Date.now();
     const date = bootTimeToDate(process.hrtime.bigint());
     // The difference of the clocks is measured once a second; the wall clock is read to the millisecond.
-    expect(Math.abs(date.getTime() - before)).toBeLessThan(50);
+    expect(Math.abs(date.getTime() - before)).toBeLessThan(1000);
   });
 
   test('keeps distances', () => {
