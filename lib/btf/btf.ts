@@ -18,7 +18,7 @@ export interface BtfOptions {
 }
 
 export interface BtfAsyncOptions extends BtfOptions {
-  /** How long to work before the event loop gets a turn, in milliseconds. Default 4. */
+  /** How long to work before the event loop gets a turn, in milliseconds. Default 3. */
   readonly sliceMilliseconds?: number;
   /** Ends the work between two slices; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -100,7 +100,7 @@ export class Btf {
    * @throws {ObjectFormatError} as {@link parse} does.
    */
   static async parseAsync(bytes: Uint8Array, options: BtfAsyncOptions): Promise<Btf> {
-    const slices = { milliseconds: options.sliceMilliseconds ?? 4, signal: options.signal };
+    const slices = { milliseconds: options.sliceMilliseconds ?? 3, signal: options.signal };
     const { header, table } = Btf.#start(bytes, options);
     await inSlices((limit) => table.scan(limit), slices);
     const btf = new Btf(bytes, options, header, table);

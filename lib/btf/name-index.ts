@@ -7,11 +7,11 @@ import type { TypeTable } from './type-table.js';
  */
 const hashedLength = 256;
 const longestFlavoured = 1_024;
+/** Types indexed before there must be room for more suspects. */
+const itemsAtOnce = 1_024;
 
 /** FNV-1a starts here; written as an int32 so that the loop below stays in integers. */
 const hashStart = 0x811c9dc5 | 0;
-/** A type's place in a chain, without the bit that marks a flavour. */
-const linkMask = 0x7fff_ffff;
 const threeUnderscores = 0x5f5f5f;
 
 /**
@@ -69,9 +69,12 @@ export class NameIndex {
   readonly #strings: StringTable;
   /** One past the index of the bucket's first type; 0 when the bucket is empty. */
   readonly #heads: Uint32Array;
-  /** The same for the type after this one in its bucket; the highest bit is set when the name may carry a flavour. */
+  /** The same for the type after this one in its bucket. */
   readonly #next: Uint32Array;
-  /** Types whose name carries a flavour, ascending, and the length of the name without it. Made at the first query. */
+  /** Indexes, descending, of the first `#suspectCount` types whose name may carry a flavour. */
+  #suspects = new Uint32Array(itemsAtOnce);
+  #suspectCount = 0;
+  /** Which of them do, ascending, and the length of the name without it. Made at the first query. */
   #flavoured: readonly { readonly index: number; readonly length: number }[] | undefined;
   #left: number;
 
@@ -85,11 +88,24 @@ export class NameIndex {
 
   /** Indexes up to `limit` types, last ones first; true when all are done. */
   build(limit: number): boolean {
+    const stop = Math.max(0, this.#left - limit);
+    while (this.#left > stop) this.#buildSome(Math.max(stop, this.#left - itemsAtOnce));
+    return stop === 0;
+  }
+
+  /** At most `itemsAtOnce` types, down to index `stop`. */
+  #buildSome(stop: number): void {
     const { words, offsets } = this.#table;
     const heads = this.#heads;
     const next = this.#next;
     const mask = heads.length - 1;
-    const stop = Math.max(0, this.#left - limit);
+    if (this.#suspects.length < this.#suspectCount + itemsAtOnce) {
+      const larger = new Uint32Array(this.#suspects.length * 2);
+      larger.set(this.#suspects);
+      this.#suspects = larger;
+    }
+    const suspects = this.#suspects;
+    let suspectCount = this.#suspectCount;
     let { bytes, start } = this.#strings;
     for (let index = this.#left - 1; index >= stop; index--) {
       const nameOffset = words[offsets[index] ?? 0] ?? 0;
@@ -101,12 +117,14 @@ export class NameIndex {
       }
       const hash = hashName(bytes, nameOffset - start);
       const bucket = (hash >>> 1) & mask;
-      // No branch for the few names with a flavour: one that is taken for the first time now throws the compiled code away.
-      next[index] = (heads[bucket] ?? 0) | (hash << 31);
+      next[index] = heads[bucket] ?? 0;
       heads[bucket] = index + 1;
+      // No branch for the few suspects: one that is first taken now would throw the compiled code away.
+      suspects[suspectCount] = index;
+      suspectCount += hash & 1;
     }
+    this.#suspectCount = suspectCount;
     this.#left = stop;
-    return stop === 0;
   }
 
   /** Ids of the types named `name`, ascending. The index must be complete. */
@@ -115,7 +133,7 @@ export class NameIndex {
     const wanted = Buffer.from(name, 'utf8');
     const { words, offsets, startId } = this.#table;
     const bucket = (hashName(wanted, 0) >>> 1) & (this.#heads.length - 1);
-    for (let link = this.#heads[bucket] ?? 0; link !== 0; link = (this.#next[link - 1] ?? 0) & linkMask) {
+    for (let link = this.#heads[bucket] ?? 0; link !== 0; link = this.#next[link - 1] ?? 0) {
       if (this.#startsWith(words[offsets[link - 1] ?? 0] ?? 0, wanted, true)) yield startId + link - 1;
     }
   }
@@ -137,18 +155,16 @@ export class NameIndex {
 
   #withFlavour(): readonly { readonly index: number; readonly length: number }[] {
     if (this.#flavoured !== undefined) return this.#flavoured;
-    const { words, offsets, count } = this.#table;
-    const next = this.#next;
+    const { words, offsets } = this.#table;
     const found: { index: number; length: number }[] = [];
-    for (let index = 0; index < count; index++) {
-      if ((next[index] ?? 0) <= linkMask) continue;
+    for (const index of this.#suspects.subarray(0, this.#suspectCount)) {
       const nameOffset = words[offsets[index] ?? 0] ?? 0;
       const holder = tableHolding(this.#strings, nameOffset);
       const length = holder === undefined ? 0 : essentialLength(holder.bytes, nameOffset - holder.start);
       if (length > 0) found.push({ index, length });
     }
-    this.#flavoured = found;
-    return found;
+    this.#flavoured = found.reverse();
+    return this.#flavoured;
   }
 
   #startsWith(nameOffset: number, wanted: Uint8Array, whole: boolean): boolean {

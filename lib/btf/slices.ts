@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 
 /** Items done between two looks at the clock: a fraction of a millisecond even in code that is not compiled yet. */
-const itemsPerLook = 2_048;
+const itemsPerLook = 512;
 
 /**
  * Calls `work` until it returns true, giving the event loop a turn whenever `milliseconds` have passed. `work` does up
