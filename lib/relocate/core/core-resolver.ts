@@ -160,7 +160,8 @@ const nouns: ReadonlyMap<number, string> = new Map<number, string>([
 function shown(found: Found): string {
   const { access, value } = found;
   const type = escapeControl(typeName(access.btf, access.rootType));
-  return `${describeAccess(access)} of ${type} (BTF id ${access.rootType}, ${sizeText(access)}) gives ${value.value}`;
+  const what = access.steps.length === 0 ? type : `${describeAccess(access)} of ${type}`;
+  return `${what} (BTF id ${access.rootType}, ${sizeText(access)}) gives ${value.value}`;
 }
 
 function sizeText(access: Access): string {
