@@ -132,8 +132,8 @@ export class CoreResolver {
     const kernel = target.type(found.type);
     if (local.kind === BtfKind.PTR && kernel.kind === BtfKind.PTR) return undefined;
     if (local.kind === BtfKind.INT && kernel.kind === BtfKind.INT && !local.signed && !kernel.signed) return undefined;
-    const ours = `${quote(typeName(this.#local, own.type))} of ${own.size} bytes`;
-    const theirs = `${quote(typeName(target, found.type))} of ${found.size} bytes`;
+    const ours = fieldText(this.#local, own);
+    const theirs = fieldText(target, found);
     return `the field is ${theirs} in the kernel and ${ours} in the object: read it with BPF_CORE_READ_BITFIELD or bpf_core_read`;
   }
 
@@ -162,6 +162,10 @@ function shown(found: Found): string {
   const type = escapeControl(typeName(access.btf, access.rootType));
   const what = access.steps.length === 0 ? type : `${describeAccess(access)} of ${type}`;
   return `${what} (BTF id ${access.rootType}, ${sizeText(access)}) gives ${value.value}`;
+}
+
+function fieldText(btf: Btf, { type, size }: AccessValue): string {
+  return size === 0 ? 'a bit-field' : `${quote(typeName(btf, type))} of ${size} bytes`;
 }
 
 function sizeText(access: Access): string {
