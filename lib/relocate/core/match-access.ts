@@ -1,10 +1,13 @@
 import { type Btf, BtfKind, essentialName, kindName, typeName } from '../../btf/index.js';
 import { quote } from '../../errors/index.js';
 import { type Access, type AccessStep, isComposite, isEnum, isFlexible, isSameKind, sizeOf } from './access.js';
-import { Budget } from './core-problem.js';
+import { Budget, CoreProblem } from './core-problem.js';
 import { CoreRelocationKind, isEnumValueKind, isFieldKind } from './core-relocation-kind.js';
 import { typesAreCompatible } from './types-are-compatible.js';
 import { typesMatch } from './types-match.js';
+
+/** Of anonymous structs and unions in each other; the kernel's own stay under five. */
+const DEEPEST = 32;
 
 /** The same access in another BTF, or why there is none. */
 export type Match = { readonly access: Access } | { readonly mismatch: string };
@@ -60,7 +63,7 @@ class FieldMatcher {
     for (const [position, step] of this.#local.steps.entries()) {
       const found =
         step.name !== undefined
-          ? this.#member(step, step.name, this.#type)
+          ? this.#member(step, step.name, this.#type, 0)
           : position === 0
             ? this.#index(step.index)
             : this.#element(step.index);
@@ -90,7 +93,8 @@ class FieldMatcher {
   }
 
   /** Looks in `typeId`, then within its anonymous members; a member of that name but of another kind ends the search. */
-  #member(step: AccessStep, name: string, typeId: number): boolean {
+  #member(step: AccessStep, name: string, typeId: number, depth: number): boolean {
+    if (depth > DEEPEST) throw new CoreProblem(`anonymous structs are nested deeper than ${DEEPEST} levels`);
     const type = this.#target.type(typeId);
     if (!isComposite(type)) return false;
     for (const [index, member] of type.members.entries()) {
@@ -98,7 +102,7 @@ class FieldMatcher {
       const before = this.#bitOffset;
       this.#bitOffset += member.bitOffset;
       if (member.name === '') {
-        if (this.#member(step, name, this.#target.skipModifiers(member.type))) return true;
+        if (this.#member(step, name, this.#target.skipModifiers(member.type), depth + 1)) return true;
         if (this.#mismatch !== '') return false;
       } else if (member.name === name) {
         this.#steps.push({ type: typeId, index, name });

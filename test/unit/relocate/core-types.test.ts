@@ -347,14 +347,14 @@ describe('crafted types', () => {
     expect(() => sides.ask(Kind.TYPE_MATCHES, 't', '0')).toThrow(/comparing them would not end/);
   });
 
-  test('that hide a member under 2^40 anonymous unions are refused', () => {
+  test('that hide a member under 2^30 anonymous unions are refused', () => {
     const sides = new TwoSides(
       (builder, { int }) => {
         builder.addStruct('s', 4, [member('wanted', int, 0)]);
       },
       (builder, { int }) => {
         let type = builder.addStruct('', 4, [member('other', int, 0)]);
-        for (let depth = 0; depth < 40; depth++) {
+        for (let depth = 0; depth < 30; depth++) {
           type = builder.addUnion('', 4, [member('', type, 0), member('', type, 0)]);
         }
         builder.addStruct('s', 4, [member('', type, 0)]);
@@ -373,6 +373,6 @@ describe('crafted types', () => {
         builder.addStruct('', 4, [member('', builder.nextId, 0)]);
       },
     );
-    expect(() => sides.ask(Kind.FIELD_EXISTS, 's', '0:0')).toThrow(/nested deeper|would not end/);
+    expect(() => sides.ask(Kind.FIELD_EXISTS, 's', '0:0')).toThrow(/anonymous structs are nested deeper than 32 levels/);
   });
 });
