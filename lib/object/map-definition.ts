@@ -56,7 +56,7 @@ class DefinitionReader {
     const seen = new Set<string>();
     let valuesOffset: number | undefined;
     for (const [index, member] of definition.members.entries()) {
-      this.#attribute = outer === undefined ? member.name : `values.${member.name}`;
+      this.#attribute = member.name;
       if (seen.has(member.name)) throw this.#error('it is given twice');
       seen.add(member.name);
       switch (member.name) {
@@ -104,7 +104,7 @@ class DefinitionReader {
           throw this.#error('the attribute is unknown');
       }
     }
-    this.#attribute = outer === undefined ? 'type' : 'values.type';
+    this.#attribute = 'type';
     if (!seen.has('type')) throw this.#error('it is missing');
     return { spec, valuesOffset };
   }
