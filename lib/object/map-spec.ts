@@ -1,4 +1,5 @@
 import type { MapType } from '../abi/index.js';
+import { quote, UsageError } from '../errors/index.js';
 
 /** An initial value of a map-in-map or program array: `values` of a `.maps` definition. */
 export interface MapSlot {
@@ -106,12 +107,20 @@ export class MapSpec {
   /**
    * The contents a data map begins with, `valueSize` bytes; undefined means zeros. Not to be written in place: it may
    * be the object file's own bytes. Assign new bytes, or set a variable.
+   *
+   * @throws UsageError when other than `valueSize` bytes are assigned.
    */
   get initialValue(): Uint8Array | undefined {
     return this.#initialValue;
   }
 
   set initialValue(value: Uint8Array | undefined) {
+    if (value !== undefined && value.byteLength !== this.valueSize) {
+      throw UsageError.invalidValue(
+        `maps[${quote(this.name)}].initialValue`,
+        `${value.byteLength} bytes, where valueSize is ${this.valueSize}`,
+      );
+    }
     this.#initialValue = value;
     this.#owned = false;
   }
@@ -131,7 +140,7 @@ export class MapSpec {
     const copy = new MapSpec(this);
     copy.inner = this.inner?.clone();
     // What this spec may write in place the copy must not share.
-    if (this.#owned) copy.initialValue = this.#initialValue?.slice();
+    if (this.#owned) copy.#initialValue = this.#initialValue?.slice();
     return copy;
   }
 }

@@ -59,17 +59,14 @@ export class VariableSpec {
    * @throws UsageError when the value set does not fit the variable's type; the error's path names the member.
    */
   get value(): unknown {
-    const initial = this.#map.initialValue ?? new Uint8Array(this.#end());
-    return this.#codecOfType().decode(this.#view(initial), 0, this.size);
+    const bytes = this.#bytes();
+    return this.#codecOfType().decode(new DataView(bytes.buffer), 0, this.size);
   }
 
   set value(value: unknown) {
     const codec = this.#codecOfType();
     // Into a copy first: a value that fits in part changes nothing.
-    const bytes = new Uint8Array(this.size);
-    const end = this.#end();
-    const initial = this.#map.initialValue;
-    if (initial !== undefined) bytes.set(initial.subarray(this.offset, end));
+    const bytes = this.#bytes();
     codec.encode(value, new DataView(bytes.buffer), 0, this.name);
     this.#map.writableInitialValue().set(bytes, this.offset);
   }
@@ -91,8 +88,8 @@ export class VariableSpec {
     return this.#codec;
   }
 
-  /** Where the variable ends in the map's value, which may have been made smaller. */
-  #end(): number {
+  /** A copy of the variable's bytes. */
+  #bytes(): Uint8Array {
     const end = this.offset + this.size;
     if (end > this.#map.valueSize) {
       throw UsageError.invalidValue(
@@ -100,10 +97,9 @@ export class VariableSpec {
         `it lies beyond the ${this.#map.valueSize} bytes that map ${this.map} has since its valueSize was changed`,
       );
     }
-    return end;
-  }
-
-  #view(bytes: Uint8Array): DataView {
-    return new DataView(bytes.buffer, bytes.byteOffset + this.offset, this.size);
+    const bytes = new Uint8Array(this.size);
+    const initial = this.#map.initialValue;
+    if (initial !== undefined) bytes.set(initial.subarray(this.offset, end));
+    return bytes;
   }
 }
