@@ -200,15 +200,18 @@ export class BtfBuilder {
   }
 
   /** `componentIndex` is the member or parameter tagged, -1 for the type itself. */
-  addDeclarationTag(name: string, type: number, componentIndex = -1): number {
+  addDeclarationTag(name: string, type: number, componentIndex = -1, options: { attribute?: boolean } = {}): number {
     if (componentIndex !== (componentIndex | 0)) {
       throw UsageError.invalidValue('componentIndex', `${componentIndex} is not a signed 32-bit value`);
     }
-    return this.#add(BtfKind.DECL_TAG, name, type, { words: [componentIndex >>> 0] });
+    return this.#add(BtfKind.DECL_TAG, name, type, {
+      flag: options.attribute === true,
+      words: [componentIndex >>> 0],
+    });
   }
 
-  addTypeTag(name: string, type: number): number {
-    return this.#add(BtfKind.TYPE_TAG, name, type);
+  addTypeTag(name: string, type: number, options: { attribute?: boolean } = {}): number {
+    return this.#add(BtfKind.TYPE_TAG, name, type, { flag: options.attribute === true });
   }
 
   /** Appends a copy of a type read elsewhere; the ids it refers to are taken as they are. `void` cannot be added. */
@@ -223,8 +226,9 @@ export class BtfBuilder {
       case BtfKind.VOLATILE:
       case BtfKind.CONST:
       case BtfKind.RESTRICT:
-      case BtfKind.TYPE_TAG:
         return this.#add(type.kind, type.name, type.type);
+      case BtfKind.TYPE_TAG:
+        return this.addTypeTag(type.name, type.type, type);
       case BtfKind.ARRAY:
         return this.addArray(type.elementType, type.indexType, type.length);
       case BtfKind.STRUCT:
@@ -247,7 +251,7 @@ export class BtfBuilder {
       case BtfKind.FLOAT:
         return this.addFloat(type.name, type.size);
       case BtfKind.DECL_TAG:
-        return this.addDeclarationTag(type.name, type.type, type.componentIndex);
+        return this.addDeclarationTag(type.name, type.type, type.componentIndex, type);
     }
   }
 

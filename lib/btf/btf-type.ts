@@ -30,9 +30,16 @@ export interface BtfReference extends Named {
     | typeof BtfKind.TYPEDEF
     | typeof BtfKind.VOLATILE
     | typeof BtfKind.CONST
-    | typeof BtfKind.RESTRICT
-    | typeof BtfKind.TYPE_TAG;
+    | typeof BtfKind.RESTRICT;
   readonly type: number;
+}
+
+/** `__attribute__((btf_type_tag("name")))`. */
+export interface BtfTypeTag extends Named {
+  readonly kind: typeof BtfKind.TYPE_TAG;
+  readonly type: number;
+  /** True when the name is an attribute itself, such as `address_space(1)` (since Linux 6.15). */
+  readonly attribute: boolean;
 }
 
 export interface BtfArray extends Named {
@@ -151,6 +158,8 @@ export interface BtfDeclarationTag extends Named {
   readonly type: number;
   /** The member or parameter that is tagged; -1 for the type itself. */
   readonly componentIndex: number;
+  /** True when the name is an attribute itself, such as `bpf_fastcall` (since Linux 6.15). */
+  readonly attribute: boolean;
 }
 
 /** One type of a {@link Btf}, told apart by `kind`. */
@@ -158,6 +167,7 @@ export type BtfType =
   | BtfVoid
   | BtfInt
   | BtfReference
+  | BtfTypeTag
   | BtfArray
   | BtfComposite
   | BtfEnum

@@ -44,8 +44,9 @@ export function decodeType(words: Uint32Array, at: number, id: number, string: (
     case BtfKind.VOLATILE:
     case BtfKind.CONST:
     case BtfKind.RESTRICT:
-    case BtfKind.TYPE_TAG:
       return { kind, id, name, type: sizeOrType };
+    case BtfKind.TYPE_TAG:
+      return { kind, id, name, type: sizeOrType, attribute: flag };
     case BtfKind.ARRAY:
       return { kind, id, name, elementType: word(3), indexType: word(4), length: word(5) };
     case BtfKind.STRUCT:
@@ -92,6 +93,6 @@ export function decodeType(words: Uint32Array, at: number, id: number, string: (
     case BtfKind.FLOAT:
       return { kind, id, name, size: sizeOrType };
     case BtfKind.DECL_TAG:
-      return { kind, id, name, type: sizeOrType, componentIndex: word(3) | 0 };
+      return { kind, id, name, type: sizeOrType, componentIndex: word(3) | 0, attribute: flag };
   }
 }

@@ -110,7 +110,9 @@ export function everyKind(littleEndian: boolean): EveryKind {
   const float = builder.addFloat('double', 8);
   const declarationTag = builder.addDeclarationTag('exported', struct, 2);
   builder.addDeclarationTag('whole', struct);
+  builder.addDeclarationTag('bpf_fastcall', function_, -1, { attribute: true });
   const typeTag = builder.addTypeTag('user', int);
+  builder.addTypeTag('address_space(1)', int, { attribute: true });
   const enumeration64 = builder.addEnum64('wide', {
     signed: true,
     values: [

@@ -17,20 +17,23 @@ function patched(bytes: Uint8Array, ...patches: readonly [offset: number, value:
 
 /** All that a reader may ask of a BTF; errors of the format are answers, any other error is a bug. */
 function askEverything(btf: Btf): void {
-  const attempt = (ask: () => unknown): void => {
+  const attempt = (ask: () => unknown): boolean => {
     try {
       ask();
+      return true;
     } catch (error) {
       if (!(error instanceof ObjectFormatError)) throw error;
+      return false;
     }
   };
-  attempt(() => {
+  const valid = attempt(() => {
     btf.validate();
   });
   attempt(() => btf.find('int'));
   attempt(() => btf.findByEssentialName('thing'));
   for (let id = 0; id < btf.endId; id++) {
-    attempt(() => btf.type(id));
+    const read = attempt(() => btf.type(id));
+    if (valid && !read) throw new Error(`validate found nothing wrong, and type ${id} cannot be read`);
     attempt(() => btf.skipModifiers(id));
     attempt(() => btf.sizeOf(id));
     attempt(() => btf.alignmentOf(id));

@@ -86,7 +86,9 @@ describe.each([
     [ids.float, { kind: 16, name: 'double', size: 8 }],
     [ids.declarationTag, { kind: 17, name: 'exported', type: ids.struct, componentIndex: 2 }],
     [ids.declarationTag + 1, { kind: 17, name: 'whole', componentIndex: -1 }],
-    [ids.typeTag, { kind: 18, name: 'user', type: ids.int }],
+    [ids.declarationTag + 2, { kind: 17, name: 'bpf_fastcall', type: ids.function, attribute: true }],
+    [ids.typeTag, { kind: 18, name: 'user', type: ids.int, attribute: false }],
+    [ids.typeTag + 1, { kind: 18, name: 'address_space(1)', type: ids.int, attribute: true }],
     [
       ids.enumeration64,
       {
