@@ -32,6 +32,7 @@ export default tseslint.config(
       'coverage/',
       '**/*.generated.ts',
       'test/fixtures/',
+      'test/consumer/',
     ],
   },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },

@@ -74,7 +74,10 @@ const checks = {
       if (!(error instanceof SetupError)) throw error;
       return { ok: false, text: `${error.message.trim()}\n` };
     }
-    return report({ accept: false });
+    const reviewed = await report({ accept: false });
+    // What was rolled up has to be good for those who import it, too.
+    const consumer = node(tool('typescript', 'bin/tsc'), '-p', 'test/consumer');
+    return { ok: reviewed.ok && consumer.ok, text: reviewed.text + consumer.text };
   },
   'clang-format': () =>
     withLlvm('clang-format', (command) => {
