@@ -73,12 +73,7 @@ class Arguments {
 
   napi_value Return(int64_t result) const {
     napi_value value = nullptr;
-    const auto small = static_cast<int32_t>(result);
-    if (small == result) {
-      napi_create_int32(env_, small, &value);
-    } else {
-      napi_create_int64(env_, result, &value);
-    }
+    napi_create_int64(env_, result, &value);
     return value;
   }
 

@@ -1,11 +1,22 @@
-#include "call.h"
+// One system call that may run off the event loop: bpf, perf_event_open, ioctl, and the close that ends an object.
+//
+// Lifetime rules:
+//  1. A call works on copies of its buffers, since JavaScript may change or free its own meanwhile. Addresses and
+//     descriptors stand in those copies only and are erased before anything is copied back: JavaScript sees none.
+//  2. Each descriptor that a call names is in use (table.h, rule 2) from its preparation to `Finish`.
+//  3. `Run` touches the call alone: no table, no environment, no Node-API. The rest is for the JavaScript thread.
+//  4. A call that was queued deletes itself when it is over; one that was not belongs to the entry that made it.
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <vector>
 
 #include "arguments.h"
 #include "entries.h"
@@ -22,6 +33,18 @@ constexpr int kLoadAttempts = 5;
 
 constexpr uint32_t kQueryBpf = 0xc008240a;  // PERF_EVENT_IOC_QUERY_BPF, which writes as much as its argument says
 
+enum Operation : uint32_t { kBpf, kPerfEventOpen, kControl, kDestroy };
+
+// What JavaScript lays out for the calls that take more than a pointer to attributes.
+struct PerfEventArguments {
+  int32_t process, cpu, group;
+  uint64_t flags;
+};
+struct ControlArguments {
+  int32_t event;
+  uint64_t argument;
+};
+
 // Their attributes hold addresses whose sizes only the map knows; map_operations.cc has them.
 bool IsElementCommand(uint32_t command) {
   return (command >= kMapLookup && command <= kMapNextKey) || command == kMapLookupAndDelete ||
@@ -30,29 +53,13 @@ bool IsElementCommand(uint32_t command) {
 
 // What a command's result is a descriptor of; kNone when it is a number.
 Kind ReturnedKind(uint32_t command) {
-  switch (command) {
-    case kMapCreate:
-    case kMapById:
-      return Kind::kMap;
-    case kProgramLoad:
-    case kProgramById:
-      return Kind::kProgram;
-    case kRawTracepointOpen:
-    case kLinkCreate:
-    case kLinkById:
-      return Kind::kLink;
-    case kBtfLoad:
-    case kBtfById:
-      return Kind::kBtf;
-    case kIteratorCreate:
-      return Kind::kIterator;
-    case kObjectGet:
-    case kEnableStatistics:
-    case kTokenCreate:
-      return Kind::kOther;
-    default:
-      return Kind::kNone;
-  }
+  if (command == kMapCreate || command == kMapById) return Kind::kMap;
+  if (command == kProgramLoad || command == kProgramById) return Kind::kProgram;
+  if (command == kRawTracepointOpen || command == kLinkCreate || command == kLinkById) return Kind::kLink;
+  if (command == kBtfLoad || command == kBtfById) return Kind::kBtf;
+  if (command == kIteratorCreate) return Kind::kIterator;
+  const bool other = command == kObjectGet || command == kEnableStatistics || command == kTokenCreate;
+  return other ? Kind::kOther : Kind::kNone;
 }
 
 // BPF_OBJ_GET does not say what it opened; the name of the descriptor's inode does (kernel/bpf/syscall.c).
@@ -66,7 +73,70 @@ Kind Identify(int descriptor) {
   return strncmp(target, "anon_inode:bpf", 14) == 0 && strstr(target, "link") != nullptr ? Kind::kLink : Kind::kOther;
 }
 
-}  // namespace
+class Call final : public Descriptor::Destroyer {
+ public:
+  Call(napi_env env, Environment& environment) : env_(env), environment_(environment) { environment.CallStarted(); }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+  ~Call();
+
+  // Quadruples of numbers are `patches`: lib/sys/addon.ts. 0 or -errno.
+  int Prepare(uint32_t operation, uint32_t command, napi_value buffers, napi_value directions, napi_value patches);
+
+  // Makes the call able to be queued: `completion` gets its result, the array `buffers` what the kernel wrote.
+  int Detach(napi_value buffers, napi_value completion);
+  // 0, or -errno when it did not start; then the call is deleted and `completion` is not called.
+  int Queue();
+  // Deletes `descriptor` off the event loop, and at once where that is impossible.
+  void Take(Descriptor* descriptor) override;
+
+  void Run();
+  // Makes a token of a descriptor that the kernel returned, copies back to `buffers`; the result for JavaScript.
+  int64_t Finish(napi_value buffers);
+
+ private:
+  struct Free {
+    void operator()(uint8_t* data) const { free(data); }
+  };
+  struct Block {
+    std::unique_ptr<uint8_t, Free> data;
+    size_t size;
+    uint8_t direction;
+  };
+  struct Place {
+    uint8_t* data;
+    size_t size;
+  };
+
+  int AddBlock(napi_value buffer, uint8_t direction);
+  int Patch(const double* patch);
+  int Check() const;
+  template <typename Frame>
+  Frame Read(size_t block) const {
+    Frame frame = {};
+    memcpy(&frame, blocks_[block].data.get(), std::min(sizeof frame, blocks_[block].size));
+    return frame;
+  }
+  void RunBpf();
+
+  static void Execute(napi_env env, void* self);
+  static void Complete(napi_env env, napi_status status, void* self);
+
+  const napi_env env_;
+  Environment& environment_;
+  uint32_t operation_ = kDestroy;
+  uint32_t command_ = 0;
+  int64_t result_ = 0;
+  Kind returned_ = Kind::kNone;
+  MapShape shape_;
+  Descriptor* doomed_ = nullptr;
+  std::vector<Block> blocks_;
+  std::vector<Place> places_;  // of addresses and descriptors
+  std::vector<Descriptor*> used_;
+  napi_async_work work_ = nullptr;
+  napi_ref buffers_ = nullptr;
+  napi_ref completion_ = nullptr;
+};
 
 Call::~Call() {
   for (Descriptor* descriptor : used_) descriptor->EndUse();
@@ -87,115 +157,88 @@ int Call::AddBlock(napi_value buffer, uint8_t direction) {
   return 0;
 }
 
-int Call::Write(double holder, double offset, const void* value, size_t size) {
-  if (!(holder >= 0 && holder < static_cast<double>(blocks_.size()))) return -EINVAL;
-  const Block& block = blocks_[static_cast<size_t>(holder)];
-  if (!(offset >= 0 && offset + static_cast<double>(size) <= static_cast<double>(block.size))) return -EINVAL;
-  uint8_t* place = block.data.get() + static_cast<size_t>(offset);
-  memcpy(place, value, size);
-  patches_.push_back({place, size});
-  return 0;
-}
-
-int Call::Use(int64_t token, Kind kind, int* number) {
-  Descriptor* found = environment_.table.FindDescriptor(token, kind);
-  if (found == nullptr) return -EBADF;
-  found->Use();
-  used_.push_back(found);
-  *number = found->number();
-  return 0;
-}
-
-int Call::PrepareBpf(uint32_t command, napi_value buffers, napi_value directions, napi_value patches) {
+int Call::Prepare(uint32_t operation, uint32_t command, napi_value buffers, napi_value directions, napi_value patches) {
   uint32_t count = 0;
   Bytes ways;
-  if (command > kLastCommand || IsElementCommand(command) || napi_get_array_length(env_, buffers, &count) != napi_ok ||
-      !ReadBytes(env_, directions, &ways) || count == 0 || ways.size != count) {
+  double* numbers = nullptr;
+  size_t length = 0;
+  if (napi_get_array_length(env_, buffers, &count) != napi_ok || !ReadBytes(env_, directions, &ways) || count == 0 ||
+      ways.size != count || !ReadArray(env_, patches, napi_float64_array, &numbers, &length) || length % 4 != 0) {
     return -EINVAL;
   }
+  operation_ = operation;
   command_ = command;
-  returned_ = ReturnedKind(command);
+  returned_ = operation == kBpf ? ReturnedKind(command) : operation == kPerfEventOpen ? Kind::kPerfEvent : Kind::kNone;
   for (uint32_t index = 0; index < count; index++) {
     napi_value buffer = nullptr;
     if (napi_get_element(env_, buffers, index, &buffer) != napi_ok) return -EINVAL;
     if (const int error = AddBlock(buffer, ways.data[index])) return error;
   }
-  // Quadruples: holder, offset, size, and the buffer (size 8) or token (size 4) whose address or descriptor goes there.
-  double* numbers = nullptr;
-  size_t length = 0;
-  if (!ReadArray(env_, patches, napi_float64_array, &numbers, &length) || length % 4 != 0) return -EINVAL;
   for (const double* patch = numbers; patch < numbers + length; patch += 4) {
-    int error = -EINVAL;
-    if (patch[2] == sizeof(uint64_t) && patch[3] >= 0 && patch[3] < count) {
-      const uint64_t address = Address(blocks_[static_cast<size_t>(patch[3])].data.get());
-      error = Write(patch[0], patch[1], &address, sizeof address);
-    } else if (patch[2] == sizeof(int)) {
-      int number = -1;
-      error = Use(patch[3] >= 0 && patch[3] < 0x1p53 ? static_cast<int64_t>(patch[3]) : -1, Kind::kNone, &number);
-      if (error == 0) error = Write(patch[0], patch[1], &number, sizeof number);
-    }
-    if (error != 0) return error;
+    if (const int error = Patch(patch)) return error;
   }
+  return Check();
+}
+
+// Holder, offset, size, and the buffer (size 8) or token (size 4) whose address or descriptor goes there.
+int Call::Patch(const double* patch) {
+  const double holder = patch[0], offset = patch[1], size = patch[2], what = patch[3];
+  const auto blocks = static_cast<double>(blocks_.size());
+  if (!(holder >= 0 && holder < blocks && offset >= 0)) return -EINVAL;
+  const Block& block = blocks_[static_cast<size_t>(holder)];
+  if (!(offset + size <= static_cast<double>(block.size))) return -EINVAL;
+  const Place place = {block.data.get() + static_cast<size_t>(offset), static_cast<size_t>(size)};
+  if (size == sizeof(uint64_t) && what >= 0 && what < blocks) {
+    const uint64_t address = Address(blocks_[static_cast<size_t>(what)].data.get());
+    memcpy(place.data, &address, sizeof address);
+  } else if (size == sizeof(int)) {
+    Descriptor* found =
+        what >= 0 && what < 0x1p53 ? environment_.table.FindDescriptor(static_cast<int64_t>(what)) : nullptr;
+    if (found == nullptr) return -EBADF;
+    found->Use();
+    used_.push_back(found);
+    const int number = found->number();
+    memcpy(place.data, &number, sizeof number);
+  } else {
+    return -EINVAL;
+  }
+  places_.push_back(place);
   return 0;
 }
 
-int Call::PreparePerfEventOpen(napi_value attr, int64_t pid, int64_t cpu, int64_t group, int64_t flags) {
-  operation_ = Operation::kPerfEventOpen;
-  returned_ = Kind::kPerfEvent;
-  if (const int error = AddBlock(attr, kToKernel)) return error;
-  uint32_t stated = 0;  // attr.size, by which the kernel reads
-  if (blocks_[0].size < 8) return -EINVAL;
-  memcpy(&stated, blocks_[0].data.get() + 4, sizeof stated);
-  if (stated > blocks_[0].size) return -EINVAL;
-  int leader = -1;
-  if (const int error = group < 0 ? 0 : Use(group, Kind::kPerfEvent, &leader)) return error;
-  numbers_[0] = pid;
-  numbers_[1] = cpu;
-  numbers_[2] = leader;
-  numbers_[3] = flags;
-  return 0;
-}
-
-int Call::PrepareControl(int64_t event, uint32_t request, napi_value argument, int64_t token) {
-  operation_ = Operation::kControl;
-  command_ = request;
-  int number = -1;
-  if (const int error = Use(event, Kind::kPerfEvent, &number)) return error;
-  numbers_[0] = number;
-  if (request == kQueryBpf) return -EINVAL;
-  // The request's number says whether it takes an address (the size of one) or a number.
-  if (((request >> 16) & 0x3fff) == sizeof(void*)) {
-    if (const int error = AddBlock(argument, kToKernel | kFromKernel)) return error;
-    const Block& block = blocks_[0];
-    // Eight bytes, or a filter, which is text.
-    if (block.size != 8 && memchr(block.data.get(), 0, block.size) == nullptr) return -EINVAL;
-    numbers_[1] = static_cast<int64_t>(Address(block.data.get()));
-    return 0;
+// That the kernel will read and write no more than what is there, as far as its attributes do not say so themselves.
+int Call::Check() const {
+  const bool on_event = !used_.empty() && used_[0]->kind() == Kind::kPerfEvent;
+  if (operation_ == kBpf) return command_ > kLastCommand || IsElementCommand(command_) ? -EINVAL : 0;
+  if (operation_ == kPerfEventOpen) {
+    struct Attributes {
+      uint32_t type, size;
+    };
+    // A size of zero means 64 bytes, those of the first kernel that had the call.
+    const size_t needed = std::max<size_t>(64, Read<Attributes>(0).size);
+    const bool fits = blocks_.size() == 2 && blocks_[0].size >= needed;
+    return fits && (used_.empty() || on_event) ? 0 : -EINVAL;
   }
-  if (napi_get_value_int64(env_, argument, &numbers_[1]) == napi_ok) return 0;
-  const int error = Use(token, Kind::kNone, &number);
-  numbers_[1] = number;
-  return error;
+  if (operation_ != kControl || !on_event || command_ == kQueryBpf) return -EINVAL;
+  // The request's number says whether it takes an address, by the size of one: of eight bytes, or of a filter's text.
+  const bool by_address = ((command_ >> 16) & 0x3fff) == sizeof(void*);
+  if (blocks_.size() != (by_address ? 2U : 1U)) return -EINVAL;
+  const Block& argument = blocks_.back();
+  return !by_address || argument.size == 8 || memchr(argument.data.get(), 0, argument.size) != nullptr ? 0 : -EINVAL;
 }
 
 void Call::Run() {
-  int result = 0;
-  switch (operation_) {
-    case Operation::kBpf:
-      RunBpf();
-      break;
-    case Operation::kPerfEventOpen:
-      result_ = AboveStandard(PerfEventOpen(blocks_[0].data.get(), static_cast<int>(numbers_[0]),
-                                            static_cast<int>(numbers_[1]), static_cast<int>(numbers_[2]),
-                                            static_cast<uint64_t>(numbers_[3])));
-      break;
-    case Operation::kControl:
-      result = ioctl(static_cast<int>(numbers_[0]), command_, numbers_[1]);
-      result_ = result < 0 ? -errno : result;
-      break;
-    case Operation::kDestroy:
-      delete doomed_;
-      break;
+  if (operation_ == kBpf) {
+    RunBpf();
+  } else if (operation_ == kPerfEventOpen) {
+    const auto frame = Read<PerfEventArguments>(1);
+    result_ = AboveStandard(PerfEventOpen(blocks_[0].data.get(), frame.process, frame.cpu, frame.group, frame.flags));
+  } else if (operation_ == kControl) {
+    const auto frame = Read<ControlArguments>(0);
+    const int result = ioctl(frame.event, command_, frame.argument);
+    result_ = result < 0 ? -errno : result;
+  } else {
+    delete doomed_;
   }
 }
 
@@ -214,7 +257,7 @@ void Call::RunBpf() {
 }
 
 int64_t Call::Finish(napi_value buffers) {
-  for (const Patch& patch : patches_) memset(patch.place, 0, patch.size);
+  for (const Place& place : places_) memset(place.data, 0, place.size);
   for (Descriptor* descriptor : used_) descriptor->EndUse();
   used_.clear();
   if (returned_ != Kind::kNone && result_ >= 0) {
@@ -250,8 +293,7 @@ int Call::Queue() {
   return -EAGAIN;
 }
 
-void Call::QueueDestroy(Descriptor* descriptor) {
-  operation_ = Operation::kDestroy;
+void Call::Take(Descriptor* descriptor) {
   doomed_ = descriptor;
   if (napi_queue_async_work(env_, work_) == napi_ok) return;
   Run();
@@ -274,62 +316,22 @@ void Call::Complete(napi_env env, napi_status /*status*/, void* self) {
   napi_call_function(env, receiver, completion, 1, &result, nullptr);
 }
 
-namespace {
-
-// A function whose last argument is the completion; without one it runs its call at once.
-template <size_t Count>
-class CallEntry : public Arguments<Count> {
- public:
-  CallEntry(napi_env env, napi_callback_info info)
-      : Arguments<Count>(env, info),
-        completion_(this->Function(Count - 1)),
-        call_(new(std::nothrow) Call(env, this->environment())) {}
-
-  Call* operator->() const { return call_.get(); }
-  bool failed() const { return call_ == nullptr; }
-
-  // `prepared` is 0 or -errno; `buffers` what the kernel's bytes go back to.
-  napi_value Start(int prepared, napi_value buffers) {
-    if (prepared != 0) return this->Return(prepared);
-    if (completion_ == nullptr) {
-      call_->Run();
-      return this->Return(call_->Finish(buffers));
-    }
-    if (const int error = call_->Detach(buffers, completion_)) return this->Return(error);
-    return this->Return(call_.release()->Queue());
+// operation, command, buffers, directions, patches, completion
+napi_value CallEntry(napi_env env, napi_callback_info info) {
+  const Arguments<6> arguments(env, info);
+  napi_value buffers = arguments[2];
+  napi_value completion = arguments.Function(5);
+  std::unique_ptr<Call> call(new (std::nothrow) Call(env, arguments.environment()));
+  if (call == nullptr) return arguments.Return(-ENOMEM);
+  const int error = call->Prepare(static_cast<uint32_t>(arguments.Integer(0)),
+                                  static_cast<uint32_t>(arguments.Integer(1)), buffers, arguments[3], arguments[4]);
+  if (error != 0) return arguments.Return(error);
+  if (completion == nullptr) {
+    call->Run();
+    return arguments.Return(call->Finish(buffers));
   }
-
- private:
-  napi_value completion_;
-  std::unique_ptr<Call> call_;
-};
-
-// command, buffers (the attributes first), directions, patches, completion
-napi_value BpfEntry(napi_env env, napi_callback_info info) {
-  CallEntry<5> entry(env, info);
-  if (entry.failed()) return entry.Return(-ENOMEM);
-  return entry.Start(entry->PrepareBpf(static_cast<uint32_t>(entry.Integer(0)), entry[1], entry[2], entry[3]),
-                     entry[1]);
-}
-
-// attributes, process, CPU, group, flags, completion
-napi_value PerfEventOpenEntry(napi_env env, napi_callback_info info) {
-  CallEntry<6> entry(env, info);
-  if (entry.failed()) return entry.Return(-ENOMEM);
-  return entry.Start(
-      entry->PreparePerfEventOpen(entry[0], entry.Integer(1), entry.Integer(2), entry.Integer(3), entry.Integer(4)),
-      nullptr);
-}
-
-// event, request, array of the argument, token, completion
-napi_value PerfEventControlEntry(napi_env env, napi_callback_info info) {
-  CallEntry<5> entry(env, info);
-  napi_value argument = nullptr;
-  if (entry.failed()) return entry.Return(-ENOMEM);
-  if (napi_get_element(env, entry[2], 0, &argument) != napi_ok) return entry.Return(-EINVAL);
-  return entry.Start(
-      entry->PrepareControl(entry.Integer(0), static_cast<uint32_t>(entry.Integer(1)), argument, entry.Integer(3)),
-      entry[2]);
+  if (const int failed = call->Detach(buffers, completion)) return arguments.Return(failed);
+  return arguments.Return(call.release()->Queue());
 }
 
 // token, completion
@@ -342,12 +344,12 @@ napi_value CloseEntry(napi_env env, napi_callback_info info) {
   if (completion != nullptr && resource->kind() < Kind::kMapping) {
     std::unique_ptr<Call> call(new (std::nothrow) Call(env, environment));
     if (call != nullptr && call->Detach(nullptr, completion) == 0) {
-      static_cast<Descriptor*>(resource)->Close(call.release());
+      static_cast<Descriptor*>(resource)->CloseBy(call.release());
       return arguments.Return(0);
     }
   }
   // Rings and mappings end on this thread. A positive result: done, and no completion will follow.
-  environment.Destroy(resource);
+  resource->Close();
   return arguments.Return(completion == nullptr ? 0 : 1);
 }
 
@@ -360,13 +362,6 @@ napi_value KindEntry(napi_env env, napi_callback_info info) {
 
 }  // namespace
 
-const Entry kCallEntries[] = {
-    {"bpf", BpfEntry},
-    {"perfEventOpen", PerfEventOpenEntry},
-    {"perfEventControl", PerfEventControlEntry},
-    {"close", CloseEntry},
-    {"kind", KindEntry},
-    {nullptr, nullptr},
-};
+const Entry kCallEntries[] = {{"call", CallEntry}, {"close", CloseEntry}, {"kind", KindEntry}, {nullptr, nullptr}};
 
 }  // namespace ebpf

@@ -36,14 +36,6 @@ int64_t Environment::Adopt(Kind kind, int descriptor, const MapShape& shape) {
   return dead_ ? -ECANCELED : -ENOMEM;
 }
 
-void Environment::Destroy(Resource* resource) {
-  if (resource->kind() < Kind::kMapping) {
-    static_cast<Descriptor*>(resource)->Close(nullptr);
-  } else {
-    delete resource;
-  }
-}
-
 void Environment::CallEnded() {
   calls_--;
   if (calls_ == 0 && finalised_) delete this;
@@ -55,7 +47,7 @@ void Environment::OnCleanup(void* self) {
   EventThread* events = environment->events;
   environment->events = nullptr;
   if (events != nullptr) events->Stop();
-  while (Resource* resource = environment->table.RemoveAny()) environment->Destroy(resource);
+  while (Resource* resource = environment->table.RemoveAny()) resource->Close();
 }
 
 void Environment::OnFinalise(napi_env /*env*/, void* self, void* /*hint*/) {

@@ -32,9 +32,6 @@ class Environment {
   // Makes a token for a descriptor that a call brought, or closes it when the environment is dead.
   int64_t Adopt(Kind kind, int descriptor, const MapShape& shape);
 
-  // Ends a resource that was taken out of the table, on the JavaScript thread.
-  void Destroy(Resource* resource);
-
   void CallStarted() { calls_++; }
   void CallEnded();
 

@@ -10,7 +10,6 @@
 
 #include "environment.h"
 #include "old_symbols.h"
-#include "ring.h"
 
 namespace ebpf {
 
@@ -147,7 +146,7 @@ void EventThread::Dispatch() {
   pthread_mutex_unlock(&mutex_);
   for (const int64_t token : ready) {
     if (environment_ == nullptr) return;
-    if (Ring* ring = Ring::Find(*environment_, token)) ring->CallReady();
+    if (Resource* resource = environment_->table.Find(token)) resource->OnReady();
   }
 }
 

@@ -15,8 +15,10 @@ namespace {
 
 class Mapping final : public Resource {
  public:
+  static constexpr Kind kKind = Kind::kMapping;
+
   Mapping(uint8_t* memory, size_t length, bool writable)
-      : Resource(Kind::kMapping), memory_(memory), length_(length), writable_(writable) {}
+      : Resource(kKind), memory_(memory), length_(length), writable_(writable) {}
   ~Mapping() override { munmap(memory_, length_); }
 
   bool writable() const { return writable_; }
@@ -35,7 +37,8 @@ class Mapping final : public Resource {
 
 // A variable is copied by one load and one store of its size, so that it is never seen half written.
 template <typename Word>
-void CopyWord(uint8_t* destination, const uint8_t* source, bool from_shared) {
+bool CopyWord(uint8_t* destination, const uint8_t* source, size_t size, bool from_shared) {
+  if (size != sizeof(Word) || Address(from_shared ? source : destination) % sizeof(Word) != 0) return false;
   Word word;
   if (from_shared) {
     word = __atomic_load_n(reinterpret_cast<const Word*>(source), __ATOMIC_RELAXED);
@@ -44,24 +47,14 @@ void CopyWord(uint8_t* destination, const uint8_t* source, bool from_shared) {
     memcpy(&word, source, sizeof word);
     __atomic_store_n(reinterpret_cast<Word*>(destination), word, __ATOMIC_RELAXED);
   }
+  return true;
 }
 
 void Copy(uint8_t* destination, const uint8_t* source, size_t size, bool from_shared) {
-  const uint64_t shared = Address(from_shared ? source : destination);
-  if (size == 8 && shared % 8 == 0) {
-    CopyWord<uint64_t>(destination, source, from_shared);
-  } else if (size == 4 && shared % 4 == 0) {
-    CopyWord<uint32_t>(destination, source, from_shared);
-  } else if (size == 2 && shared % 2 == 0) {
-    CopyWord<uint16_t>(destination, source, from_shared);
-  } else if (size > 0) {
-    memcpy(destination, source, size);
-  }
-}
-
-Mapping* Find(const Environment& environment, int64_t token) {
-  Resource* resource = environment.table.Find(token);
-  return resource != nullptr && resource->kind() == Kind::kMapping ? static_cast<Mapping*>(resource) : nullptr;
+  const bool copied = CopyWord<uint64_t>(destination, source, size, from_shared) ||
+                      CopyWord<uint32_t>(destination, source, size, from_shared) ||
+                      CopyWord<uint16_t>(destination, source, size, from_shared);
+  if (!copied && size > 0) memcpy(destination, source, size);
 }
 
 // token, offset, length, writable
@@ -86,7 +79,7 @@ napi_value OpenEntry(napi_env env, napi_callback_info info) {
 // mapping, offset, destination
 napi_value ReadEntry(napi_env env, napi_callback_info info) {
   const Arguments<3> arguments(env, info);
-  const Mapping* mapping = Find(arguments.environment(), arguments.Integer(0));
+  const Mapping* mapping = arguments.environment().table.FindA<Mapping>(arguments.Integer(0));
   if (mapping == nullptr) return arguments.Return(-EBADF);
   Bytes destination;
   if (!arguments.GetBytes(2, &destination) || destination.absent) return arguments.Return(-EINVAL);
@@ -99,7 +92,7 @@ napi_value ReadEntry(napi_env env, napi_callback_info info) {
 // mapping, offset, source
 napi_value WriteEntry(napi_env env, napi_callback_info info) {
   const Arguments<3> arguments(env, info);
-  const Mapping* mapping = Find(arguments.environment(), arguments.Integer(0));
+  const Mapping* mapping = arguments.environment().table.FindA<Mapping>(arguments.Integer(0));
   if (mapping == nullptr) return arguments.Return(-EBADF);
   Bytes source;
   if (!arguments.GetBytes(2, &source) || source.absent) return arguments.Return(-EINVAL);

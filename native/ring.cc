@@ -1,4 +1,10 @@
-#include "ring.h"
+// The reading end of a BPF ring buffer (kernel/bpf/ringbuf.c).
+//
+// Lifetime rules:
+//  1. A ring has a descriptor of its own, a duplicate of the map's: closing the map's token does not end waiting.
+//  2. It is opened, drained and destroyed on the JavaScript thread; the event thread knows its token only.
+//  3. Nothing but `Drain` moves the consumer position, once per call, after the last copy, with release order. A record
+//     that is not finished stops it, so an unread ring stays unread and the kernel counts what does not fit.
 
 #include <cerrno>
 #include <cstring>
@@ -26,10 +32,40 @@ constexpr uint64_t kFrameHeaderSize = 8;
 
 constexpr uint64_t Aligned(uint64_t size) { return (size + 7) & ~uint64_t{7}; }
 
-}  // namespace
+class Ring final : public Resource {
+ public:
+  static constexpr Kind kKind = Kind::kRing;
 
-Ring::Ring(napi_env env, Environment& environment, uint32_t data_size)
-    : Resource(Kind::kRing), env_(env), environment_(environment), page_size_(PageSize()), data_size_(data_size) {}
+  // The token, or -errno.
+  static int64_t Open(napi_env env, Environment& environment, const Descriptor& map, napi_value on_ready);
+
+  // Copies whole records; the bytes written, or -EIO when the ring's contents make no sense. `report` gets the records,
+  // 1 when finished ones were left, and the bytes that the first of those takes when none fit.
+  int64_t Drain(uint8_t* destination, size_t size, uint32_t report[3]);
+  int Arm();
+  uint64_t Pending() const;
+  void SetReferenced(bool referenced);
+  void OnReady() override;
+
+ private:
+  Ring(napi_env env, Environment& environment, uint32_t data_size)
+      : Resource(kKind), env_(env), environment_(environment), page_size_(PageSize()), data_size_(data_size) {}
+  ~Ring() override;
+  int Map(const Descriptor& map);
+
+  const napi_env env_;
+  Environment& environment_;
+  const size_t page_size_;
+  const uint64_t data_size_;  // a power of two
+  int descriptor_ = -1;
+  int64_t token_ = -1;
+  uint64_t* consumer_ = nullptr;        // a page of its own, the only one mapped writable
+  const uint64_t* producer_ = nullptr;  // a page, followed by the data twice over, so that no record wraps
+  const uint8_t* data_ = nullptr;
+  napi_ref on_ready_ = nullptr;
+  bool registered_ = false;
+  bool referenced_ = false;
+};
 
 Ring::~Ring() {
   SetReferenced(false);
@@ -42,7 +78,10 @@ Ring::~Ring() {
 
 int64_t Ring::Open(napi_env env, Environment& environment, const Descriptor& map, napi_value on_ready) {
   if (map.shape().type != kRingBuffer) return -EINVAL;
-  std::unique_ptr<Ring> ring(new (std::nothrow) Ring(env, environment, map.shape().max_entries));
+  struct Closer {
+    void operator()(Ring* failed) const { failed->Close(); }
+  };
+  std::unique_ptr<Ring, Closer> ring(new (std::nothrow) Ring(env, environment, map.shape().max_entries));
   if (ring == nullptr) return -ENOMEM;
   if (const int error = ring->Map(map)) return error;
   if (napi_create_reference(env, on_ready, 1, &ring->on_ready_) != napi_ok) return -ENOMEM;
@@ -71,13 +110,8 @@ int Ring::Map(const Descriptor& map) {
   return 0;
 }
 
-Ring* Ring::Find(const Environment& environment, int64_t token) {
-  Resource* resource = environment.table.Find(token);
-  return resource != nullptr && resource->kind() == Kind::kRing ? static_cast<Ring*>(resource) : nullptr;
-}
-
-int64_t Ring::Drain(uint8_t* destination, size_t size, Report* report) {
-  *report = {0, 0, 0};
+int64_t Ring::Drain(uint8_t* destination, size_t size, uint32_t report[3]) {
+  report[0] = report[1] = report[2] = 0;
   uint64_t position = __atomic_load_n(consumer_, __ATOMIC_RELAXED);
   const uint64_t start = position;
   uint64_t end = __atomic_load_n(producer_, __ATOMIC_ACQUIRE);
@@ -101,8 +135,8 @@ int64_t Ring::Drain(uint8_t* destination, size_t size, Report* report) {
     if ((word & kDiscarded) == 0) {
       const uint64_t frame = kFrameHeaderSize + Aligned(length);
       if (frame > size - used) {
-        report->more = 1;
-        if (report->records == 0) report->needed = static_cast<uint32_t>(frame);
+        report[1] = 1;
+        if (report[0] == 0) report[2] = static_cast<uint32_t>(frame);
         break;
       }
       uint8_t* place = destination + used;
@@ -111,7 +145,7 @@ int64_t Ring::Drain(uint8_t* destination, size_t size, Report* report) {
       memcpy(place + kFrameHeaderSize, header + kHeaderSize, length);
       memset(place + kFrameHeaderSize + length, 0, Aligned(length) - length);
       used += frame;
-      report->records++;
+      report[0]++;
     }
     position += step;
   }
@@ -138,7 +172,7 @@ void Ring::SetReferenced(bool referenced) {
   }
 }
 
-void Ring::CallReady() {
+void Ring::OnReady() {
   napi_env env = env_;  // the callback may close this ring
   napi_handle_scope scope = nullptr;
   napi_value function = nullptr;
@@ -154,8 +188,6 @@ void Ring::CallReady() {
   napi_close_handle_scope(env, scope);
 }
 
-namespace {
-
 // map, callback
 napi_value OpenEntry(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);
@@ -169,41 +201,36 @@ napi_value OpenEntry(napi_env env, napi_callback_info info) {
 // ring, destination, Uint32Array of three
 napi_value DrainEntry(napi_env env, napi_callback_info info) {
   const Arguments<3> arguments(env, info);
-  Ring* ring = Ring::Find(arguments.environment(), arguments.Integer(0));
+  Ring* ring = arguments.environment().table.FindA<Ring>(arguments.Integer(0));
   if (ring == nullptr) return arguments.Return(-EBADF);
   Bytes destination;
-  uint32_t* numbers = nullptr;
+  uint32_t* report = nullptr;
   size_t length = 0;
   if (!arguments.GetBytes(1, &destination) || destination.absent ||
-      !ReadArray(env, arguments[2], napi_uint32_array, &numbers, &length) || length < 3) {
+      !ReadArray(env, arguments[2], napi_uint32_array, &report, &length) || length < 3) {
     return arguments.Return(-EINVAL);
   }
-  Ring::Report report = {};
-  const int64_t result = ring->Drain(destination.data, destination.size, &report);
-  numbers[0] = report.records;
-  numbers[1] = report.more;
-  numbers[2] = report.needed;
-  return arguments.Return(result);
+  return arguments.Return(ring->Drain(destination.data, destination.size, report));
 }
 
 // ring
 napi_value ArmEntry(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
-  Ring* ring = Ring::Find(arguments.environment(), arguments.Integer(0));
+  Ring* ring = arguments.environment().table.FindA<Ring>(arguments.Integer(0));
   return arguments.Return(ring == nullptr ? -EBADF : ring->Arm());
 }
 
 // ring
 napi_value PendingEntry(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
-  const Ring* ring = Ring::Find(arguments.environment(), arguments.Integer(0));
+  const Ring* ring = arguments.environment().table.FindA<Ring>(arguments.Integer(0));
   return arguments.Return(ring == nullptr ? -EBADF : static_cast<int64_t>(ring->Pending()));
 }
 
 // ring, whether it keeps the event loop alive
 napi_value ReferenceEntry(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);
-  Ring* ring = Ring::Find(arguments.environment(), arguments.Integer(0));
+  Ring* ring = arguments.environment().table.FindA<Ring>(arguments.Integer(0));
   if (ring == nullptr) return arguments.Return(-EBADF);
   ring->SetReferenced(arguments.Boolean(1));
   return arguments.Return(0);

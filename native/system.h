@@ -10,45 +10,18 @@
 
 namespace ebpf {
 
-enum Command : uint32_t {
-  kMapCreate = 0,
-  kMapLookup = 1,
-  kMapUpdate = 2,
-  kMapDelete = 3,
-  kMapNextKey = 4,
-  kProgramLoad = 5,
-  kObjectGet = 7,
-  kProgramById = 13,
-  kMapById = 14,
-  kObjectInfo = 15,
-  kRawTracepointOpen = 17,
-  kBtfLoad = 18,
-  kBtfById = 19,
-  kMapLookupAndDelete = 21,
-  kMapLookupBatch = 24,
-  kMapLookupAndDeleteBatch = 25,
-  kMapUpdateBatch = 26,
-  kMapDeleteBatch = 27,
-  kLinkCreate = 28,
-  kLinkById = 30,
-  kEnableStatistics = 32,
-  kIteratorCreate = 33,
-  kTokenCreate = 36,
-  kLastCommand = 37,
-};
+// Commands of bpf(2).
+inline constexpr uint32_t kMapCreate = 0, kMapLookup = 1, kMapUpdate = 2, kMapDelete = 3, kMapNextKey = 4,
+                          kProgramLoad = 5, kObjectGet = 7, kProgramById = 13, kMapById = 14, kObjectInfo = 15,
+                          kRawTracepointOpen = 17, kBtfLoad = 18, kBtfById = 19, kMapLookupAndDelete = 21,
+                          kMapLookupBatch = 24, kMapLookupAndDeleteBatch = 25, kMapUpdateBatch = 26,
+                          kMapDeleteBatch = 27, kLinkCreate = 28, kLinkById = 30, kEnableStatistics = 32,
+                          kIteratorCreate = 33, kTokenCreate = 36, kLastCommand = 37;
 
-enum MapType : uint32_t {
-  kProgramArray = 3,
-  kPerfEventArray = 4,
-  kPerCpuHash = 5,
-  kPerCpuArray = 6,
-  kCgroupArray = 8,
-  kLruPerCpuHash = 10,
-  kArrayOfMaps = 12,
-  kHashOfMaps = 13,
-  kPerCpuCgroupStorage = 21,
-  kRingBuffer = 27,
-};
+// Map types whose values differ from their stated size, and the ring buffer.
+inline constexpr uint32_t kProgramArray = 3, kPerfEventArray = 4, kPerCpuHash = 5, kPerCpuArray = 6, kCgroupArray = 8,
+                          kLruPerCpuHash = 10, kArrayOfMaps = 12, kHashOfMaps = 13, kPerCpuCgroupStorage = 21,
+                          kRingBuffer = 27;
 
 // union bpf_attr of the element commands.
 struct ElementAttr {

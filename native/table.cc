@@ -3,8 +3,6 @@
 #include <cerrno>
 #include <unistd.h>
 
-#include "call.h"
-
 namespace ebpf {
 
 namespace {
@@ -15,24 +13,18 @@ constexpr uint32_t kSlots = 1U << kIndexBits;
 
 }  // namespace
 
-Descriptor::~Descriptor() { close(descriptor_); }
+Descriptor::~Descriptor() { close(number_); }
 
 void Descriptor::EndUse() {
-  if (--uses_ == 0 && closed_) Destroy();
+  if (--uses_ == 0 && closed_) CloseBy(destroyer_);
 }
 
-void Descriptor::Close(Call* closer) {
+void Descriptor::CloseBy(Destroyer* destroyer) {
   closed_ = true;
-  closer_ = closer;
-  if (uses_ == 0) Destroy();
-}
-
-void Descriptor::Destroy() {
-  if (closer_ != nullptr) {
-    closer_->QueueDestroy(this);
-  } else {
-    delete this;
-  }
+  destroyer_ = destroyer;
+  if (uses_ > 0) return;
+  if (destroyer != nullptr) return destroyer->Take(this);
+  delete this;
 }
 
 int64_t Table::Insert(Resource* resource) {
@@ -44,7 +36,7 @@ int64_t Table::Insert(Resource* resource) {
     index = static_cast<uint32_t>(slots_.size());
     slots_.push_back({nullptr, 1});
   } else {
-    delete resource;
+    resource->Close();
     return -ENFILE;
   }
   slots_[index].resource = resource;
@@ -67,7 +59,11 @@ Descriptor* Table::FindDescriptor(int64_t token, Kind kind) const {
 
 Resource* Table::Remove(int64_t token) {
   Resource* resource = Find(token);
-  if (resource != nullptr) Free(static_cast<uint32_t>(token & (kSlots - 1)));
+  if (resource == nullptr) return nullptr;
+  const auto index = static_cast<uint32_t>(token & (kSlots - 1));
+  Slot& slot = slots_[index];
+  slot = {nullptr, slot.generation == UINT32_MAX ? 1 : slot.generation + 1};
+  free_.push_back(index);
   return resource;
 }
 
@@ -79,13 +75,6 @@ Resource* Table::RemoveAny() {
   }
   free_.clear();
   return nullptr;
-}
-
-void Table::Free(uint32_t index) {
-  Slot& slot = slots_[index];
-  slot.resource = nullptr;
-  slot.generation = slot.generation == UINT32_MAX ? 1 : slot.generation + 1;
-  free_.push_back(index);
 }
 
 }  // namespace ebpf

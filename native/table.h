@@ -19,16 +19,19 @@ namespace ebpf {
 // lib/sys/object-calls.ts lists them in the same order.
 enum class Kind : uint8_t { kNone, kOther, kMap, kProgram, kLink, kBtf, kPerfEvent, kIterator, kMapping, kRing };
 
-class Call;
-
 class Resource {
  public:
   explicit Resource(Kind kind) : kind_(kind) {}
   Resource(const Resource&) = delete;
   Resource& operator=(const Resource&) = delete;
-  virtual ~Resource() = default;
 
   Kind kind() const { return kind_; }
+  virtual void Close() { delete this; }
+  // What the event thread waited for, on the JavaScript thread.
+  virtual void OnReady() {}
+
+ protected:
+  virtual ~Resource() = default;
 
  private:
   const Kind kind_;
@@ -36,26 +39,33 @@ class Resource {
 
 class Descriptor final : public Resource {
  public:
-  Descriptor(Kind kind, int descriptor, const MapShape& shape)
-      : Resource(kind), shape_(shape), descriptor_(descriptor) {}
+  // Someone who destroys a descriptor in a way of its own.
+  class Destroyer {
+   public:
+    virtual void Take(Descriptor* descriptor) = 0;
+
+   protected:
+    ~Destroyer() = default;
+  };
+
+  Descriptor(Kind kind, int number, const MapShape& shape) : Resource(kind), shape_(shape), number_(number) {}
   ~Descriptor() override;
 
-  int number() const { return descriptor_; }
+  int number() const { return number_; }
   const MapShape& shape() const { return shape_; }
 
   void Use() { uses_++; }
   void EndUse();
-  // Destroys it now or at the end of the last use; off the event loop when given a call to do it, which it takes.
-  void Close(Call* closer);
+  void Close() override { CloseBy(nullptr); }
+  // Hands it to `destroyer`, or deletes it, now or at the end of the last use.
+  void CloseBy(Destroyer* destroyer);
 
  private:
   const MapShape shape_;
-  const int descriptor_;
+  const int number_;
   uint32_t uses_ = 0;
   bool closed_ = false;
-  Call* closer_ = nullptr;
-
-  void Destroy();
+  Destroyer* destroyer_ = nullptr;
 };
 
 class Table {
@@ -64,14 +74,20 @@ class Table {
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
 
-  // Takes the resource and returns its token, or destroys it and returns -ENFILE when the table is full.
+  // Takes the resource and returns its token, or closes it and returns -ENFILE when the table is full.
   int64_t Insert(Resource* resource);
 
   // Null for a token that is stale or was never given.
   Resource* Find(int64_t token) const;
 
-  // The resource when it is a descriptor, of `kind` unless that is kNone.
+  // The same when it is a descriptor, of `kind` unless that is kNone.
   Descriptor* FindDescriptor(int64_t token, Kind kind = Kind::kNone) const;
+
+  template <typename Class>
+  Class* FindA(int64_t token) const {
+    Resource* resource = Find(token);
+    return resource != nullptr && resource->kind() == Class::kKind ? static_cast<Class*>(resource) : nullptr;
+  }
 
   // Takes the resource out; the token is stale from now on.
   Resource* Remove(int64_t token);
@@ -87,8 +103,6 @@ class Table {
 
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_;
-
-  void Free(uint32_t index);
 };
 
 }  // namespace ebpf

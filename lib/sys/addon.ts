@@ -6,6 +6,17 @@ import { UnsupportedError } from '../errors/index.js';
 /** Called once with a result: a number, or a negative errno. */
 export type Completion = (result: number) => void;
 
+/** What {@link Addon.call} does, with the buffers that it takes. */
+export const Operation = {
+  /** bpf(2): the attributes, then what they refer to; not the commands on map elements. */
+  BPF: 0,
+  /** perf_event_open(2): the attributes, then process, CPU, group (i32 each) and, at 16, flags (u64). */
+  PERF_EVENT_OPEN: 1,
+  /** ioctl(2) on a perf event: the event (i32) and, at 8, the argument (u64), then what that is the address of. */
+  PERF_EVENT_CONTROL: 2,
+} as const;
+export type Operation = (typeof Operation)[keyof typeof Operation];
+
 /**
  * What the addon exports. Each function returns a number, or a negative errno; none throws. A function that takes a
  * `completion` and is given one returns 0 at once and runs off the event loop. A token is what JavaScript holds in place
@@ -13,13 +24,13 @@ export type Completion = (result: number) => void;
  */
 export interface Addon {
   /**
-   * Any command of bpf(2) but those on map elements. `buffers` are the attributes, then what they refer to. The addon
-   * works on copies; `directions` says for each buffer whether the kernel reads it (1) or writes it (2). `patches` are
-   * quadruples [holder, offset, size, what]: the holder's copy gets at this offset the address of buffer `what` (size
-   * 8), or the descriptor of token `what` (size 4); in what comes back those places are zero. A command that makes a
-   * descriptor returns its token.
+   * One of the calls of {@link Operation}. `buffers` are laid out as the operation wants; the addon works on copies, and
+   * `directions` says for each whether the kernel reads it (1) or writes it (2). `patches` are quadruples [holder,
+   * offset, size, what]: the holder's copy gets at this offset the address of buffer `what` (size 8), or the descriptor
+   * of token `what` (size 4); in what comes back those places are zero. A call that makes a descriptor returns its token.
    */
-  bpf(
+  call(
+    operation: Operation,
     command: number,
     buffers: readonly Uint8Array[],
     directions: Uint8Array,
@@ -46,22 +57,6 @@ export interface Addon {
   mapShape(map: number, shape: Uint32Array): number;
   /** What a token stands for; the numbers are those of `Kind` in `native/table.h`. */
   kind(token: number): number;
-  perfEventOpen(
-    attr: Uint8Array,
-    pid: number,
-    cpu: number,
-    group: number,
-    flags: number,
-    completion?: Completion,
-  ): number;
-  /** Takes, as the request wants, the number or buffer in `argument`, or else the descriptor behind `token`. */
-  perfEventControl(
-    event: number,
-    request: number,
-    argument: readonly [number | Uint8Array | undefined],
-    token: number,
-    completion?: Completion,
-  ): number;
   /** With a completion: 0 when that will be called, 1 when the resource is closed already. */
   close(token: number, completion?: Completion): number;
   mappingOpen(token: number, offset: number, length: number, writable: boolean): number;

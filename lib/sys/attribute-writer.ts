@@ -95,7 +95,14 @@ export class AttributeWriter<Field extends string> {
 
   /** Eight bytes at `offset` of a buffer given before take the address of another one. */
   pointerIn(holder: Uint8Array, offset: number, buffer: Uint8Array, direction: Direction): this {
-    this.#patches.push(this.buffers.indexOf(holder), offset, 8, this.buffers.push(buffer) - 1);
+    this.add(buffer, direction);
+    this.#patches.push(this.buffers.indexOf(holder), offset, 8, this.buffers.length - 1);
+    return this;
+  }
+
+  /** A buffer that nothing points to: the operation finds it by its place. */
+  add(buffer: Uint8Array, direction: Direction): this {
+    this.buffers.push(buffer);
     this.#directions.push(direction);
     return this;
   }

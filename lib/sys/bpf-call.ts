@@ -1,6 +1,6 @@
 import { BpfCommand } from '../abi/index.js';
 import { KernelError } from '../errors/index.js';
-import { addon } from './addon.js';
+import { addon, Operation } from './addon.js';
 import type { AttributeWriter } from './attribute-writer.js';
 import { trace } from './trace.js';
 
@@ -16,19 +16,26 @@ export function commandName(command: BpfCommand): string {
 
 /** Runs a command on the event loop; returns a number, a token for a command that makes a descriptor, or -errno. */
 export function tryBpf(command: BpfCommand, attr: AttributeWriter<string>): number {
-  const { buffers, directions, patches } = attr;
-  return trace(commandName(command), addon().bpf(command, buffers, directions, patches));
+  return trace(commandName(command), callNow(Operation.BPF, command, attr));
 }
 
 /** As {@link tryBpf}, off the event loop; resolves with the number, never rejects for the kernel's refusal. */
 export async function tryBpfAsync(command: BpfCommand, attr: AttributeWriter<string>): Promise<number> {
-  const { buffers, directions, patches } = attr;
+  return trace(commandName(command), await callLater(Operation.BPF, command, attr));
+}
+
+/** A call on the event loop, of what `attr` has laid out. */
+export function callNow(operation: Operation, command: number, attr: AttributeWriter<string>): number {
+  return addon().call(operation, command, attr.buffers, attr.directions, attr.patches);
+}
+
+/** The same off the event loop. */
+export async function callLater(operation: Operation, command: number, attr: AttributeWriter<string>): Promise<number> {
   const native = addon();
-  const result = await new Promise<number>((resolve) => {
-    const started = native.bpf(command, buffers, directions, patches, resolve);
+  return new Promise<number>((resolve) => {
+    const started = native.call(operation, command, attr.buffers, attr.directions, attr.patches, resolve);
     if (started < 0) resolve(started);
   });
-  return trace(commandName(command), result);
 }
 
 /** As {@link tryBpf}, throwing KernelError; `what` says what is attempted: `create map "events"`. */

@@ -1,7 +1,8 @@
 import { PerfEventAttr } from '../abi/index.js';
-import { KernelError, UsageError } from '../errors/index.js';
-import { addon } from './addon.js';
-import { AttributeWriter } from './attribute-writer.js';
+import { KernelError } from '../errors/index.js';
+import { Operation } from './addon.js';
+import { AttributeWriter, Direction } from './attribute-writer.js';
+import { callLater, callNow } from './bpf-call.js';
 import { Handle } from './handle.js';
 import { trace } from './trace.js';
 
@@ -42,22 +43,12 @@ export type PerfEventRequest = (typeof PerfEventRequest)[keyof typeof PerfEventR
 
 /** perf_event_open(2) on the event loop: microseconds for tracepoints and counters. Throws KernelError. */
 export function openPerfEvent(options: OpenPerfEventOptions): Handle {
-  const { pid, cpu, group, flags = 0, name } = options;
-  requireOpen(group);
-  const token = addon().perfEventOpen(attributes(options), pid, cpu, group?.token ?? -1, flags);
-  return opened(token, name);
+  return opened(callNow(Operation.PERF_EVENT_OPEN, 0, openAttributes(options)), options.name);
 }
 
 /** As {@link openPerfEvent}, off the event loop: probes wait for the kernel's code to be changed on every CPU. */
 export async function openPerfEventAsync(options: OpenPerfEventOptions): Promise<Handle> {
-  const { pid, cpu, group, flags = 0, name } = options;
-  requireOpen(group);
-  const native = addon();
-  const token = await new Promise<number>((resolve) => {
-    const started = native.perfEventOpen(attributes(options), pid, cpu, group?.token ?? -1, flags, resolve);
-    if (started < 0) resolve(started);
-  });
-  return opened(token, name);
+  return opened(await callLater(Operation.PERF_EVENT_OPEN, 0, openAttributes(options)), options.name);
 }
 
 /** ioctl(2) on a perf event, on the event loop. Returns the kernel's number; throws KernelError. */
@@ -66,8 +57,8 @@ export function perfEventIoctl(
   request: PerfEventRequest,
   argument: number | Uint8Array | Handle = 0,
 ): number {
-  const [value, token] = controlArgument(event, argument);
-  return controlled(event, request, addon().perfEventControl(event.token, request, [value], token));
+  const result = callNow(Operation.PERF_EVENT_CONTROL, request, controlAttributes(event, argument));
+  return controlled(event, request, result);
 }
 
 /** As {@link perfEventIoctl}, off the event loop. */
@@ -76,34 +67,29 @@ export async function perfEventIoctlAsync(
   request: PerfEventRequest,
   argument: number | Uint8Array | Handle = 0,
 ): Promise<number> {
-  const [value, token] = controlArgument(event, argument);
-  const native = addon();
-  const result = await new Promise<number>((resolve) => {
-    const started = native.perfEventControl(event.token, request, [value], token, resolve);
-    if (started < 0) resolve(started);
-  });
+  const result = await callLater(Operation.PERF_EVENT_CONTROL, request, controlAttributes(event, argument));
   return controlled(event, request, result);
 }
 
-/** What the addon takes: the argument itself, or undefined and a token. */
-function controlArgument(
-  event: Handle,
-  argument: number | Uint8Array | Handle,
-): [number | Uint8Array | undefined, number] {
-  requireOpen(event);
-  if (!(argument instanceof Handle)) return [argument, -1];
-  requireOpen(argument);
-  return [undefined, argument.token];
-}
+/** The arguments of perf_event_open(2) besides the attributes, and those of ioctl(2), as the addon takes them. */
+const OpenArguments = { size: 24, fields: { pid: [0, 4], cpu: [4, 4], group: [8, 4], flags: [16, 8] } } as const;
+const ControlArguments = { size: 16, fields: { event: [0, 4], argument: [8, 8] } } as const;
 
-function requireOpen(handle: Handle | undefined): void {
-  if (handle?.closed === true) throw UsageError.closed(handle.describe());
-}
-
-function attributes(options: OpenPerfEventOptions): Uint8Array {
+function openAttributes(options: OpenPerfEventOptions): AttributeWriter<string> {
   const attr = new AttributeWriter(PerfEventAttr).number('size', PerfEventAttr.size);
   for (const [field, value] of Object.entries(options.fields)) attr.number(field as PerfEventField, value);
-  return attr.bytes;
+  const { pid, cpu, group, flags } = options;
+  const rest = new AttributeWriter(OpenArguments).number('pid', pid).number('cpu', cpu).number('group', -1);
+  attr.add(rest.number('flags', flags).bytes, Direction.TO_KERNEL);
+  return group === undefined ? attr : attr.handleIn(rest.bytes, OpenArguments.fields.group[0], group);
+}
+
+function controlAttributes(event: Handle, argument: number | Uint8Array | Handle): AttributeWriter<string> {
+  const attr = new AttributeWriter(ControlArguments).handle('event', event);
+  if (argument instanceof Handle) return attr.handle('argument', argument);
+  return typeof argument === 'number'
+    ? attr.number('argument', argument)
+    : attr.pointer('argument', argument, Direction.BOTH);
 }
 
 function opened(token: number, name: string | undefined): Handle {
