@@ -24,11 +24,11 @@ import {
 
 export interface BtfLayoutOptions {
   /** How 64-bit integers appear: as bigint (default), as number (throws rather than rounds), as decimal string. */
-  readonly int64?: WideInteger;
+  readonly int64?: WideInteger | undefined;
   /** How `char[N]` appears: as a string up to the first NUL (default), or as all its bytes. */
-  readonly chars?: 'string' | 'bytes';
+  readonly chars?: 'string' | 'bytes' | undefined;
   /** How enums appear: as numbers (default), or as names where the number has one. */
-  readonly enums?: 'number' | 'name';
+  readonly enums?: 'number' | 'name' | undefined;
 }
 
 /** Types that the kernel finds by name in map values; programs and user space never see what is inside. */

@@ -22,9 +22,9 @@ export type StructInput<Fields extends StructFields> = { readonly [Name in keyof
 
 export interface StructOptions {
   /** No padding, as `__attribute__((packed))`. By default fields lie where C puts them. */
-  readonly packed?: boolean;
+  readonly packed?: boolean | undefined;
   /** The byte order of the data; by default this machine's. */
-  readonly littleEndian?: boolean;
+  readonly littleEndian?: boolean | undefined;
 }
 
 const INTEGER_NAMES: Readonly<Record<ByteOrder, string>> = { host: '', big: 'be', little: 'le' };
@@ -175,7 +175,7 @@ export function struct<const Fields extends StructFields>(
   const size = roundUp(end, alignment);
   checkSize(`struct ${name}`, size);
   const layout: StructLayout = { kind: 'struct', typeName: `struct ${name}`, size, alignment, members };
-  return new LayoutCodec(layout, options.littleEndian === undefined ? {} : { littleEndian: options.littleEndian });
+  return new LayoutCodec(layout, { littleEndian: options.littleEndian });
 }
 
 /** An array without length takes the rest of the record, but only at the end of a struct. */

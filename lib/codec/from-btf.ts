@@ -6,7 +6,7 @@ import { LayoutCodec } from './layout-codec.js';
 
 export interface BtfCodecOptions extends BtfLayoutOptions {
   /** The byte order of the data; by default that of the BTF. */
-  readonly littleEndian?: boolean;
+  readonly littleEndian?: boolean | undefined;
 }
 
 /**

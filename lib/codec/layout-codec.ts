@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 import { UsageError } from '../errors/index.js';
 import type { Codec } from './codec.js';
 import { compile, type CompiledLayout } from './compile.js';
@@ -6,9 +8,9 @@ import { pathAt, UnsafeInteger } from './unsafe-integer.js';
 
 export interface LayoutCodecOptions {
   /** The byte order of the data; by default this machine's. */
-  readonly littleEndian?: boolean;
+  readonly littleEndian?: boolean | undefined;
   /** False: never generate code. By default code is generated where the process allows it. */
-  readonly generateCode?: boolean;
+  readonly generateCode?: boolean | undefined;
 }
 
 /** This machine's byte order, which is its kernel's too. */
@@ -21,6 +23,15 @@ export class LayoutCodec<Value, Input = Value> implements Codec<Value, Input> {
   readonly #generateCode: boolean | undefined;
   readonly #leastLength: number;
   #compiled: CompiledLayout | undefined;
+
+  static {
+    // A codec's layout is long and seldom what somebody wants to see who prints one.
+    Object.defineProperty(LayoutCodec.prototype, inspect.custom, {
+      value(this: LayoutCodec<unknown>): string {
+        return `Codec { ${this.typeName}, ${this.size} bytes }`;
+      },
+    });
+  }
 
   constructor(layout: Layout, options: LayoutCodecOptions = {}) {
     this.layout = layout;
@@ -43,6 +54,8 @@ export class LayoutCodec<Value, Input = Value> implements Codec<Value, Input> {
 
   decode(view: DataView, offset: number, length?: number): Value {
     if (length !== undefined && length < this.#leastLength) throw this.#tooShort(length);
+    const end = offset + (length ?? this.#leastLength);
+    if (!(offset >= 0 && end <= view.byteLength)) throw this.#outside('value', view, offset, end);
     const { decode } = this.#compiled ?? this.#compile();
     try {
       // The layout decides what the value is, and whoever made this codec named that type.
@@ -53,6 +66,8 @@ export class LayoutCodec<Value, Input = Value> implements Codec<Value, Input> {
   }
 
   encode(value: Input, view: DataView, offset: number, path = 'value'): void {
+    const end = offset + this.layout.size;
+    if (!(offset >= 0 && end <= view.byteLength)) throw this.#outside(path, view, offset, end);
     const { encode } = this.#compiled ?? this.#compile();
     encode(value, view, offset, path, undefined);
   }
@@ -67,6 +82,11 @@ export class LayoutCodec<Value, Input = Value> implements Codec<Value, Input> {
       'record',
       `it has ${length} bytes, ${this.typeName} takes ${this.#leastLength}; is it a record of another type?`,
     );
+  }
+
+  #outside(path: string, view: DataView, offset: number, end: number): UsageError {
+    const problem = `${this.typeName} takes the bytes ${offset} to ${end}, the view has ${view.byteLength}`;
+    return UsageError.invalidValue(path, problem);
   }
 
   #unsafe(error: UnsafeInteger, offset: number): UsageError {

@@ -4,6 +4,7 @@
  * overwrite.
  */
 const SLOTS = 1024;
+const SLOT_SHIFT = 22;
 const MOST_WORDS = 16;
 
 interface Cache {
@@ -49,7 +50,7 @@ export function readString(view: DataView, offset: number, length: number): stri
       hash ^= hash >>> 15;
     }
   }
-  return count === 0 ? '' : remembered(hash & (SLOTS - 1), count);
+  return count === 0 ? '' : remembered(hash, count);
 }
 
 /** One to three bytes at the end, up to a NUL. */
@@ -63,22 +64,37 @@ function lastWord(view: DataView, offset: number, length: number): number {
   return word;
 }
 
-function remembered(slot: number, count: number): string {
+function remembered(hash: number, count: number): string {
   cache ??= {
     words: new Int32Array(SLOTS * MOST_WORDS),
     counts: new Uint8Array(SLOTS),
     strings: new Array<string>(SLOTS).fill(''),
   };
-  const { words, counts, strings } = cache;
+  // The upper bits of a product depend on all bits of its factors.
+  const slot = Math.imul(hash, 0x85ebca6b) >>> SLOT_SHIFT;
+  if (isAt(cache, slot, count)) return cache.strings[slot] ?? '';
+  const other = slot ^ 1;
+  if (isAt(cache, other, count)) return cache.strings[other] ?? '';
+  // Two strings that fall into one slot and are read in turn shall not drive each other out.
+  odd = !odd;
+  return remember(cache, odd ? slot : other, count);
+}
+
+let odd = false;
+
+function isAt({ words, counts }: Cache, slot: number, count: number): boolean {
+  if (counts[slot] !== count) return false;
   const base = slot * MOST_WORDS;
-  if (counts[slot] === count) {
-    let index = 0;
-    while (index < count && words[base + index] === wanted[index]) index++;
-    if (index === count) return strings[slot] ?? '';
+  for (let index = 0; index < count; index++) {
+    if (words[base + index] !== wanted[index]) return false;
   }
+  return true;
+}
+
+function remember({ words, counts, strings }: Cache, slot: number, count: number): string {
   for (let index = 0; index < count; index++) {
     const word = wanted[index] ?? 0;
-    words[base + index] = word;
+    words[slot * MOST_WORDS + index] = word;
     scratch.writeInt32LE(word, index * 4);
   }
   counts[slot] = count;

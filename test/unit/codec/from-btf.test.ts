@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 import { EbpfError } from '../../../lib/errors/index.js';
 import { Btf } from '../../../lib/btf/index.js';
 import { codecFromBtf } from '../../../lib/codec/index.js';
@@ -138,6 +140,41 @@ test('a record shorter than the type is refused, a longer one taken', () => {
     'record: it has 7 bytes, struct event takes 8; is it a record of another type?',
   );
   expect(codec.decode(view, 0, 60)).toEqual({ ts: 0, pid: 0 });
+});
+
+test('neither way reaches beyond the view, though its buffer may go on', () => {
+  const { codec } = built((t) =>
+    t.struct('event', 8, [
+      ['ts', t.u32, 0],
+      ['mac', t.array(t.u8, 4), 4],
+    ]),
+  );
+  const view = new DataView(new ArrayBuffer(64), 8, 12);
+  expect(() => codec.decode(view, 5)).toThrow('value: struct event takes the bytes 5 to 13, the view has 12');
+  expect(() => codec.decode(view, -1)).toThrow('value: struct event takes the bytes -1 to 7, the view has 12');
+  expect(() => codec.decode(view, 0, 13)).toThrow('value: struct event takes the bytes 0 to 13, the view has 12');
+  expect(() => {
+    codec.encode({ ts: 1, mac: [1, 2, 3, 4] }, view, 5, 'key');
+  }).toThrow('key: struct event takes the bytes 5 to 13, the view has 12');
+  expect(codec.decode(view, 4)).toEqual({ ts: 0, mac: new Uint8Array(4) });
+});
+
+test('any byte but 0 is true', () => {
+  const { codec } = built((t) =>
+    t.struct('flags', 2, [
+      ['whole', t.bool, 0],
+      ['part', t.bool, 9, 3],
+    ]),
+  );
+  for (const way of bothWays(codec.layout)) {
+    expect(way.codec.decode(viewOf(fromHex('8004')), 0)).toEqual({ whole: true, part: true });
+    expect(way.codec.decode(viewOf(fromHex('00f1')), 0)).toEqual({ whole: false, part: false });
+  }
+});
+
+test('printing a codec shows its type', () => {
+  const { codec } = built((t) => t.struct('event', 8, [['ts', t.u64, 0]]));
+  expect(inspect({ codec })).toBe('{ codec: Codec { struct event, 8 bytes } }');
 });
 
 describe('wide integers as numbers', () => {

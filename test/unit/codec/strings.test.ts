@@ -9,8 +9,10 @@ function naive(bytes: Uint8Array): string {
   return Buffer.from(end < 0 ? bytes : bytes.subarray(0, end)).toString('utf8');
 }
 
+const codecs = Array.from({ length: 257 }, (_, length) => cstr(length));
+
 function decode(bytes: Uint8Array): string {
-  return cstr(bytes.length).decode(viewOf(bytes), 0);
+  return codecs[bytes.length]?.decode(viewOf(bytes), 0) ?? 'no codec of this length';
 }
 
 test('any bytes are read up to the first NUL, what is not UTF-8 replaced', () => {
