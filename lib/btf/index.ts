@@ -5,4 +5,5 @@ export { BtfKind, kindName } from './btf-kind.js';
 export * from './btf-type.js';
 export * from './data-sections.js';
 export * from './essential-name.js';
+export * from './static-functions.js';
 export * from './type-name.js';

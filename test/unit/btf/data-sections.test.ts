@@ -1,5 +1,5 @@
-import { BtfBuilder, BtfKind, BtfLinkage, withDataSections } from '../../../lib/btf/index.js';
-import { parse } from './fixtures.js';
+import { BtfBuilder, BtfKind, BtfLinkage, withDataSections, withStaticFunctions } from '../../../lib/btf/index.js';
+import { everyKind, parse } from './fixtures.js';
 
 describe.each([
   ['little-endian', true],
@@ -66,5 +66,24 @@ describe.each([
     expect(() => withDataSections(btf, new Map([['.data', { size: 12, offsets }]]))).toThrow(
       'variable "secret" of section ".data" ends at 16, the section at 12',
     );
+  });
+});
+
+describe.each([true, false])('withStaticFunctions (little-endian: %s)', (littleEndian) => {
+  const ids = everyKind(littleEndian);
+  const btf = parse(ids.builder.encode());
+
+  test('changes the linkage and nothing else', () => {
+    const changed = parse(withStaticFunctions(btf, [ids.function]));
+    for (let id = 1; id < btf.endId; id++) {
+      const before = btf.type(id);
+      expect(changed.type(id)).toEqual(id === ids.function ? { ...before, linkage: BtfLinkage.STATIC } : before);
+    }
+    expect(btf.type(ids.function)).toMatchObject({ linkage: BtfLinkage.GLOBAL });
+  });
+
+  test('refuses what is no function', () => {
+    expect(() => withStaticFunctions(btf, [ids.struct])).toThrow(`type ${ids.struct} is no function`);
+    expect(() => withStaticFunctions(btf, [0])).toThrow('type 0 is no function');
   });
 });
