@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { Command, CommandContext } from './command.js';
-import { CommandLineError } from './command-line-error.js';
+import { CommandLineError } from './command-error.js';
 import { runCommand } from './commands/run.js';
 import { reportError } from './report-error.js';
 

@@ -1,4 +1,4 @@
-import { CommandLineError } from './command-line-error.js';
+import { CommandLineError } from './command-error.js';
 
 const INTEGER = /^([+-]?)(0x[0-9a-f]+|0b[01]+|0o[0-7]+|\d+)$/i;
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;

@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream';
 import { debuglog, inspect } from 'node:util';
 
 import { EbpfError } from '../index.js';
-import { CommandLineError } from './command-line-error.js';
+import { CommandError, CommandLineError } from './command-error.js';
 
 /** `EX_NOPERM` of sysexits.h. */
 const NO_PERMISSION = 77;
@@ -23,7 +23,7 @@ export function reportError(error: unknown, stderr: Writable): number {
 
 function messageOf(error: unknown): string {
   if (EbpfError.is(error)) return `${error.code}: ${error.message}`;
-  if (isCommandLineError(error) || isSystemError(error)) return error.message;
+  if (error instanceof CommandError || isCommandLineError(error) || isSystemError(error)) return error.message;
   // Anything else is a mistake of this program: the stack is what a report of it needs.
   return inspect(error);
 }
@@ -33,7 +33,7 @@ function isCommandLineError(error: unknown): error is Error {
   return error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS_');
 }
 
-/** An error of a file or a stream: `ENOENT: no such file or directory, open '…'` says it all. */
+/** An error of a stream: `ENOSPC: no space left on device, write` says it all. */
 function isSystemError(error: unknown): error is Error {
   return error instanceof Error && 'errno' in error && 'syscall' in error;
 }

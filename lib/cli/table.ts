@@ -24,18 +24,21 @@ const NO_WIDTHS: MinimumWidths = { number: 0, text: 0 };
 export class Table {
   readonly #minimum: MinimumWidths;
   readonly #indent: string;
+  readonly #widest: number;
   #columns: string[] | undefined;
   #widths: number[] = [];
 
-  constructor(options: { minimum?: MinimumWidths; indent?: string } = {}) {
+  /** `widest`: longer values are cut to this many characters, the last of which is then `…`. */
+  constructor(options: { minimum?: MinimumWidths; indent?: string; widest?: number } = {}) {
     this.#minimum = options.minimum ?? NO_WIDTHS;
     this.#indent = options.indent ?? '';
+    this.#widest = options.widest ?? Infinity;
   }
 
   /** The rows as lines, each ended by a newline, below the header when these are the first. */
   lines(values: readonly unknown[]): string {
     if (values.length === 0) return '';
-    const rows = values.map((value) => flatten(value));
+    const rows = values.map((value) => this.#cells(value));
     let text = '';
     const first = this.#columns === undefined;
     this.#columns ??= [...(rows[0]?.keys() ?? [])];
@@ -56,6 +59,14 @@ export class Table {
     }
     for (const row of rows) text += this.#line(columns.map((column) => row.get(column) ?? { text: '', right: false }));
     return text;
+  }
+
+  #cells(value: unknown): Map<string, Cell> {
+    const cells = flatten(value);
+    for (const [column, { text, right }] of cells) {
+      if (text.length > this.#widest) cells.set(column, { text: `${text.slice(0, this.#widest - 1)}…`, right });
+    }
+    return cells;
   }
 
   #line(cells: readonly Cell[]): string {

@@ -1,21 +1,20 @@
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, truncateSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Executor, heldIds, nodeEbpf, RunningCommand, samples } from '../helpers/command.js';
+import { livingIds } from '../helpers/kernel-ids.js';
+import { until } from '../helpers/until.js';
 
 const execsnoop = join(samples, 'execsnoop.bpf.o');
 const names = ['first-program', 'second-program', 'third-program'];
 let folder: string;
 let executor: Executor;
-let pinsBefore: string[];
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'node-ebpf-cli-'));
   for (const name of names) symlinkSync('/bin/true', join(folder, name));
   executor = new Executor();
-  pinsBefore = pins();
 });
 
 afterEach(async () => {
@@ -30,29 +29,6 @@ async function executeAll(): Promise<{ pid: number; ppid: number; comm: string; 
     executed.push({ pid: await executor.execute(filename), ppid: executor.pid, comm: name, filename });
   }
   return executed;
-}
-
-/**
- * What still holds an object that a command held: a descriptor of any process, or a pin. Nothing else keeps one alive: a
- * program that is attached by a link lives by the link's descriptor.
- */
-async function leftBehind(held: ReadonlySet<string>, pinsBefore: readonly string[]): Promise<string[]> {
-  const deadline = Date.now() + 5_000;
-  for (;;) {
-    const left = pins().filter((path) => !pinsBefore.includes(path));
-    for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-      for (const id of heldIds(pid)) if (held.has(id)) left.push(`${id}, held by process ${pid}`);
-    }
-    // A descriptor that io_uring, epoll or an exiting thread still uses may take a moment.
-    if (left.length === 0 || Date.now() > deadline) return left;
-    await sleep(50);
-  }
-}
-
-/** Every file in a BPF file system that this test can see. */
-function pins(): string[] {
-  const mounts = readFileSync('/proc/self/mounts', 'utf8').matchAll(/^\S+ (\S+) bpf /gm);
-  return [...mounts].flatMap(([, path = '']) => readdirSync(path, { recursive: true, encoding: 'utf8' }));
 }
 
 // Each starts Node, often twice, on a machine that may be busy.
@@ -70,6 +46,7 @@ describe('node-ebpf run', () => {
       expect([...held].map((entry) => entry.split(' ')[0])).toEqual(
         expect.arrayContaining(['prog_id', 'map_id', 'link_id']),
       );
+      expect(livingIds(held)).toEqual([...held]);
       const executed = await executeAll();
       expect(await command.exit()).toBe(0);
 
@@ -78,7 +55,8 @@ describe('node-ebpf run', () => {
         executed.map((one) => ({ ts: expect.stringMatching(/^\d+$/), uid: 0, ...one })),
       );
       expect(command.stderr).toContain('events: 3 events, 0 dropped\nexecs_by_uid: 1 entry\n');
-      expect(await leftBehind(held, pinsBefore)).toEqual([]);
+      // The kernel frees them some time after their last user is gone.
+      await until(() => livingIds(held).length === 0);
     } finally {
       await command.end();
     }
@@ -115,7 +93,7 @@ describe('node-ebpf run', () => {
       expect(rows.slice(3).join('\n')).toMatch(
         /^\nevents: 3 events, 0 dropped\nexecs_by_uid: 1 entry\n {2}KEY {2}EXECS +LAST_TS\n {4}0 {6}3 {2}\d+\n$/,
       );
-      expect(await leftBehind(held, pinsBefore)).toEqual([]);
+      await until(() => livingIds(held).length === 0);
     } finally {
       await command.end();
     }
@@ -271,7 +249,11 @@ describe('what node-ebpf says when it cannot', () => {
     const missing = await failure('run', join(folder, 'missing.bpf.o'));
     expect(missing).toMatchObject({
       status: 1,
-      stderr: `node-ebpf: ENOENT: no such file or directory, open '${join(folder, 'missing.bpf.o')}'\n`,
+      stderr: `node-ebpf: cannot read ${join(folder, 'missing.bpf.o')}: no such file or directory (ENOENT)\n`,
+    });
+    expect(await failure('run', folder)).toMatchObject({
+      status: 1,
+      stderr: `node-ebpf: cannot read ${folder}: illegal operation on a directory (EISDIR)\n`,
     });
     const truncated = join(folder, 'truncated.bpf.o');
     copyFileSync(execsnoop, truncated);

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-import { CommandLineError } from '../command-line-error.js';
+import { CommandLineError } from '../command-error.js';
 
 export interface RunOptions {
   /** The object's path. */

@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 
 import { Ebpf, escapeControl, ObjectSpec, RingBuffer } from '../../index.js';
 import type { Command, CommandContext } from '../command.js';
+import { CommandError } from '../command-error.js';
 import { Output } from '../output.js';
 import { parseValue } from '../parse-value.js';
 import { EventStream } from './event-stream.js';
@@ -47,7 +48,7 @@ export const runCommand: Command = {
 
 async function run(args: readonly string[], context: CommandContext): Promise<number> {
   const options = parseRunOptions(args);
-  const spec = ObjectSpec.parse(await readFile(options.object), { name: basename(options.object) });
+  const spec = ObjectSpec.parse(await readObject(options.object), { name: basename(options.object) });
   const stop = new AbortController();
   const output = new Output(context.stdout, () => {
     stop.abort();
@@ -65,13 +66,24 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
     );
     await follow(ebpf, streams, options, stop, output);
     output.throwIfFailed();
-    const totals = summary(ebpf, streams);
+    const totals = summary(ebpf, spec, streams);
     if (options.json) context.stderr.write(totals);
     else await output.write(streams.some((stream) => stream.printed > 0) ? `\n${totals}` : totals);
   } finally {
     await ebpf.close();
   }
   return 0;
+}
+
+async function readObject(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    const { code = 'unknown error', message } = cause as NodeJS.ErrnoException;
+    // `ENOENT: no such file or directory, open '…'`: what lies between is for people.
+    const problem = /^\w+: (.*), \w+(?: '[^]*')?$/.exec(message)?.[1] ?? message;
+    throw new CommandError(`cannot read ${escapeControl(path)}: ${problem} (${code})`, { cause });
+  }
 }
 
 function variablesOf(spec: ObjectSpec, options: RunOptions): Record<string, unknown> {

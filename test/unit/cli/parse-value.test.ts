@@ -1,4 +1,4 @@
-import { CommandLineError } from '../../../lib/cli/command-line-error.js';
+import { CommandLineError } from '../../../lib/cli/command-error.js';
 import { parseInteger, parseValue } from '../../../lib/cli/parse-value.js';
 
 function refusal(name: string, text: string, current: unknown): string {

@@ -57,3 +57,8 @@ describe('Table', () => {
     expect(new Table().lines([Uint8Array.of(1, 2), Uint8Array.of(3)])).toBe('VALUE\n0102\n03\n');
   });
 });
+
+test('cuts values on request', () => {
+  const table = new Table({ widest: 8 });
+  expect(table.lines([{ bytes: new Uint8Array(5), text: 'just fit' }])).toBe('BYTES     TEXT\n0000000…  just fit\n');
+});
