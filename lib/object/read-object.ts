@@ -1,22 +1,18 @@
 import { basename } from 'node:path';
 
-import { AttachType, ProgramType } from '../abi/index.js';
 import { Btf, BtfExt } from '../btf/index.js';
-import { ElfFile, ElfMachine, ElfType, SectionType, SymbolBinding, SymbolVisibility } from '../elf/index.js';
+import { ElfFile, ElfMachine, ElfType, SectionType } from '../elf/index.js';
 import { ObjectFormatError, quote } from '../errors/index.js';
 import { readDataMaps } from './data-maps.js';
 import { readDataSections, type DataSection } from './data-section.js';
 import { readDeclaredMaps } from './declared-maps.js';
 import { readExterns } from './externs.js';
-import { placedName, readFunctionRanges, type FunctionRanges } from './function-ranges.js';
-import { readReferences } from './function-references.js';
-import type { FunctionSpec } from './function-spec.js';
+import { placedName, readFunctionRanges } from './function-ranges.js';
+import { readFunctions } from './functions.js';
 import { readLegacyMaps } from './legacy-maps.js';
 import type { MapSpec } from './map-spec.js';
 import { ObjectBtf } from './object-btf.js';
 import type { ObjectSpecOptions, UnsupportedFeature } from './object-spec.js';
-import { ProgramSpec } from './program-spec.js';
-import { matchSection } from './section-table.js';
 import { SideTables } from './side-tables.js';
 import { VariableSpec } from './variable-spec.js';
 
@@ -136,83 +132,6 @@ function byName(elf: ElfFile, maps: readonly MapSpec[]): Map<string, MapSpec> {
     named.set(map.name, map);
   }
   return named;
-}
-
-function readFunctions(
-  elf: ElfFile,
-  ranges: FunctionRanges,
-  tables: SideTables,
-  targets: Parameters<typeof readReferences>[2],
-): { programs: Map<string, ProgramSpec>; functions: Map<string, FunctionSpec> } {
-  const all = new Map<string, FunctionSpec>();
-  const called = new Set<string>();
-  const programs = new Map<string, ProgramSpec>();
-  for (const code of ranges.sections) {
-    const sectionName = code.section.name;
-    const references = readReferences(elf, code, targets);
-    let previous: FunctionSpec | undefined;
-    for (const range of code.ranges) {
-      const { key, symbol, offset, size } = range;
-      // Two names of one function share its tables.
-      const shared = previous?.sectionOffset === offset ? previous : tables.of(sectionName, offset, size);
-      const spec: FunctionSpec = {
-        key,
-        name: symbol.name,
-        section: sectionName,
-        sectionOffset: offset,
-        linkage: linkageOf(symbol.binding),
-        hidden: symbol.visibility === SymbolVisibility.HIDDEN || symbol.visibility === SymbolVisibility.INTERNAL,
-        code: code.section.bytes.subarray(offset, offset + size),
-        littleEndian: elf.littleEndian,
-        references: references.get(range) ?? [],
-        btfTypeId: shared.btfTypeId,
-        lines: shared.lines,
-        coreRelocations: shared.coreRelocations,
-      };
-      if (all.has(key)) throw duplicate(elf, 'functions', spec);
-      all.set(key, spec);
-      previous = spec;
-      if (code.isText) called.add(key);
-      else if (programs.has(spec.name)) throw duplicate(elf, 'programs', spec);
-      else programs.set(spec.name, programOf(spec));
-      for (const reference of spec.references) {
-        if (reference.kind === 'call' || reference.kind === 'function-address') called.add(reference.function);
-      }
-    }
-  }
-  // A static function in a program's section is a program unless others call it.
-  for (const { name, function: spec } of [...programs.values()]) {
-    if (spec.linkage === 'static' && called.has(spec.key)) programs.delete(name);
-  }
-  return { programs, functions: new Map([...all].filter(([key]) => called.has(key))) };
-}
-
-function programOf(spec: FunctionSpec): ProgramSpec {
-  const { rule, target, autoload } = matchSection(spec.section);
-  return new ProgramSpec({
-    name: spec.name,
-    section: spec.section,
-    kind: rule?.kind ?? '',
-    type: rule?.type ?? ProgramType.UNSPEC,
-    attachType: rule?.attachType ?? AttachType.CGROUP_INET_INGRESS,
-    attachTo: target,
-    autoload,
-    flags: rule?.flags ?? 0,
-    function: spec,
-  });
-}
-
-function duplicate(elf: ElfFile, what: string, spec: FunctionSpec): ObjectFormatError {
-  return new ObjectFormatError(`two ${what} are named ${quote(spec.name)}`, {
-    object: elf.name,
-    section: spec.section,
-    offset: spec.sectionOffset,
-  });
-}
-
-function linkageOf(binding: number): FunctionSpec['linkage'] {
-  if (binding === SymbolBinding.LOCAL) return 'static';
-  return binding === SymbolBinding.WEAK ? 'weak' : 'global';
 }
 
 function readVariables(

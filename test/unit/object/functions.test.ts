@@ -124,6 +124,20 @@ describe('functions', () => {
     expect(functions.get('alias')?.references).toBe(functions.get('one')?.references);
   });
 
+  test('of many names cost no more than one', () => {
+    const elf = new ElfBuilder();
+    const calls = Array.from({ length: 20_000 }, () => ({ opcode: Opcode.CALL, source: CallSource.FUNCTION }));
+    const builder = new CodeBuilder({ littleEndian: true });
+    for (const [index, call] of calls.entries()) builder.add({ ...call, immediate: -1 - index });
+    const bytes = builder.toBytes();
+    const text = elf.code('.text', bytes);
+    for (let count = 0; count < 20_000; count++) elf.function(`f${count}`, text, 0, bytes.byteLength);
+    const file = elf.encode();
+    const start = process.cpuUsage();
+    expect(ObjectSpec.parse(file).functions.size).toBe(20_000);
+    expect(process.cpuUsage(start).user).toBeLessThan(2_000_000);
+  });
+
   test('that are static in a program section are programs unless they are called', () => {
     const elf = new ElfBuilder();
     const section = elf.code('tc', Uint8Array.of(...code(true, 3), ...code(true, -1)));
