@@ -34,7 +34,6 @@ export function readString(view: DataView, offset: number, length: number): stri
     if (zero !== 0) {
       word &= ((zero & -zero) >>> 7) - 1;
       ended = true;
-      if (word === 0) break;
     }
     wanted[count++] = word;
     hash = Math.imul(hash ^ word, 0x9e3779b1);

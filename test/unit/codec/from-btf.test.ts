@@ -333,3 +333,11 @@ test('structs that share types have code in proportion to the types, not to the 
   codec.decode(viewOf(new Uint8Array(size)), 0);
   expect(performance.now() - started).toBeLessThan(1000);
 });
+
+test('arrays of arrays have code in proportion to their dimensions, not to their elements', () => {
+  const { codec } = built((t) => t.array(t.s8, 16, 16, 16, 16, 16));
+  const started = performance.now();
+  const value = codec.decode(viewOf(new Uint8Array(codec.size).fill(0xff)), 0) as number[][][][][];
+  expect(performance.now() - started).toBeLessThan(1500);
+  expect(value[15]?.[15]?.[15]?.[15]?.[15]).toBe(-1);
+});

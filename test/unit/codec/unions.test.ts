@@ -115,6 +115,20 @@ test('padding of one member does not contradict another', () => {
   }
 });
 
+test('the third member is held against both others', () => {
+  const { codec } = built((t) =>
+    t.union('three', 4, [
+      ['a', t.u8, 0],
+      ['b', t.u32, 0],
+      ['c', t.u32, 0],
+    ]),
+  );
+  for (const way of bothWays(codec.layout)) {
+    expect(toHex(encoded(way.codec, { a: 1, b: 0x201, c: 0x201 }))).toBe('01020000');
+    expect(() => encoded(way.codec, { a: 1, b: 0x201, c: 0x301 })).toThrow('share their bytes but differ');
+  }
+});
+
 test('a union without members takes an empty object', () => {
   const { codec } = built((t) => t.union('none', 0, []));
   for (const way of bothWays(codec.layout)) {
