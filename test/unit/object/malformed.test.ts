@@ -117,6 +117,7 @@ describe.each(samples.filter(([name]) => /^execsnoop\.bpf/.test(name)))('%s', (_
 
 test('random changes of real objects are read or refused', () => {
   const change = fc.record({ at: fc.nat(), value: fc.integer({ min: 0, max: 255 }) });
+  /** Microseconds of processor time: the machine may be busy. */
   let slowest = 0;
   fc.assert(
     fc.property(
@@ -125,12 +126,12 @@ test('random changes of real objects are read or refused', () => {
       ([, original], changes) => {
         const bytes = original.slice();
         for (const { at, value } of changes) bytes[at % bytes.byteLength] = value;
-        const start = performance.now();
+        const start = process.cpuUsage();
         readEverything(bytes);
-        slowest = Math.max(slowest, performance.now() - start);
+        slowest = Math.max(slowest, process.cpuUsage(start).user);
       },
     ),
     { numRuns: runs },
   );
-  expect(slowest).toBeLessThan(1_000);
+  expect(slowest).toBeLessThan(1_000_000);
 }, 600_000);
