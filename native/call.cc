@@ -126,7 +126,7 @@ class Call final : public Descriptor::Destroyer {
   Environment& environment_;
   uint32_t operation_ = kDestroy;
   uint32_t command_ = 0;
-  int64_t result_ = 0;
+  int64_t result_ = -ECANCELED;  // should it never run
   Kind returned_ = Kind::kNone;
   MapShape shape_;
   Descriptor* doomed_ = nullptr;
@@ -219,7 +219,8 @@ int Call::Check() const {
     const bool fits = blocks_.size() == 2 && blocks_[0].size >= needed;
     return fits && (used_.empty() || on_event) ? 0 : -EINVAL;
   }
-  if (operation_ != kControl || !on_event || command_ == kQueryBpf) return -EINVAL;
+  const bool first = on_event && places_[0].data == blocks_[0].data.get();
+  if (operation_ != kControl || !first || command_ == kQueryBpf) return -EINVAL;
   // The request's number says whether it takes an address, by the size of one: of eight bytes, or of a filter's text.
   const bool by_address = ((command_ >> 16) & 0x3fff) == sizeof(void*);
   if (blocks_.size() != (by_address ? 2U : 1U)) return -EINVAL;
@@ -239,6 +240,7 @@ void Call::Run() {
     result_ = result < 0 ? -errno : result;
   } else {
     delete doomed_;
+    result_ = 0;
   }
 }
 
