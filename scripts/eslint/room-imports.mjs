@@ -15,9 +15,11 @@ function placeOf(file) {
     return { kind: 'top', room: publicApi, inside: parts[1] };
   }
   if (parts[0] === 'test' && parts[1] === 'unit') return { kind: 'unit test', room: parts[2] };
-  // Of test/kernel/sys-maps.test.ts, or a program that such a test starts, it is sys.
-  if (parts[0] === 'test' && parts[1] === 'kernel')
-    return { kind: 'kernel test', room: parts.at(-1).split(/[.-]/u)[0] };
+  if (parts[0] === 'test' && parts[1] === 'kernel') {
+    // Of test/kernel/sys-maps.test.ts, and of what it starts in test/kernel/sys-children/, the room is sys.
+    const prefixes = parts.slice(2).map((part) => part.split(/[.-]/u)[0]);
+    return { kind: 'kernel test', room: prefixes.find((prefix) => rooms[prefix] !== undefined) };
+  }
   if (parts[0] === 'test' && parts[1] === 'helpers') return { kind: 'test helper' };
   if (['test', 'bench', 'examples'].includes(parts[0])) return { kind: 'user', room: undefined };
   return undefined;

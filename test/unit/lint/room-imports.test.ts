@@ -137,7 +137,7 @@ const right: [why: string, file: string, text: string][] = [
   ['a unit test past its own door', 'test/unit/elf/elf.test.ts', `import '../../../lib/elf/elf-constants.js';`],
   ['what a unit test feeds its room', 'test/unit/object/spec.test.ts', `import '../../../lib/btf/index.js';`],
   ['a kernel test of a room', 'test/kernel/sys-maps.test.ts', `import '../../lib/sys/index.js';`],
-  ['a child of a kernel test', 'test/kernel/children/sys-lifetime.ts', `import '../../../lib/sys/index.js';`],
+  ['a child of a kernel test', 'test/kernel/sys-children/lifetime.ts', `import '../../../lib/sys/index.js';`],
   ['helpers of any test', 'test/helpers/elf-builder.ts', `import { ByteWriter } from '../../lib/binary/index.js';`],
   ['the public API in a test', 'test/kernel/execsnoop.test.ts', `import { Ebpf } from '../../lib/index.js';`],
 ];

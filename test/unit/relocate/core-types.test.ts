@@ -373,6 +373,8 @@ describe('crafted types', () => {
         builder.addStruct('', 4, [member('', builder.nextId, 0)]);
       },
     );
-    expect(() => sides.ask(Kind.FIELD_EXISTS, 's', '0:0')).toThrow(/anonymous structs are nested deeper than 32 levels/);
+    expect(() => sides.ask(Kind.FIELD_EXISTS, 's', '0:0')).toThrow(
+      /anonymous structs are nested deeper than 32 levels/,
+    );
   });
 });
