@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { EbpfError, UsageError, nearestNames, quote } from './errors/index.js';
+import { readWhole } from './kernel/index.js';
 import { BpfMap, type DecodeOptions } from './maps/index.js';
 import { ObjectSpec, sectionTable, type MapSpec } from './object/index.js';
 
@@ -41,7 +41,7 @@ export async function readSource(source: LoadSource, options: LoadOptions): Prom
   const path = pathOf(source);
   let bytes: Uint8Array;
   try {
-    bytes = await readFile(path, options.signal === undefined ? {} : { signal: options.signal });
+    bytes = await readWhole(path, options.signal);
   } catch (cause) {
     options.signal?.throwIfAborted();
     throw UsageError.invalidValue('source', `the object cannot be read: ${(cause as Error).message}`, { cause });

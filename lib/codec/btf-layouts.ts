@@ -22,13 +22,16 @@ import {
   type WideInteger,
 } from './layout.js';
 
-export interface BtfLayoutOptions {
+/** How the values of types from BTF appear in JavaScript. */
+export interface BtfCodecOptions {
   /** How 64-bit integers appear: as bigint (default), as number (throws rather than rounds), as decimal string. */
   readonly int64?: WideInteger | undefined;
   /** How `char[N]` appears: as a string up to the first NUL (default), or as all its bytes. */
   readonly chars?: 'string' | 'bytes' | undefined;
   /** How enums appear: as numbers (default), or as names where the number has one. */
   readonly enums?: 'number' | 'name' | undefined;
+  /** The byte order of the data; by default that of the BTF. */
+  readonly littleEndian?: boolean | undefined;
 }
 
 /** Types that the kernel finds by name in map values; programs and user space never see what is inside. */
@@ -74,7 +77,7 @@ export class BtfLayouts {
   readonly #enums: 'number' | 'name';
   readonly #structs = new Map<number, Layout>();
 
-  constructor(btf: Btf, options: BtfLayoutOptions) {
+  constructor(btf: Btf, options: BtfCodecOptions) {
     this.#btf = btf;
     this.#wide = options.int64 ?? 'bigint';
     this.#chars = options.chars ?? 'string';

@@ -1,13 +1,8 @@
 import { BtfKind, type Btf } from '../btf/index.js';
 import { UsageError } from '../errors/index.js';
-import { BtfLayouts, safeTypeName, type BtfLayoutOptions } from './btf-layouts.js';
+import { BtfLayouts, safeTypeName, type BtfCodecOptions } from './btf-layouts.js';
 import type { Codec } from './codec.js';
 import { LayoutCodec } from './layout-codec.js';
-
-export interface BtfCodecOptions extends BtfLayoutOptions {
-  /** The byte order of the data; by default that of the BTF. */
-  readonly littleEndian?: boolean | undefined;
-}
 
 /**
  * The codec of a C type as BTF describes it. Structs become plain objects, the members of anonymous structs and unions

@@ -28,7 +28,7 @@ export {
   type WideIntegerCodec,
 } from './declared.js';
 export * from './from-btf.js';
-export type { BtfLayoutOptions } from './btf-layouts.js';
+export type { BtfCodecOptions } from './btf-layouts.js';
 export * from './json-replacer.js';
 export { LayoutCodec, type LayoutCodecOptions } from './layout-codec.js';
 export type * from './layout.js';

@@ -11,7 +11,7 @@ export async function gatherFacts(
   needs: Needs,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<KernelFacts> {
-  const [btf, cpus, page] = await Promise.all([needs.kernelBtf ? kernelBtf() : undefined, possibleCpus(), pageSize()]);
+  const btf = needs.kernelBtf ? await kernelBtf() : undefined;
   options.signal?.throwIfAborted();
-  return { littleEndian: endianness() === 'LE', btf, possibleCpus: cpus, pageSize: page };
+  return { littleEndian: endianness() === 'LE', btf, possibleCpus: possibleCpus(), pageSize: pageSize() };
 }

@@ -3,5 +3,7 @@ export * from './gather-facts.js';
 export * from './kernel-btf.js';
 export * from './kernel-knows.js';
 export * from './page-size.js';
+export * from './pin.js';
 export * from './possible-cpus.js';
+export * from './read-whole.js';
 export * from './tracefs.js';

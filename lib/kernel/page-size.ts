@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { endianness } from 'node:os';
 
 /** AT_PAGESZ of include/uapi/linux/auxvec.h. */
@@ -8,8 +8,8 @@ const usualPageSize = 4096;
 let known: number | undefined;
 
 /** Bytes of a memory page, from what the kernel told this process at its start. */
-export async function pageSize(): Promise<number> {
-  known ??= findPageSize(await readFile('/proc/self/auxv').catch(() => Buffer.alloc(0)), endianness() === 'LE');
+export function pageSize(): number {
+  known ??= findPageSize(readFileSync('/proc/self/auxv'), endianness() === 'LE');
   return known;
 }
 

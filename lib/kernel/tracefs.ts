@@ -1,4 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 
 import { PermissionError, UnsupportedError, UsageError, quote, systemCallFailure } from '../errors/index.js';
 
@@ -6,8 +7,8 @@ const mountsPath = '/proc/self/mounts';
 const usualPlace = '/sys/kernel/tracing';
 
 /** Where tracefs is mounted in this mount namespace. Asked each time: it may be mounted while the process runs. */
-export async function tracefsPath(): Promise<string> {
-  const mounts = await readFile(mountsPath, 'utf8');
+export function tracefsPath(): string {
+  const mounts = readFileSync(mountsPath, 'utf8');
   const places: string[] = [];
   for (const line of mounts.split('\n')) {
     const [, place, type] = line.split(' ');
@@ -38,11 +39,11 @@ export async function tracepointId(category: string, name: string): Promise<numb
       throw UsageError.invalidValue('tracepoint', `${quote(part)} cannot be part of a tracepoint's name`);
     }
   }
-  const tracefs = await tracefsPath();
+  const tracefs = tracefsPath();
   const path = `${tracefs}/events/${category}/${name}/id`;
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = readFileSync(path, 'utf8');
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
     if (code === 'EACCES' || code === 'EPERM') {

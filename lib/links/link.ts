@@ -2,7 +2,8 @@ import { unlinkSync } from 'node:fs';
 import { inspect } from 'node:util';
 
 import { UsageError, quote } from '../errors/index.js';
-import { objectInfo, pinObject, type Handle, type LinkInfo } from '../sys/index.js';
+import { pin } from '../kernel/index.js';
+import { objectInfo, type Handle, type LinkInfo } from '../sys/index.js';
 
 /**
  * Attached links with what they work with. A link that nobody references any more still works, and so must the maps
@@ -97,7 +98,7 @@ export class Link {
    */
   pin(path: string): void {
     this.#requireOpen();
-    pinObject(this.#handle, path);
+    pin(this.#handle, path);
     this.#pins.add(path);
   }
 

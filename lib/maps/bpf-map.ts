@@ -2,7 +2,8 @@ import { inspect } from 'node:util';
 
 import type { MapType } from '../abi/index.js';
 import { UsageError, quote } from '../errors/index.js';
-import { objectInfo, pinObject, type Handle, type MapInfo } from '../sys/index.js';
+import { pin } from '../kernel/index.js';
+import { objectInfo, type Handle, type MapInfo } from '../sys/index.js';
 
 import { mapTypeName } from './map-type-name.js';
 import { RawMap } from './raw-map.js';
@@ -105,10 +106,11 @@ export class BpfMap {
   /**
    * Keeps the map beyond this process, by a file in a BPF file system (`/sys/fs/bpf`). The file is made with mode 0600.
    *
-   * @throws {@link UsageError} `ERR_EBPF_CLOSED`; {@link KernelError} such as EEXIST, or ENOENT when the folder is missing.
+   * @throws {@link UsageError} `ERR_EBPF_CLOSED`; `ERR_EBPF_INVALID_VALUE` when the folder is not in a BPF file system;
+   * {@link KernelError} such as EEXIST.
    */
   pin(path: string): void {
-    pinObject(this.handle, path);
+    pin(this.handle, path);
   }
 
   /** Lets go of the map. It lasts while a program, a pin or another process holds it. May be called again. */

@@ -3,17 +3,9 @@ import { join } from 'node:path';
 
 import { MapFlag } from '../abi/index.js';
 import { EbpfError, KernelError, UsageError, quote } from '../errors/index.js';
+import { pin } from '../kernel/index.js';
 import type { MapPlan } from '../relocate/index.js';
-import {
-  createMap,
-  freezeMap,
-  mapShape,
-  mapUpdate,
-  mapUpdateHandle,
-  openPinned,
-  pinObject,
-  type Handle,
-} from '../sys/index.js';
+import { createMap, freezeMap, mapShape, mapUpdate, mapUpdateHandle, openPinned, type Handle } from '../sys/index.js';
 
 import type { BpfMap } from './bpf-map.js';
 import { createMapFailure } from './map-failure.js';
@@ -85,7 +77,7 @@ export class CreatedMaps {
     }
     if (plan.freeze) freezeMap(handle);
     if (path !== undefined) {
-      pinObject(handle, path);
+      pin(handle, path);
       this.#pins.push(path);
     }
   }

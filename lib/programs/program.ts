@@ -4,9 +4,9 @@ import type { AttachType, ProgramType } from '../abi/index.js';
 import { UnsupportedError, UsageError, quote } from '../errors/index.js';
 import type { Link, LinkDetails } from '../links/index.js';
 import type { ProgramSpec } from '../object/index.js';
+import { pin } from '../kernel/index.js';
 import {
   objectInfo,
-  pinObject,
   testRunProgram,
   type Handle,
   type ProgramInfo,
@@ -142,10 +142,11 @@ export class Program {
    * Keeps the program loaded beyond this process, by a file in a BPF file system (`/sys/fs/bpf`), made with mode 0600. It
    * does not keep it attached: pin the link for that.
    *
-   * @throws {@link KernelError} such as EEXIST, or ENOENT when the folder is missing.
+   * @throws `ERR_EBPF_INVALID_VALUE` when the folder is not in a BPF file system;
+   * {@link KernelError} such as EEXIST.
    */
   pin(path: string): void {
-    pinObject(this.handle, path);
+    pin(this.handle, path);
   }
 
   /** Lets go of the program. It lasts while a link, a pin or another process holds it. May be called again. */
