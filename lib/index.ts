@@ -60,7 +60,7 @@ export {
   type ReaderStats,
   type ReadOptions,
 } from './events/index.js';
-export { Link, PerfEventLink, RawTracepointLink, TracingLink } from './links/index.js';
+export { Link, PerfEventLink, RawTracepointLink } from './links/index.js';
 export { type LoadOptions, type LoadSource, type MapOptions } from './load-options.js';
 export {
   ArrayMap,

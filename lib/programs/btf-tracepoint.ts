@@ -1,5 +1,5 @@
 import { quote } from '../errors/index.js';
-import { TracingLink } from '../links/index.js';
+import { RawTracepointLink } from '../links/index.js';
 import { openRawTracepoint } from '../sys/index.js';
 
 import { abortIfAsked, attachFailure } from './attach-failure.js';
@@ -22,18 +22,18 @@ export interface BtfTracepointAttachOptions extends AttachOptions {
  */
 export class BtfTracepoint extends Program {
   /**
-   * Attaches to the tracepoint that the program was loaded for.
+   * Attaches to the tracepoint that the program was loaded for; to the kernel the link is one of a raw tracepoint.
    *
    * @throws {@link PermissionError}; {@link KernelError}.
    */
-  override async attach(options: BtfTracepointAttachOptions = {}): Promise<TracingLink> {
+  override async attach(options: BtfTracepointAttachOptions = {}): Promise<RawTracepointLink> {
     const { signal, cookie } = options;
     signal?.throwIfAborted();
     const target = `tp_btf ${this.attachTo ?? ''}`.trimEnd();
     try {
       const handle = await openRawTracepoint(this.handle, undefined, cookie);
       await abortIfAsked(signal, async () => handle.closeAsync());
-      return this.attached(TracingLink, handle, target);
+      return this.attached(RawTracepointLink, handle, target);
     } catch (error) {
       throw attachFailure(error, this.name, target, ['CAP_PERFMON', 'CAP_BPF']);
     }

@@ -11,7 +11,6 @@ import {
   RawTracepoint,
   RawTracepointLink,
   Tracepoint,
-  TracingLink,
   type AttachMessage,
 } from '../../lib/index.js';
 import { Executor } from '../helpers/command.js';
@@ -148,8 +147,8 @@ describe('BtfTracepoint', () => {
     const shell = new Executor();
     const ebpf = await Ebpf.load(sample('execsnoop'), { variables: { target_ppid: shell.pid } });
     const link = await ebpf.program('exec', BtfTracepoint).attach();
-    expect(link).toBeInstanceOf(TracingLink);
-    expect(link.info().type).toBe(2);
+    expect(link).toBeInstanceOf(RawTracepointLink);
+    expect(link.info().type).toBe(1);
     expect(link.survivesProcess).toBe(false);
     await shell.execute('/bin/true');
     expect(ebpf.map('execs_by_uid').raw.nextKey(null, new Uint8Array(4))).toBe(true);
