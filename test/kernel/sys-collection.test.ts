@@ -5,7 +5,7 @@ import { runChild } from '../helpers/child.js';
 jest.setTimeout(30_000);
 
 test('garbage collection closes maps and programs with one warning; links, perf events and rings work on', async () => {
-  const { code, stdout } = await runChild(join(__dirname, 'sys-children', 'collection.ts'), [], {
+  const { code, stdout } = await runChild(join(__dirname, 'children', 'sys-collection.ts'), [], {
     nodeFlags: ['--expose-gc', '--no-warnings'],
   });
   const lines = stdout.trimEnd().split('\n');

@@ -6,7 +6,7 @@ import { until } from '../helpers/until.js';
 
 jest.setTimeout(60_000);
 
-const script = join(__dirname, 'sys-children', 'lifetime.ts');
+const script = join(__dirname, 'children', 'sys-lifetime.ts');
 
 const stages = [
   'maps',

@@ -9,7 +9,7 @@ jest.setTimeout(30_000);
 test('objects are pinned, found again and told apart', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'node-ebpf-pins-'));
   try {
-    const { code, stdout, stderr } = await runChild(join(__dirname, 'sys-children', 'pins.ts'), [folder], {
+    const { code, stdout, stderr } = await runChild(join(__dirname, 'children', 'sys-pins.ts'), [folder], {
       // The file system is gone with the namespace, and with it every pin.
       wrapper: ['unshare', '-m', 'sh', '-c', `mount -t bpf bpf '${folder}' && exec "$@"`, 'sh'],
     });

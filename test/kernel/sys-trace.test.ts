@@ -2,7 +2,7 @@ import { join } from 'node:path';
 
 import { runChild } from '../helpers/child.js';
 
-const script = join(__dirname, 'sys-children', 'trace.ts');
+const script = join(__dirname, 'children', 'sys-trace.ts');
 
 test('NODE_DEBUG=ebpf prints each call with its result', async () => {
   const { stderr } = await runChild(script, [], { environment: { NODE_DEBUG: 'ebpf' } });

@@ -1,4 +1,4 @@
-// Run by ../sys-pins.test.ts in a mount namespace of its own. usage: pins.ts <a BPF file system>
+// Run by sys-pins.test.ts in a mount namespace of its own. usage: sys-pins.ts <a BPF file system>
 import { join } from 'node:path';
 
 import { MapType, ProgramType } from '../../../lib/abi/index.js';

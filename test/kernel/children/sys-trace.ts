@@ -1,4 +1,4 @@
-// Run by ../sys-trace.test.ts with NODE_DEBUG=ebpf.
+// Run by sys-trace.test.ts with NODE_DEBUG=ebpf.
 import { MapType } from '../../../lib/abi/index.js';
 import { createMap, mapLookup } from '../../../lib/sys/index.js';
 

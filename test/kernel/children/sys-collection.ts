@@ -1,4 +1,4 @@
-// Run by ../sys-collection.test.ts with --expose-gc: what garbage collection closes, and what it must not.
+// Run by sys-collection.test.ts with --expose-gc: what garbage collection closes, and what it must not.
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { MapType, ProgramType } from '../../../lib/abi/index.js';

@@ -1,5 +1,5 @@
-// Run by ../sys-lifetime.test.ts: brings the native layer to a stage, in this thread or a Worker, and ends it there.
-// usage: lifetime.ts main|exit|worker <stage> <name of all programs and maps>
+// Run by sys-lifetime.test.ts: brings the native layer to a stage, in this thread or a Worker, and ends it there.
+// usage: sys-lifetime.ts main|exit|worker <stage> <name of all programs and maps>
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
