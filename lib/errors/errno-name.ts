@@ -8,11 +8,8 @@ const ENOTSUPP = 524;
 /** The name of a negative errno: -1 is `EPERM`. */
 export function errnoName(errno: number): string {
   if (errno === -ENOTSUPP) return 'ENOTSUPP';
-  try {
-    return getSystemErrorName(errno);
-  } catch {
-    return `errno ${-errno}`;
-  }
+  const name = getSystemErrorName(errno);
+  return name.startsWith('Unknown system error') ? `errno ${-errno}` : name;
 }
 
 /** Describes a call that returned `errno` (negative). */

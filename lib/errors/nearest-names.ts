@@ -17,17 +17,26 @@ function simplified(name: string): string {
   return name.toLowerCase().replace(/[_\-./]/g, '');
 }
 
-/** Levenshtein's distance, or anything above `most` as soon as it is known to exceed it. */
+/**
+ * Insertions, removals, replacements and swaps of neighbours that make `b` of `a`, or anything above `most` as soon as
+ * it is known to be more.
+ */
 function editDistance(a: string, b: string, most: number): number {
   if (Math.abs(a.length - b.length) > most) return most + 1;
+  let beforePrevious: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {
     const current = [i];
     for (let j = 1; j <= b.length; j++) {
       const replaced = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      current.push(Math.min(replaced, (previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1));
+      let least = Math.min(replaced, (previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1);
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      if (swapped) least = Math.min(least, (beforePrevious[j - 2] ?? 0) + 1);
+      current.push(least);
     }
-    if (Math.min(...current) > most) return most + 1;
+    // A swap reaches two rows back.
+    if (Math.min(...current) > most && Math.min(...previous) > most) return most + 1;
+    beforePrevious = previous;
     previous = current;
   }
   return previous[b.length] ?? most + 1;
