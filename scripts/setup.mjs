@@ -209,8 +209,8 @@ const typescript = {
   },
   make() {
     const hash = typescriptHash();
-    removeOrphans(path.join(root, 'dist'), path.join(root, 'lib'));
-    removeOrphans(path.join(root, 'build', 'types'), path.join(root, 'lib'));
+    removeOrphans('dist', '.js', ['dist/index.d.ts']);
+    removeOrphans('build/types', '.d.ts', []);
     const buildInfo = path.join(root, 'build', 'lib.tsbuildinfo');
     if (!fs.existsSync(path.join(root, 'dist', 'index.js'))) fs.rmSync(buildInfo, { force: true });
     const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
@@ -220,18 +220,12 @@ const typescript = {
   },
 };
 
-/** Removes outputs whose source is gone: they would be published and could be required. */
-function removeOrphans(output, source) {
-  if (!fs.existsSync(output)) return;
-  for (const entry of fs.readdirSync(output, { withFileTypes: true })) {
-    const made = path.join(output, entry.name);
-    if (entry.isDirectory()) {
-      if (fs.existsSync(path.join(source, entry.name))) removeOrphans(made, path.join(source, entry.name));
-      else fs.rmSync(made, { recursive: true });
-    } else if (/\.(js|js\.map|d\.ts)$/u.test(entry.name)) {
-      const stem = entry.name.replace(/\.(js|js\.map|d\.ts)$/u, '');
-      if (!fs.existsSync(path.join(source, `${stem}.ts`))) fs.rmSync(made);
-    }
+/** Removes what no file of lib/ is compiled to: it would be published, and could be required. */
+function removeOrphans(output, extension, others) {
+  for (const file of [...files(output)]) {
+    const source = file.slice(output.length + 1, -extension.length);
+    const isMade = file.endsWith(extension) && fs.existsSync(path.join(root, 'lib', `${source}.ts`));
+    if (!isMade && !others.includes(file)) fs.rmSync(path.join(root, file));
   }
 }
 

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
@@ -26,6 +27,20 @@ describe('package.json', () => {
     ]);
     expect(manifest).toMatchObject({ sideEffects: false, type: 'commonjs', engines: { node: '>=20.19.0' } });
   });
+
+  test('publishes what was compiled, one file of types, and no sources', () => {
+    const args = ['pack', '--dry-run', '--json', '--ignore-scripts'];
+    const { status, stdout, stderr } = spawnSync('npm', args, { cwd: root, encoding: 'utf8' });
+    expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
+    const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }];
+    const others = files.map((file) => file.path).filter((file) => !/^dist\/(?:[\w.-]+\/)*[\w.-]+\.js$/u.test(file));
+    // The types are rolled up by `npm run build` only.
+    const types = 'dist/index.d.ts';
+    expect(others.filter((file) => file !== types && !file.endsWith('.node')).sort()).toEqual(
+      ['LICENSE', 'LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'package.json', 'prebuilds/README.md'].sort(),
+    );
+    expect(files.map((file) => file.path)).toEqual(expect.arrayContaining(['dist/index.js', 'dist/cli/main.js']));
+  }, 30_000);
 });
 
 describe('package-lock.json', () => {
