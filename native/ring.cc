@@ -140,8 +140,8 @@ int64_t Ring::Drain(uint8_t* destination, size_t size, uint32_t report[3]) {
         break;
       }
       uint8_t* place = destination + used;
-      const uint64_t frame_header = length;  // source 0, no flags
-      memcpy(place, &frame_header, sizeof frame_header);
+      const uint32_t frame_header[2] = {static_cast<uint32_t>(length), 0};  // source 0, no flags
+      memcpy(place, frame_header, sizeof frame_header);
       memcpy(place + kFrameHeaderSize, header + kHeaderSize, length);
       memset(place + kFrameHeaderSize + length, 0, Aligned(length) - length);
       used += frame;
