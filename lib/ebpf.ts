@@ -18,7 +18,15 @@ export interface Attachment {
   /** One per attached program, in the object's order. */
   readonly links: readonly Link[];
   /** The programs that were left alone, each with the reason. */
-  readonly unattached: readonly { readonly program: Program; readonly reason: string }[];
+  readonly unattached: readonly Unattached[];
+}
+
+/** A program that {@link Ebpf.attach} left alone. */
+export interface Unattached {
+  /** The program. */
+  readonly program: Program;
+  /** Why: `its section "raw_tp" names no tracepoint`. */
+  readonly reason: string;
 }
 
 /**
@@ -97,7 +105,7 @@ export class Ebpf<S extends Shape = AnyShape> {
     return ebpf;
   }
 
-  /** True once {@link close} was called. */
+  /** True once {@link Ebpf.close} was called. */
   get closed(): boolean {
     return this.#closing !== undefined;
   }
@@ -173,7 +181,7 @@ export class Ebpf<S extends Shape = AnyShape> {
   async attach(options: AttachOptions = {}): Promise<Attachment> {
     if (this.closed) throw UsageError.closed(`object ${quote(this.name)}`);
     const links: Link[] = [];
-    const unattached: { program: Program; reason: string }[] = [];
+    const unattached: Unattached[] = [];
     try {
       for (const program of this.#parts.programs.values()) {
         const reason = program.autoAttachObstacle;
@@ -196,6 +204,7 @@ export class Ebpf<S extends Shape = AnyShape> {
     return this.#closing;
   }
 
+  /** {@link close} at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

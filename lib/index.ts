@@ -1,4 +1,24 @@
 export { AttachType, MapFlag, MapType, MapUpdateFlag, ProgramType } from './abi/index.js';
+export { Btf, BtfKind } from './btf/index.js';
+export type {
+  BtfArray,
+  BtfAsyncOptions,
+  BtfComposite,
+  BtfDataSection,
+  BtfDeclarationTag,
+  BtfEnum,
+  BtfFloat,
+  BtfForward,
+  BtfFunction,
+  BtfFunctionPrototype,
+  BtfInt,
+  BtfOptions,
+  BtfReference,
+  BtfType,
+  BtfTypeTag,
+  BtfVariable,
+  BtfVoid,
+} from './btf/index.js';
 export {
   array,
   be16,
@@ -27,13 +47,27 @@ export {
   type Infer,
   type InferInput,
   type Layout,
+  type ArrayLayout,
+  type BitField,
+  type BoolLayout,
+  type ByteOrder,
+  type BytesLayout,
+  type EnumLayout,
+  type FloatLayout,
+  type IntegerLayout,
+  type MemberLayout,
+  type OpaqueLayout,
+  type PointerLayout,
+  type StringLayout,
+  type StructLayout,
+  type WideInteger,
   type StructFields,
   type StructInput,
   type StructOptions,
   type StructValue,
   type WideIntegerCodec,
 } from './codec/index.js';
-export { Ebpf, type Attachment } from './ebpf.js';
+export { Ebpf, type Attachment, type Unattached } from './ebpf.js';
 export {
   EbpfError,
   KernelError,
@@ -83,6 +117,10 @@ export {
   type FunctionSpec,
   type LineTable,
   type MapSlot,
+  type MapSpecOptions,
+  type ObjectSpecOptions,
+  type ProgramSpecOptions,
+  type VariableSpecOptions,
   type Reference,
   type UnsupportedFeature,
 } from './object/index.js';

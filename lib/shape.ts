@@ -3,8 +3,11 @@ import type { Program } from './programs/index.js';
 
 /** What an object holds, by name, for static types. Generated typings narrow it. */
 export interface Shape {
+  /** Maps by name. */
   readonly maps: Readonly<Record<string, BpfMap>>;
+  /** Programs by name. */
   readonly programs: Readonly<Record<string, Program>>;
+  /** Types of the global variables by name. */
   readonly variables: Readonly<Record<string, unknown>>;
 }
 

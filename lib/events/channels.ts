@@ -11,13 +11,17 @@ export const lostChannel: ReturnType<typeof channel> = channel('node-ebpf:lost')
 export interface LoadMessage {
   /** The object's name. */
   readonly object: string;
+  /** Names of the loaded programs. */
   readonly programs: readonly string[];
+  /** Names of the maps, data sections included. */
   readonly maps: readonly string[];
+  /** Milliseconds from the call of `Ebpf.load`. */
   readonly durationMs: number;
 }
 
 /** What `diagnostics_channel.channel('node-ebpf:attach')` publishes after a program was attached. */
 export interface AttachMessage {
+  /** The program's name. */
   readonly program: string;
   /** Where: `tp_btf sched_process_exec`. */
   readonly target: string;

@@ -128,6 +128,7 @@ export class EventReader<T> implements AsyncIterable<T> {
     return this.#ring === undefined;
   }
 
+  /** What was read so far, and what the program lost. */
   get stats(): ReaderStats {
     if (this.#ring !== undefined && this.#readDropped !== undefined) this.#dropped = this.#readDropped();
     return { ...this.#stats, dropped: this.#dropped, paused: this.#paused };
@@ -191,6 +192,7 @@ export class EventReader<T> implements AsyncIterable<T> {
     this.#notify();
   }
 
+  /** Delivers again after {@link EventReader.pause}. */
   resume(): void {
     this.#paused = false;
     this.#notify();
@@ -226,6 +228,7 @@ export class EventReader<T> implements AsyncIterable<T> {
     return Promise.resolve();
   }
 
+  /** {@link close} at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -129,6 +129,7 @@ export class Link {
     await this.close();
   }
 
+  /** {@link close} at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -84,6 +84,7 @@ export class ArrayMap<Value = unknown, ValueInput = Value> extends BpfMap {
     for (const value of this.values()) yield [index++, value];
   }
 
+  /** The values in order, read many at a time. */
   *values(): IterableIterator<Value> {
     this.requireOpen();
     const codec = this.#codecOrBtf();

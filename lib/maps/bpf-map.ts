@@ -118,6 +118,7 @@ export class BpfMap {
     this.#details.handle.close();
   }
 
+  /** {@link close} at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -146,6 +146,7 @@ export class HashMap<Key = unknown, Value = unknown, KeyInput = Key, ValueInput 
     }
   }
 
+  /** Every key, in no order; see {@link HashMap.entries}. */
   *keys(): IterableIterator<Key> {
     this.requireOpen();
     const { key } = this.#codecsOrBtf();
@@ -155,6 +156,7 @@ export class HashMap<Key = unknown, Value = unknown, KeyInput = Key, ValueInput 
     }
   }
 
+  /** Every value, in no order; see {@link HashMap.entries}. */
   *values(): IterableIterator<Value> {
     this.requireOpen();
     const { value } = this.#codecsOrBtf();
@@ -164,6 +166,7 @@ export class HashMap<Key = unknown, Value = unknown, KeyInput = Key, ValueInput 
     }
   }
 
+  /** The same as {@link HashMap.entries}. */
   [Symbol.iterator](): IterableIterator<[Key, Value]> {
     return this.entries();
   }

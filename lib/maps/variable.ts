@@ -27,6 +27,7 @@ export interface VariableDetails {
  * ```
  */
 export class Variable {
+  /** The name in the object's source. */
   readonly name: string;
   /** The ELF section: `.bss`, `.data`, `.rodata`. */
   readonly section: string;

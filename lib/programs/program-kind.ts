@@ -4,7 +4,9 @@ import type { Program } from './program.js';
 
 /** A class of programs: `Tracepoint`, `BtfTracepoint`. Given to `ebpf.program(name, kind)`. */
 export interface ProgramKind<P extends Program> {
+  /** The class's name, for errors. */
   readonly name: string;
+  /** What its programs inherit. */
   readonly prototype: P;
 }
 

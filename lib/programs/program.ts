@@ -154,6 +154,7 @@ export class Program {
     this.#details.handle.close();
   }
 
+  /** {@link close} at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
   }
