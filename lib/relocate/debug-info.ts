@@ -32,11 +32,10 @@ export function encodeLineInfo(functions: LinkedFunctions, littleEndian: boolean
 
 function encodeLines({ spec, start }: PlacedFunction, writer: ByteWriter): void {
   const { offsets, fileNames, texts, lineColumns } = spec.lines;
-  let previous = -1;
   for (const [row, offset] of offsets.entries()) {
-    // Of several lines that begin at one instruction the first stands; half an instruction has none.
-    if (offset % INSTRUCTION_SIZE !== 0 || offset === previous) continue;
-    previous = offset;
+    // Of several lines that begin at one instruction the last stands; the second half of a 64-bit load has none.
+    const isInstruction = offset % INSTRUCTION_SIZE === 0 && spec.code[offset] !== 0;
+    if (!isInstruction || offset === offsets[row + 1]) continue;
     writer.u32(start + offset / INSTRUCTION_SIZE);
     writer
       .u32(fileNames[row] ?? 0)

@@ -63,6 +63,9 @@ function relocateProgram(
   for (const placed of draft.functions.placed) {
     applyReferences(draft, placed);
     if (resolver !== undefined) applyCoreRelocations(draft, placed, resolver);
+    else if (placed.spec.coreRelocations.offsets.length > 0) {
+      throw draft.error('it has CO-RE relocations, and the object has no BTF that says what they mean', placed.start);
+    }
   }
   const hasBtf = object.btfBytes !== undefined;
   const { littleEndian } = object;

@@ -228,6 +228,26 @@ describe('debug information', () => {
     expect(plan.sourceLine(3)).toBe('test.bpf.c:7: }');
   });
 
+  test('has one line for an instruction, the last, and none for the second half of a load', () => {
+    const code = new CodeBuilder(little).loadWide(1, 1n).exit().toBytes();
+    const rows = lines([
+      [0, 1, 0],
+      [0, 2, 0],
+      [8, 3, 0],
+      [12, 4, 0],
+      [16, 5, 0],
+    ]);
+    const spec = functionSpec('main', code, { section: 'raw_tp', btfTypeId: ids[0] ?? 0, lines: rows });
+    const plan = relocateOne(objectOf([spec], { btf }));
+    const records = words(plan.lineInfo) ?? [];
+    const shown = [0, 4, 8].map((at) => [records[at], (records[at + 3] ?? 0) >>> 10]);
+    expect(shown.slice(0, records.length / 4)).toEqual([
+      [0, 2],
+      [2, 5],
+    ]);
+    expect(plan.sourceLine(0)).toBe('test.bpf.c:2: callee();');
+  });
+
   test('is left out for an object without types', () => {
     const plan = relocateOne(objectOf([main, callee]));
     expect([plan.functionInfo, plan.lineInfo, plan.sourceLine(0)]).toEqual([undefined, undefined, undefined]);

@@ -180,6 +180,10 @@ describe('what an object needs', () => {
     expect(() => relocateOne(object, { btf })).toThrow(/relocations of kind 77 are not known/);
   });
 
+  test('cannot be told of an object without types', () => {
+    expect(() => relocateOne(objectOf([reading]), { btf })).toThrow(/has CO-RE relocations, and the object has no BTF/);
+  });
+
   test('is said when the kernel has no BTF', () => {
     const error = caught(() => relocate(objectOf([reading], { btf }), facts));
     expect(error).toBeInstanceOf(UnsupportedError);
