@@ -23,7 +23,8 @@ const entryWords = 3;
  * @throws {ObjectFormatError} when a global variable has no offset, or lies outside its section.
  */
 export function withDataSections(btf: Btf, sections: ReadonlyMap<string, DataSectionLayout>): Uint8Array {
-  const copy = btf.bytes.slice();
+  // Not slice(): that of a Buffer is a view.
+  const copy = new Uint8Array(btf.bytes);
   const view = new DataView(copy.buffer, copy.byteOffset, copy.byteLength);
   const put = (id: number, word: number, value: number): void => {
     const record = btf.table.offsets[id - btf.startId] ?? 0;

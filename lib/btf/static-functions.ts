@@ -10,7 +10,8 @@ import { infoVlen } from './type-table.js';
  * @throws {ObjectFormatError} when one of the ids is no function of this BTF.
  */
 export function withStaticFunctions(btf: Btf, ids: Iterable<number>): Uint8Array {
-  const copy = btf.bytes.slice();
+  // Not slice(): that of a Buffer is a view.
+  const copy = new Uint8Array(btf.bytes);
   const view = new DataView(copy.buffer, copy.byteOffset, copy.byteLength);
   for (const id of ids) {
     const record = btf.table.offsets[id - btf.startId];

@@ -4,7 +4,7 @@ import { EbpfError } from './ebpf-error.js';
 export interface RelocationSite {
   /** The program or function being relocated. */
   readonly program: string;
-  /** Index of the instruction in that function. */
+  /** Index of the instruction in the whole program, as in verifier logs. */
   readonly instruction?: number | undefined;
   /** `execsnoop.bpf.c:41: task->real_parent->tgid`, when the object has line information. */
   readonly line?: string | undefined;
