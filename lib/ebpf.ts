@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 
 import { UsageError, quote } from './errors/index.js';
 import { attachChannel, loadChannel, type AttachMessage, type LoadMessage } from './events/index.js';
-import { gatherFacts } from './kernel/index.js';
+import { gatherFacts, requireLinux } from './kernel/index.js';
 import type { Link } from './links/index.js';
 import { applyOptions, readSource, requireLoadable, type LoadOptions, type LoadSource } from './load-options.js';
 import { loadParts, type LoadedParts, type Owner } from './load-parts.js';
@@ -51,6 +51,7 @@ export class Ebpf<S extends Shape = AnyShape> {
   readonly spec: ObjectSpec;
   readonly #parts: LoadedParts;
   readonly #links = new Set<Link>();
+  #attaching: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
   static {
@@ -93,6 +94,7 @@ export class Ebpf<S extends Shape = AnyShape> {
     const spec = await readSource(source, options);
     const reused = applyOptions(spec, options);
     requireLoadable(spec);
+    requireLinux();
     const wanted = needs(spec);
     // Between two steps that take this thread's time, others get theirs.
     await nextTurn();
@@ -179,6 +181,27 @@ export class Ebpf<S extends Shape = AnyShape> {
    * failing program's own `attach` throws.
    */
   async attach(options: AttachOptions = {}): Promise<Attachment> {
+    // One after the other: a second call must see what the first attached.
+    const attached = this.#attaching.then(async () => this.#attachAll(options));
+    this.#attaching = attached.catch(() => undefined);
+    return attached;
+  }
+
+  /**
+   * Detaches the links, ends the readers (what they had queued is still delivered) and closes programs and maps. May be
+   * called again. Maps that were given to {@link Ebpf.load} stay open.
+   */
+  async close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** {@link close} at the end of a `await using` block. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #attachAll(options: AttachOptions): Promise<Attachment> {
     if (this.closed) throw UsageError.closed(`object ${quote(this.name)}`);
     const links: Link[] = [];
     const unattached: Unattached[] = [];
@@ -193,20 +216,6 @@ export class Ebpf<S extends Shape = AnyShape> {
       throw error;
     }
     return { links, unattached };
-  }
-
-  /**
-   * Detaches the links, ends the readers (what they had queued is still delivered) and closes programs and maps. May be
-   * called again. Maps that were given to {@link Ebpf.load} stay open.
-   */
-  async close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  /** {@link close} at the end of an `await using` block. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 
   async #close(): Promise<void> {

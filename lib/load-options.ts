@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { types } from 'node:util';
 
 import { EbpfError, UsageError, nearestNames, quote } from './errors/index.js';
 import { readWhole } from './kernel/index.js';
@@ -36,8 +37,11 @@ const mapOptionNames = ['maxEntries', 'flags', 'pinPath'];
 
 /** Reads and parses the object; the caller owns what comes back. */
 export async function readSource(source: LoadSource, options: LoadOptions): Promise<ObjectSpec> {
-  if (source instanceof ObjectSpec) return source.clone();
-  if (source instanceof Uint8Array) return ObjectSpec.parse(source, { name: options.name ?? 'object' });
+  if (source instanceof ObjectSpec) {
+    if (options.name !== undefined) throw UsageError.invalidValue('name', 'an ObjectSpec has its name already');
+    return source.clone();
+  }
+  if (types.isUint8Array(source)) return ObjectSpec.parse(source, { name: options.name ?? 'object' });
   const path = pathOf(source);
   let bytes: Uint8Array;
   try {

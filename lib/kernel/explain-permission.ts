@@ -1,3 +1,5 @@
+import { release } from 'node:os';
+
 import { PermissionError, type EbpfError, systemCallFailure } from '../errors/index.js';
 
 import { readText } from './read-text.js';
@@ -25,6 +27,10 @@ export interface PermissionFacts {
   readonly unprivilegedBpfDisabled: string | undefined;
   /** `/proc/sys/kernel/perf_event_paranoid`. */
   readonly perfEventParanoid: string | undefined;
+  /** `/proc/self/limits`. */
+  readonly limits: string | undefined;
+  /** The kernel's version: `5.10.0-20-amd64`. */
+  readonly release: string;
 }
 
 /** What was refused. */
@@ -81,8 +87,17 @@ export function explainPermission(
     note(level > -1, `kernel.perf_event_paranoid is ${level}`, 'perf_event_paranoid');
   }
 
-  const reason =
-    obstacles.length > 0 ? obstacles.join('; ') : `the reason is unknown; ruled out: ${ruledOut.join(', ')}`;
+  const memory = lockedMemory(facts);
+  if (memory !== undefined && missing.length === 0) {
+    note(
+      memory !== 'unlimited',
+      `RLIMIT_MEMLOCK is ${memory} bytes, which limits BPF memory on kernels before 5.11 (ulimit -l unlimited)`,
+      'RLIMIT_MEMLOCK',
+    );
+  }
+
+  const fine = ruledOut.length > 0 ? `ruled out: ${ruledOut.join(', ')}` : 'nothing could be ruled out';
+  const reason = obstacles.length > 0 ? obstacles.join('; ') : `the reason is unknown; ${fine}`;
   const advice =
     missing.length > 0
       ? `. Run as root, or give the process ${missing.join(' and ')} (systemd: AmbientCapabilities=, container: --cap-add)`
@@ -103,7 +118,17 @@ export function permissionFacts(): PermissionFacts {
     lockdown: readText('/sys/kernel/security/lockdown'),
     unprivilegedBpfDisabled: readText('/proc/sys/kernel/unprivileged_bpf_disabled'),
     perfEventParanoid: readText('/proc/sys/kernel/perf_event_paranoid'),
+    limits: readText('/proc/self/limits'),
+    release: release(),
   };
+}
+
+/** The limit of locked memory on kernels that count BPF memory against it; later ones use the memory cgroup. */
+function lockedMemory(facts: PermissionFacts): string | undefined {
+  const [, major, minor] = /^(\d+)\.(\d+)/.exec(facts.release) ?? [];
+  if (major === undefined || minor === undefined || facts.limits === undefined) return undefined;
+  if (Number(major) > 5 || (Number(major) === 5 && Number(minor) >= 11)) return undefined;
+  return /^Max locked memory\s+(\S+)/m.exec(facts.limits)?.[1];
 }
 
 function effectiveCapabilities(status: string | undefined): bigint | undefined {

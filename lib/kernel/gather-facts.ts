@@ -2,6 +2,7 @@ import { endianness } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import type { Btf } from '../btf/index.js';
+import { UnsupportedError } from '../errors/index.js';
 import type { KernelFacts, Needs } from '../relocate/index.js';
 
 import { kernelBtf } from './kernel-btf.js';
@@ -16,11 +17,24 @@ export async function gatherFacts(
   needs: Needs,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<KernelFacts> {
-  const btf = needs.kernelBtf ? await kernelBtf() : undefined;
+  const btf = needs.kernelBtf ? await kernelBtfFor(needs) : undefined;
   options.signal?.throwIfAborted();
   if (btf !== undefined) await lookUp(btf, needs.typeNames);
   options.signal?.throwIfAborted();
   return { littleEndian: endianness() === 'LE', btf, possibleCpus: possibleCpus(), pageSize: pageSize() };
+}
+
+async function kernelBtfFor(needs: Needs): Promise<Btf> {
+  try {
+    return await kernelBtf();
+  } catch (cause) {
+    if (!(cause instanceof UnsupportedError)) throw cause;
+    const [first, ...more] = needs.reasons;
+    if (first === undefined) throw cause;
+    const others = more.length === 0 ? '' : ` and ${more.length} more`;
+    const problem = cause.message.slice(`${cause.feature}: `.length);
+    throw new UnsupportedError(cause.feature, `${problem}; needed by ${first}${others}`, { cause });
+  }
 }
 
 /**

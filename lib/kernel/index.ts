@@ -6,4 +6,5 @@ export * from './page-size.js';
 export * from './pin.js';
 export * from './possible-cpus.js';
 export * from './read-whole.js';
+export * from './require-linux.js';
 export * from './tracefs.js';

@@ -1,4 +1,4 @@
-import { unlinkSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { inspect } from 'node:util';
 
 import { UsageError, quote } from '../errors/index.js';
@@ -109,7 +109,8 @@ export class Link {
       if (!this.#pins.has(each)) {
         throw UsageError.notFound(`pin of the link of program ${quote(this.program)}`, each, this.#pins);
       }
-      unlinkSync(each);
+      // Someone may have removed it already.
+      rmSync(each, { force: true });
       this.#pins.delete(each);
     }
   }

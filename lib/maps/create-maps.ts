@@ -1,9 +1,10 @@
-import { unlinkSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { MapFlag } from '../abi/index.js';
 import { EbpfError, KernelError, UsageError, quote } from '../errors/index.js';
 import { pin } from '../kernel/index.js';
+import type { MapSpec } from '../object/index.js';
 import type { MapPlan } from '../relocate/index.js';
 import { createMap, freezeMap, mapShape, mapUpdate, mapUpdateHandle, openPinned, type Handle } from '../sys/index.js';
 
@@ -56,7 +57,7 @@ export class CreatedMaps {
 
   /** Closes and unpins all that was made here. */
   undo(): void {
-    for (const path of this.#pins) unlinkSync(path);
+    for (const path of this.#pins) rmSync(path, { force: true });
     for (const handle of this.#own) handle.close();
   }
 
@@ -99,7 +100,7 @@ export class CreatedMaps {
         keySize: spec.keySize,
         valueSize: spec.valueSize,
         maxEntries: plan.maxEntries,
-        flags: spec.flags | (spec.numaNode === undefined ? 0 : MapFlag.NUMA_NODE),
+        flags: flagsOf(spec),
         numaNode: spec.numaNode,
         mapExtra: spec.mapExtra,
         btf: typed ? btf : undefined,
@@ -142,6 +143,11 @@ function openIfPinned(path: string): Handle | undefined {
   }
 }
 
+/** The flags to create a map with. */
+function flagsOf(spec: MapSpec): number {
+  return spec.numaNode === undefined ? spec.flags : spec.flags | MapFlag.NUMA_NODE;
+}
+
 /** A map that takes the place of the object's must be what the object's programs were compiled for. */
 function requireSame(what: string, plan: MapPlan, found: ReturnType<typeof mapShape>): void {
   const { spec } = plan;
@@ -150,7 +156,7 @@ function requireSame(what: string, plan: MapPlan, found: ReturnType<typeof mapSh
     difference('key size', spec.keySize, found.keySize),
     difference('value size', spec.valueSize, found.valueSize),
     difference('maxEntries', plan.maxEntries, found.maxEntries),
-    difference('flags', spec.flags, found.flags),
+    difference('flags', flagsOf(spec), found.flags),
   ].filter((text) => text !== undefined);
   if (differences.length > 0) {
     throw UsageError.invalidValue(`maps.${spec.name}`, `${what} differs from the object's: ${differences.join(', ')}`);

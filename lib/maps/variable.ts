@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 
 import type { Codec } from '../codec/index.js';
-import { UsageError, quote } from '../errors/index.js';
+import { UsageError, escapeControl, quote } from '../errors/index.js';
 
 import type { DataMemory } from './data-memory.js';
 
@@ -85,6 +85,6 @@ export class Variable {
   }
 
   #inspect(): string {
-    return `Variable { ${inspect(this.name)}, ${this.typeName} in ${this.section}${this.constant ? ', constant' : ''} }`;
+    return `Variable { ${inspect(this.name)}, ${escapeControl(this.typeName)} in ${this.section}${this.constant ? ', constant' : ''} }`;
   }
 }

@@ -13,13 +13,3 @@ export function attachFailure(
   if (error.code === 'ERR_EBPF_PERMISSION') return error;
   return explainPermission(error, { what: `attach program ${quote(program)} to ${target}`, capabilities, perf });
 }
-
-/**
- * Ends an attach whose signal was aborted while the kernel worked: what was made is undone, so that a rejection always
- * means that nothing is attached.
- */
-export async function abortIfAsked(signal: AbortSignal | undefined, undo: () => Promise<void>): Promise<void> {
-  if (signal?.aborted !== true) return;
-  await undo();
-  throw signal.reason;
-}

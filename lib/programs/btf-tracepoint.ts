@@ -1,8 +1,8 @@
-import { quote } from '../errors/index.js';
+import { escapeControl, quote } from '../errors/index.js';
 import { RawTracepointLink } from '../links/index.js';
 import { openRawTracepoint } from '../sys/index.js';
 
-import { abortIfAsked, attachFailure } from './attach-failure.js';
+import { attachFailure } from './attach-failure.js';
 import { Program, type AttachOptions } from './program.js';
 
 /** How {@link BtfTracepoint.attach} attaches. */
@@ -29,11 +29,10 @@ export class BtfTracepoint extends Program {
   override async attach(options: BtfTracepointAttachOptions = {}): Promise<RawTracepointLink> {
     const { signal, cookie } = options;
     signal?.throwIfAborted();
-    const target = `tp_btf ${this.attachTo ?? ''}`.trimEnd();
+    const target = `tp_btf ${escapeControl(this.attachTo ?? '')}`.trimEnd();
     try {
       const handle = await openRawTracepoint(this.handle, undefined, cookie);
-      await abortIfAsked(signal, async () => handle.closeAsync());
-      return this.attached(RawTracepointLink, handle, target);
+      return await this.attached(RawTracepointLink, handle, target, signal);
     } catch (error) {
       throw attachFailure(error, this.name, target, ['CAP_PERFMON', 'CAP_BPF']);
     }

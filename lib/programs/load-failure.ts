@@ -67,7 +67,7 @@ function verifierError(plan: ProgramPlan, { errno, log, logTruncated }: Refusal)
       : `it can reach an access that this kernel has no place for, ${poison.access}: ${poison.reason}; ` +
         'guard it with bpf_core_field_exists(), bpf_core_type_exists() or bpf_core_enum_value_exists()';
   return new VerifierError({
-    program: plan.spec.name,
+    program: escapeControl(plan.spec.name),
     log,
     summary: escapeLines(logTruncated ? `${reason}\n    (the log was longer than is kept)` : reason),
     line: line === undefined ? undefined : escapeControl(line),

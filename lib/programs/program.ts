@@ -164,8 +164,18 @@ export class Program {
     return `this version cannot attach programs of type ${programTypeName(this.type)}`;
   }
 
-  /** Makes the link of an attachment that has just been made. @internal */
-  protected attached<L extends Link>(kind: new (details: LinkDetails) => L, handle: Handle, target: string): L {
+  /** Makes the link of an attachment that the kernel has just made; undoes it when it is no longer wanted. @internal */
+  protected async attached<L extends Link>(
+    kind: new (details: LinkDetails) => L,
+    handle: Handle,
+    target: string,
+    signal: AbortSignal | undefined,
+  ): Promise<L> {
+    if (signal?.aborted === true || this.closed) {
+      await handle.closeAsync();
+      signal?.throwIfAborted();
+      throw UsageError.closed(`program ${quote(this.name)}`);
+    }
     const link = new kind({
       handle,
       program: this.name,
@@ -185,6 +195,6 @@ export class Program {
     const links =
       this.#links.size === 0 ? '' : `, attached to ${[...this.#links].map(({ target }) => target).join(', ')}`;
     const state = this.closed ? ', closed' : '';
-    return `${this.constructor.name} { ${inspect(this.name)}, SEC(${JSON.stringify(this.section)})${links}${state} }`;
+    return `${this.constructor.name} { ${inspect(this.name)}, SEC(${quote(this.section)})${links}${state} }`;
   }
 }

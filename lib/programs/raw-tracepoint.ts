@@ -1,9 +1,9 @@
-import { EbpfError, UsageError, quote } from '../errors/index.js';
+import { EbpfError, UsageError, escapeControl, quote } from '../errors/index.js';
 import { rawTracepointNames } from '../kernel/index.js';
 import { RawTracepointLink } from '../links/index.js';
 import { openRawTracepoint } from '../sys/index.js';
 
-import { abortIfAsked, attachFailure } from './attach-failure.js';
+import { attachFailure } from './attach-failure.js';
 import { Program, type AttachOptions } from './program.js';
 
 /** Where and how {@link RawTracepoint.attach} attaches. */
@@ -40,11 +40,10 @@ export class RawTracepoint extends Program {
         `section ${quote(this.section)} of program ${quote(this.name)} names none; give { tracepoint: 'name' }`,
       );
     }
-    const target = `raw_tp ${name}`;
+    const target = `raw_tp ${escapeControl(name)}`;
     try {
       const handle = await openRawTracepoint(this.handle, name, cookie);
-      await abortIfAsked(signal, async () => handle.closeAsync());
-      return this.attached(RawTracepointLink, handle, target);
+      return await this.attached(RawTracepointLink, handle, target, signal);
     } catch (error) {
       if (EbpfError.is(error) && error.errnoName === 'ENOENT') {
         throw UsageError.notFound('raw tracepoint', name, await rawTracepointNames());

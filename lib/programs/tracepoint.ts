@@ -1,10 +1,10 @@
 import { AttachType } from '../abi/index.js';
-import { EbpfError, UsageError, quote } from '../errors/index.js';
+import { EbpfError, UsageError, escapeControl, quote } from '../errors/index.js';
 import { tracepointId } from '../kernel/index.js';
 import { PerfEventLink } from '../links/index.js';
 import { PerfEventRequest, createLink, openPerfEventAsync, perfEventIoctlAsync, type Handle } from '../sys/index.js';
 
-import { abortIfAsked, attachFailure } from './attach-failure.js';
+import { attachFailure } from './attach-failure.js';
 import { Program, type AttachOptions } from './program.js';
 
 /** Where and how {@link Tracepoint.attach} attaches. */
@@ -41,7 +41,7 @@ export class Tracepoint extends Program {
     const { signal, cookie } = options;
     signal?.throwIfAborted();
     const [category, name] = this.#target(options.tracepoint);
-    const target = `tracepoint ${category}/${name}`;
+    const target = `tracepoint ${escapeControl(category)}/${escapeControl(name)}`;
     const program = this.handle;
     try {
       const id = await tracepointId(category, name);
@@ -54,8 +54,7 @@ export class Tracepoint extends Program {
         name: target,
       });
       const handle = await connect(program, event, cookie);
-      await abortIfAsked(signal, async () => handle.closeAsync());
-      return this.attached(PerfEventLink, handle, target);
+      return await this.attached(PerfEventLink, handle, target, signal);
     } catch (error) {
       throw attachFailure(error, this.name, target, ['CAP_PERFMON', 'CAP_BPF'], true);
     }

@@ -86,7 +86,7 @@ describe('sources', () => {
     await expect(Ebpf.load('/no/such/object.bpf.o')).rejects.toMatchObject({
       name: 'UsageError',
       code: 'ERR_EBPF_INVALID_VALUE',
-      message: "source: the object cannot be read: ENOENT: no such file or directory, open '/no/such/object.bpf.o'",
+      message: "source: the object cannot be read: ENOENT: no such file or directory, stat '/no/such/object.bpf.o'",
     });
     await expect(Ebpf.load(new URL('https://example.org/x.bpf.o'))).rejects.toMatchObject({
       message: 'source: must be a path, a file: URL, bytes or an ObjectSpec',
@@ -138,7 +138,7 @@ describe('what was loaded', () => {
       error('ERR_EBPF_NOT_FOUND', 'no map of "execsnoop.bpf.o" is named "event"; did you mean "events"?'),
     );
     expect(() => ebpf.program('exce')).toThrow(
-      error('ERR_EBPF_NOT_FOUND', 'no program of "execsnoop.bpf.o" is named "exce"; there are "exec"'),
+      error('ERR_EBPF_NOT_FOUND', 'no program of "execsnoop.bpf.o" is named "exce"; did you mean "exec"?'),
     );
     expect(() => ebpf.variable('target_gid')).toThrow(
       error(

@@ -82,6 +82,25 @@ describe('attaching all', () => {
     await ebpf.close();
   });
 
+  test('twice at once attaches once', async () => {
+    const ebpf = await loadRawTracepoint();
+    const [first, second] = await Promise.all([ebpf.attach(), ebpf.attach()]);
+    expect([first.links.length, second.links.length]).toEqual([2, 0]);
+    expect(second.unattached.map(({ reason }) => reason)).toEqual(['it is attached already', 'it is attached already']);
+    await ebpf.close();
+  });
+
+  test('while the object is closed leaves nothing attached', async () => {
+    const ebpf = await loadRawTracepoint();
+    const attaching = ebpf.attach().catch((error: unknown) => error);
+    const program = ebpf.program('on_exec').attach();
+    const closing = ebpf.close();
+    await expect(program).rejects.toMatchObject({ code: 'ERR_EBPF_CLOSED', message: 'program "on_exec" is closed' });
+    await expect(attaching).resolves.toMatchObject({ code: 'ERR_EBPF_CLOSED' });
+    await closing;
+    expect(ebpf.links).toEqual([]);
+  });
+
   test('is reported to diagnostics_channel', async () => {
     const messages: unknown[] = [];
     const listen = (message: unknown): void => {
