@@ -1,7 +1,7 @@
 import { Btf } from '../btf/index.js';
 import { UnsupportedError } from '../errors/index.js';
 
-import { readWhole } from './read-whole.js';
+import { readSysfs } from './read-sysfs.js';
 
 const path = '/sys/kernel/btf/vmlinux';
 
@@ -24,7 +24,7 @@ export async function kernelBtf(): Promise<Btf> {
 async function load(): Promise<Btf> {
   let bytes: Uint8Array;
   try {
-    bytes = await readWhole(path);
+    bytes = await readSysfs(path);
   } catch (cause) {
     throw new UnsupportedError(
       "the kernel's BTF",
