@@ -21,9 +21,9 @@ export function say(line) {
 }
 
 /** Runs a command to its end, silently; its whole output is shown only when it fails. */
-export function run(command, args, { what, env = {}, timeout = 15 * 60_000 }) {
+export function run(command, args, { what, cwd = root, env = {}, timeout = 15 * 60_000 }) {
   const result = spawnSync(command, args, {
-    cwd: root,
+    cwd,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     encoding: 'utf8',

@@ -1,0 +1,152 @@
+// `npm run test:vm`: the kernel suite inside VMs with Debian's kernels, two at a time.
+//
+//   npm run test:vm -- --kernel 5.10,6.1    some kernels; --arch x64 some architectures
+//   npm run test:vm -- --test 'ring'        tests and files whose name matches
+//   npm run test:vm -- --timeout 600        seconds that a VM may take; --jobs 1 one VM at a time; --verbose each test
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { SetupError, main, root, say } from './setup.mjs';
+import { kernelTests, nativeUserSpace } from '../test/vm/image.mjs';
+import { fetchKernels, fetchTools } from '../test/vm/fetch.mjs';
+import { machineName, machines, selectMachines } from '../test/vm/machines.mjs';
+import { runSuite } from '../test/vm/run-suite.mjs';
+
+const consoleLines = 40;
+
+function options(args) {
+  try {
+    return parseArgs({
+      args,
+      options: {
+        kernel: { type: 'string' },
+        arch: { type: 'string' },
+        test: { type: 'string' },
+        timeout: { type: 'string', default: '420' },
+        jobs: { type: 'string', default: '2' },
+        verbose: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    throw new SetupError(
+      `${error.message}\nusage: npm run test:vm -- [--kernel 6.1,…] [--arch x64,…] [--test pattern] [--timeout seconds]`,
+    );
+  }
+}
+
+async function inParallel(items, jobs, work) {
+  const queue = [...items];
+  const results = new Map();
+  const worker = async () => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) results.set(item, await work(item));
+  };
+  await Promise.all(Array.from({ length: jobs }, worker));
+  return items.map((item) => results.get(item));
+}
+
+function indent(text) {
+  return text.replace(/^/gmu, '    ');
+}
+
+function reportOne(outcome) {
+  const name = machineName(outcome.machine);
+  for (const test of outcome.failed)
+    say(`vm: ${name}: failed: ${test.file}: ${test.name}\n${indent(test.error ?? '')}`);
+  for (const problem of outcome.problems) say(`vm: ${name}: failed: ${problem}`);
+  if (outcome.problems.length > 0)
+    say(`vm: ${name}: the end of its console:\n${indent(outcome.console.slice(-consoleLines).join('\n'))}`);
+}
+
+/** What makes the run fail although no test did: skips without a true reason, tests that no kernel ran. */
+function unexplained(outcomes, everything) {
+  const lines = [];
+  const ran = new Set();
+  const skippedBy = new Map();
+  for (const { machine, passed, failed, skipped } of outcomes) {
+    for (const { file, name } of [...passed, ...failed]) ran.add(`${file}: ${bare(name)}`);
+    for (const { file, name, reason, runnable } of skipped) {
+      const key = `${file}: ${bare(name)}`;
+      skippedBy.set(key, reason);
+      if (reason === undefined)
+        lines.push(
+          `${machineName(machine)}: ${key}: a skip has to state its reason: use testIf() of test/helpers/skip.ts`,
+        );
+      else if (runnable !== undefined)
+        lines.push(`${machineName(machine)}: ${key}: skipped because it ${reason}, but ${runnable}`);
+    }
+  }
+  if (everything) {
+    for (const [key, reason] of skippedBy) {
+      if (!ran.has(key)) lines.push(`no kernel of the matrix ran ${key}: each time it ${reason}`);
+    }
+  }
+  return [...new Set(lines)];
+}
+
+function bare(name) {
+  return name.replace(/ \[skipped: [^\]]+\]/u, '');
+}
+
+await main(undefined, async (args) => {
+  const { kernel, arch, test: pattern, timeout, jobs, verbose } = options(args);
+  const selected = selectMachines({ kernel, arch });
+  const begin = Date.now();
+  const tools = await fetchTools([...new Set(selected.map(({ architecture }) => architecture))]);
+  const kernels = await fetchKernels(selected, tools);
+  const userSpace = await nativeUserSpace(tools);
+  const addon = path.join(root, 'build', 'Release', 'node_ebpf.node');
+  const files = kernelTests();
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'node-ebpf-vm-'));
+  let outcomes;
+  try {
+    outcomes = await inParallel(selected, Number(jobs), async (machine) => {
+      const name = machineName(machine);
+      say(`vm: ${name}: booting ${kernels.get(machine).release}`);
+      const onTest = (test) => {
+        if (verbose || test.status === 'failed')
+          say(`vm: ${name}: ${test.status}: ${test.file}: ${test.name} (${test.milliseconds} ms)`);
+      };
+      const outcome = await runSuite(machine, {
+        ...{ files, pattern, addon, userSpace, tools, folder, onTest },
+        kernel: kernels.get(machine),
+        timeoutMs: Number(timeout) * 1000,
+      });
+      say(`vm: ${name}: ${counts(outcome)} in ${(outcome.milliseconds / 1000).toFixed(0)} s`);
+      return outcome;
+    });
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+
+  say('');
+  const skips = new Map();
+  for (const outcome of outcomes) {
+    reportOne(outcome);
+    for (const { file, name } of outcome.skipped) {
+      const key = `${file}: ${name}`;
+      skips.set(key, [...(skips.get(key) ?? []), machineName(outcome.machine)]);
+    }
+  }
+  for (const [key, names] of skips) say(`vm: skipped on ${names.join(', ')}: ${key}`);
+  const everything = pattern === undefined && selected.length === machines.length;
+  const more = unexplained(outcomes, everything);
+  for (const line of more) say(`vm: failed: ${line}`);
+  for (const outcome of outcomes) {
+    say(
+      `vm: ${machineName(outcome.machine)} (${outcome.kernel.release}): ${counts(outcome)}, ${(outcome.milliseconds / 1000).toFixed(0)} s`,
+    );
+  }
+  const sum = (count) => outcomes.reduce((total, outcome) => total + count(outcome), 0);
+  const passed = sum((outcome) => outcome.passed.length);
+  const failed = sum((outcome) => outcome.failed.length + outcome.problems.length) + more.length;
+  const skipped = sum((outcome) => outcome.skipped.length);
+  if (passed + failed === 0) say('vm: no test ran: no file or name matches');
+  say(`vm: ${selected.length} machines in ${((Date.now() - begin) / 1000).toFixed(0)} s`);
+  say(`vm: ${passed} passed, ${failed} failed, ${skipped} skipped`);
+  return failed === 0 && passed > 0 ? 0 : 1;
+});
+
+function counts({ passed, failed, problems, skipped }) {
+  return `${passed.length} passed, ${failed.length + problems.length} failed, ${skipped.length} skipped`;
+}

@@ -1,0 +1,90 @@
+// The kernels that the kernel suite runs on, and how each architecture is emulated: data, and how to pick from it.
+import { SetupError } from '../../scripts/setup.mjs';
+
+/** What QEMU and Debian call an architecture, by Node's name for it. */
+export const architectures = {
+  x64: {
+    debian: 'amd64',
+    flavour: 'cloud-amd64',
+    qemu: 'qemu-system-x86_64',
+    qemuPackage: 'qemu-system-x86',
+    // `max` and no KVM: a host may have a KVM that only runs kernels made for it. cmpxchg16b, which `max` has, is needed
+    // by bpf_timer and arenas of 6.18 and later.
+    arguments: ['-M', 'pc', '-cpu', 'max'],
+    console: 'ttyS0',
+    // The ELF image starts two seconds sooner than a bzImage, which decompresses itself under emulation.
+    image: 'elf',
+  },
+  arm64: {
+    debian: 'arm64',
+    flavour: 'arm64',
+    qemu: 'qemu-system-aarch64',
+    qemuPackage: 'qemu-system-arm',
+    arguments: ['-M', 'virt', '-cpu', 'neoverse-n1'],
+    console: 'ttyAMA0',
+    image: 'raw',
+  },
+  s390x: {
+    debian: 's390x',
+    flavour: 's390x',
+    qemu: 'qemu-system-s390x',
+    qemuPackage: 'qemu-system-s390x',
+    arguments: ['-M', 's390-ccw-virtio', '-cpu', 'max'],
+    console: 'ttysclp0',
+    image: 'raw',
+  },
+};
+
+/**
+ * One row for each kernel: the newest package of that version in that Debian suite. Version `7` is the newest of all 7.x.
+ * `suite` is what runs there: everything in test/kernel, or only the files named.
+ */
+export const machines = [
+  { architecture: 'x64', version: '5.10', debianSuite: 'bullseye' },
+  { architecture: 'x64', version: '6.1', debianSuite: 'bookworm' },
+  { architecture: 'x64', version: '6.12', debianSuite: 'trixie' },
+  { architecture: 'x64', version: '6.18', debianSuite: 'trixie-backports' },
+  { architecture: 'x64', version: '7', debianSuite: 'trixie-backports' },
+];
+
+/** Modules that tests may need and Debian does not build in; those a kernel lacks or has built in are left out. */
+export const modules = ['sch_ingress', 'cls_bpf', 'act_bpf', 'veth', 'dummy'];
+
+/** `x64-6.1`: the name of a machine in folders and in output. */
+export function machineName({ architecture, version }) {
+  return `${architecture}-${version}`;
+}
+
+/** The machines that `--kernel` and `--arch` (lists with commas) pick; what picks nothing is refused. */
+export function selectMachines({ kernel, arch }) {
+  const wanted = (list) => (list === undefined ? undefined : list.split(',').filter((word) => word !== ''));
+  const versions = wanted(kernel);
+  const names = wanted(arch);
+  const known = (words, values, what) => {
+    const missing = words?.find((word) => !values.some((value) => matches(word, value)));
+    if (missing === undefined) return;
+    throw new SetupError(`no machine has ${what} "${missing}"; there are ${[...new Set(values)].join(', ')}`);
+  };
+  known(
+    versions,
+    machines.map(({ version }) => version),
+    'kernel',
+  );
+  known(
+    names,
+    machines.map(({ architecture }) => architecture),
+    'architecture',
+  );
+  const selected = machines.filter(
+    ({ architecture, version }) =>
+      (versions === undefined || versions.some((word) => matches(word, version))) &&
+      (names === undefined || names.includes(architecture)),
+  );
+  if (selected.length === 0) throw new SetupError(`no machine has kernel ${kernel} on ${arch}`);
+  return selected;
+}
+
+/** `7.3` picks the row of `7`: which 7.x that is, the mirror decides. */
+function matches(word, version) {
+  return word === version || (!version.includes('.') && word.startsWith(`${version}.`));
+}
