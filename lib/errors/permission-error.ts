@@ -9,7 +9,11 @@ export class PermissionError extends EbpfError {
    */
   readonly obstacles: readonly string[];
 
-  constructor(message: string, obstacles: readonly string[], options: { failure: SystemCallFailure; cause?: unknown }) {
+  constructor(
+    message: string,
+    obstacles: readonly string[],
+    options: { failure?: SystemCallFailure; cause?: unknown },
+  ) {
     super(message, { code: 'ERR_EBPF_PERMISSION', ...options });
     this.obstacles = obstacles;
   }

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
-import { UnsupportedError } from '../errors/index.js';
+import { PermissionError, UnsupportedError } from '../errors/index.js';
 
 /** Called once with a result: a number, or a negative errno. */
 export type Completion = (result: number) => void;
@@ -72,9 +72,12 @@ export interface Addon {
 }
 
 let loaded: Addon | undefined;
-let failure: UnsupportedError | undefined;
+let failure: UnsupportedError | PermissionError | undefined;
 
-/** The addon, loaded at the first call that needs it. Throws UnsupportedError where there is none. */
+/**
+ * The addon, loaded at the first call that needs it. Throws UnsupportedError where there is none, PermissionError where
+ * Node.js may not load it.
+ */
 export function addon(): Addon {
   if (loaded !== undefined) return loaded;
   failure ??= tryToLoad();
@@ -89,7 +92,7 @@ export function isSupported(): boolean {
   return failure === undefined;
 }
 
-function tryToLoad(): UnsupportedError | undefined {
+function tryToLoad(): UnsupportedError | PermissionError | undefined {
   const platform = `${process.platform}-${process.arch}`;
   if (process.platform !== 'linux') {
     return new UnsupportedError(
@@ -103,6 +106,14 @@ function tryToLoad(): UnsupportedError | undefined {
     loaded = locate(join(__dirname, '..', '..'));
     return undefined;
   } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ERR_DLOPEN_DISABLED') {
+      return new PermissionError(
+        "the native addon of node-ebpf cannot be loaded: Node.js's permission model forbids addons; start node with " +
+          '--allow-addons, and with --allow-fs-read and --allow-worker as far as your program needs them',
+        ["Node.js's permission model, without --allow-addons"],
+        { cause },
+      );
+    }
     return new UnsupportedError(
       'eBPF',
       `the native addon of node-ebpf cannot be loaded on ${platform} (Node.js ${process.versions.node}): ` +

@@ -149,6 +149,19 @@ describe('without privileges', () => {
     });
   });
 
+  test("under Node's permission model", async () => {
+    const flag = process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission';
+    const restricted = ['env', `NODE_OPTIONS=${flag} --allow-fs-read=* --no-warnings`];
+    await expect(loadWith(restricted, sample('execsnoop'))).resolves.toEqual({
+      name: 'PermissionError',
+      code: 'ERR_EBPF_PERMISSION',
+      obstacles: ["Node.js's permission model, without --allow-addons"],
+      message:
+        "the native addon of node-ebpf cannot be loaded: Node.js's permission model forbids addons; start node with " +
+        '--allow-addons, and with --allow-fs-read and --allow-worker as far as your program needs them',
+    });
+  });
+
   test('in a user namespace', async () => {
     const namespace = ['unshare', '--user', '--map-root-user'];
     await expect(loadWith(namespace, sample('execsnoop'))).resolves.toMatchObject({
