@@ -13,7 +13,8 @@ export const samples = join(repository, 'bpf-samples');
 const patienceMs = 20_000;
 
 export interface CommandOptions {
-  readonly uid?: number;
+  /** Takes away what makes root root; the files it owns stay readable, wherever the clone lies. */
+  readonly withoutCapabilities?: boolean;
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
 }
@@ -25,14 +26,14 @@ export class RunningCommand {
   stderr = '';
 
   constructor(program: string, args: readonly string[], options: CommandOptions = {}) {
-    const identity = options.uid === undefined ? {} : { uid: options.uid, gid: options.uid };
+    const without = ['setpriv', '--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all'];
+    const [file = '', ...rest] = [...(options.withoutCapabilities === true ? without : []), program, ...args];
     // NODE_OPTIONS and NODE_DEBUG of the test run are not what the command is tested with.
     const { NODE_OPTIONS: _options, NODE_DEBUG: _debug, ...inherited } = process.env;
-    const child = spawn(program, args, {
+    const child = spawn(file, rest, {
       cwd: options.cwd ?? repository,
       env: { ...inherited, ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
-      ...identity,
     });
     child.stdout.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
