@@ -30,5 +30,6 @@ module.exports = {
       // Fails a file that leaves descriptors, programs, maps or links behind; skips all of them without root.
       testEnvironment: '<rootDir>/test/helpers/kernel-environment.ts',
     },
+    { ...shared, displayName: 'package', testMatch: ['<rootDir>/test/package/**/*.test.ts'] },
   ],
 };

@@ -1,5 +1,5 @@
-// `npm test`: sets up what is missing, runs the unit suite, then, as root on Linux, the kernel suite, and says in its last lines
-// what passed, failed and was skipped and why. Flags are passed on to Jest; --selectProjects unit|kernel picks one suite.
+// `npm test`: sets up what is missing, runs the unit suite, then, as root on Linux, the kernel and package suites, and says in its last lines
+// what passed, failed and was skipped and why. Flags are passed on to Jest; --selectProjects unit|kernel|package picks one suite.
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -7,7 +7,7 @@ import path from 'node:path';
 import { main, root, say } from './setup.mjs';
 import { skipReason, whyRunnable } from './skips.mjs';
 
-const suites = ['unit', 'kernel'];
+const suites = ['unit', 'kernel', 'package'];
 const requireRoot = process.env.EBPF_REQUIRE_ROOT === '1';
 
 function selectSuites(flags) {
@@ -27,7 +27,7 @@ function selectSuites(flags) {
 }
 
 function whyNotHere(suite) {
-  if (suite !== 'kernel') return undefined;
+  if (suite === 'unit') return undefined;
   if (process.platform !== 'linux') return `it needs Linux, and this is ${process.platform}`;
   if (process.getuid?.() !== 0) {
     return `it loads programs into the kernel and needs root, and this is user ${os.userInfo().username}; run: sudo npm test`;
@@ -45,7 +45,7 @@ async function runSuite(suite, flags) {
     '--reporters=default',
     '--reporters=<rootDir>/scripts/results-reporter.cjs',
   ];
-  if (suite === 'kernel') args.push('--runInBand');
+  if (suite !== 'unit') args.push('--runInBand');
   // Named files or tests need not be in every suite; that they are in none is noticed below.
   if (flags.length > 0) args.push('--passWithNoTests', ...flags);
   const child = spawn(process.execPath, args, {

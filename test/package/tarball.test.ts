@@ -1,0 +1,139 @@
+// The packed tarball as a user has it: installed in an empty folder, with no compiler and nothing of this repository.
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+
+import { Executor, repository, RunningCommand, samples } from '../helpers/command.js';
+
+const patienceMs = 180_000;
+let folder: string;
+/** Node and npm, and the shell that npm's own scripts begin with: no compiler, make or python. */
+let path: string;
+
+function run(
+  program: string,
+  args: readonly string[],
+  cwd: string,
+  environment: NodeJS.ProcessEnv = process.env,
+): string {
+  const { status, stdout, stderr, error } = spawnSync(program, args, { cwd, env: environment, encoding: 'utf8' });
+  if (error !== undefined) throw error;
+  if (status !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${status}\n${stdout}\n${stderr}`);
+  return stdout;
+}
+
+function pack(source: string, destination: string): string {
+  const output = run('npm', ['pack', '--json', '--pack-destination', destination], source);
+  const [{ filename }] = JSON.parse(output.slice(output.indexOf('['))) as [{ filename: string }];
+  return join(destination, filename);
+}
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'node-ebpf-package-'));
+  const commands = join(folder, 'commands');
+  mkdirSync(commands);
+  const npm = run('/bin/sh', ['-c', 'command -v npm'], folder).trim();
+  const commandsOnPath: [string, string][] = [
+    ['node', process.execPath],
+    ['npm', npm],
+    ['sh', '/bin/sh'],
+    ['env', '/usr/bin/env'],
+  ];
+  for (const [name, target] of commandsOnPath) symlinkSync(target, join(commands, name));
+  path = commands;
+
+  const own = pack(repository, folder);
+  // The one dependency comes from here too, so that no registry is needed.
+  const dependency = pack(dirname(require.resolve('node-gyp-build/package.json')), folder);
+  const app = join(folder, 'app');
+  mkdirSync(app);
+  writeFileSync(join(app, 'package.json'), '{ "name": "app", "private": true }');
+  const quiet = ['--offline', '--no-audit', '--no-fund', '--loglevel=error'];
+  run('npm', ['install', ...quiet, dependency, own], app, { ...process.env, PATH: path });
+}, patienceMs);
+
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+function node(...args: string[]): string {
+  return run('node', args, join(folder, 'app'), { ...process.env, PATH: path });
+}
+
+test('installs the package and its one dependency, and nothing else', () => {
+  const installed = readdirSync(join(folder, 'app/node_modules')).filter((name) => !name.startsWith('.'));
+  expect(installed.sort()).toEqual(['node-ebpf', 'node-gyp-build']);
+});
+
+test('is imported by name and required, as the same module', () => {
+  const script = `
+    import { createRequire } from 'node:module';
+    import { Ebpf, EbpfError, HashMap, isSupported, ObjectSpec, RingBuffer, struct, u32 } from 'node-ebpf';
+    const required = createRequire(import.meta.url)('node-ebpf');
+    console.log(JSON.stringify([required.Ebpf === Ebpf, isSupported(), typeof ObjectSpec.parse, 'default' in required]));
+  `;
+  expect(JSON.parse(node('--input-type=module', '-e', script))).toEqual([true, true, 'function', false]);
+});
+
+test('the command is there', () => {
+  const { version } = JSON.parse(run('cat', ['package.json'], repository)) as { version: string };
+  const command = join(folder, 'app/node_modules/.bin/node-ebpf');
+  expect(run(command, ['--version'], folder, { ...process.env, PATH: path }).trim()).toBe(version);
+});
+
+test("the README's example prints what a process executes", async () => {
+  const app = join(folder, 'app');
+  copyFileSync(join(repository, 'examples/execsnoop.mjs'), join(app, 'execsnoop.mjs'));
+  copyFileSync(join(samples, 'execsnoop.bpf.o'), join(app, 'execsnoop.bpf.o'));
+  const executor = new Executor();
+  const args = ['execsnoop.mjs', 'execsnoop.bpf.o', String(executor.pid)];
+  const command = new RunningCommand(process.execPath, args, { cwd: app, env: { PATH: path } });
+  try {
+    let pid = 0;
+    while (command.stdout === '') pid = await executor.execute('/bin/true');
+    await command.shows(new RegExp(`^${pid} ${executor.pid} true /bin/true$`, 'm'));
+    command.signal('SIGINT');
+    expect(await command.exit()).toBe(0);
+    expect(command.stderr).toBe('');
+  } finally {
+    await command.end();
+    await executor.end();
+  }
+}, 60_000);
+
+test('the types compile in a strict project, libraries checked too', () => {
+  const app = join(folder, 'app');
+  const consumer = `
+    import { Ebpf, HashMap, RingBuffer, struct, u32, u64, cstr, type Infer } from 'node-ebpf';
+    const Exec = struct('event', { ts: u64, pid: u32, comm: cstr(16) });
+    const sample: Infer<typeof Exec> = { ts: 1n, pid: 2, comm: 'sh' };
+    export async function main(): Promise<bigint> {
+      const ebpf = await Ebpf.load('execsnoop.bpf.o', { variables: { target_ppid: sample.pid } });
+      let sum = sample.ts;
+      for await (const event of ebpf.map('events', RingBuffer.of(Exec)).read()) sum += event.ts;
+      for (const [uid, count] of ebpf.map('counts', HashMap.of(u32, u64))) sum += BigInt(uid) + count;
+      await ebpf.close();
+      // @ts-expect-error A string is no number of a process.
+      const wrong: Infer<typeof Exec> = { ts: 1n, pid: 'x', comm: 'sh' };
+      return sum + BigInt(wrong.pid);
+    }
+  `;
+  const options = {
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: false,
+    noEmit: true,
+    target: 'es2022',
+    lib: ['es2023', 'esnext.disposable'],
+    typeRoots: [join(repository, 'node_modules/@types')],
+    types: ['node'],
+  };
+  writeFileSync(join(app, 'consumer.mts'), consumer);
+  writeFileSync(join(app, 'consumer.cts'), consumer);
+  const compilerOptions = { ...options, module: 'nodenext', moduleResolution: 'nodenext' };
+  const project = { compilerOptions, files: ['consumer.mts', 'consumer.cts'] };
+  writeFileSync(join(app, 'tsconfig.json'), JSON.stringify(project));
+  const compiler = join(repository, 'node_modules/typescript/bin/tsc');
+  expect(spawnSync(process.execPath, [compiler, '-p', app], { encoding: 'utf8' }).stdout).toBe('');
+}, 120_000);
