@@ -1,4 +1,4 @@
-export { AttachType, MapFlag, MapType, MapUpdateFlag, ProgramType } from './abi/index.js';
+export { AttachType, HelperId, LinkType, MapFlag, MapType, MapUpdateFlag, ProgramType } from './abi/index.js';
 export { Btf, BtfKind } from './btf/index.js';
 export type {
   BtfArray,
@@ -94,6 +94,7 @@ export {
   type ReaderStats,
   type ReadOptions,
 } from './events/index.js';
+export { features, type Feature, type Features } from './kernel/index.js';
 export { Link, PerfEventLink, RawTracepointLink } from './links/index.js';
 export { type LoadOptions, type LoadSource, type MapOptions } from './load-options.js';
 export {

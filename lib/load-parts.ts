@@ -1,6 +1,6 @@
 import type { Ebpf } from './ebpf.js';
 import { EbpfError, quote } from './errors/index.js';
-import { explainPermission } from './kernel/index.js';
+import { capabilitiesFor, explainPermission } from './kernel/index.js';
 import type { Link } from './links/index.js';
 import {
   CreatedMaps,
@@ -13,7 +13,7 @@ import {
   type ValueTypes,
 } from './maps/index.js';
 import type { MapSpec, ObjectSpec, VariableSpec } from './object/index.js';
-import { capabilitiesFor, liveProgram, loadPrograms, type LoadedProgram, type Program } from './programs/index.js';
+import { liveProgram, loadPrograms, type LoadedProgram, type Program } from './programs/index.js';
 import type { LoadPlan } from './relocate/index.js';
 import { loadBtf, mapShape, type Handle } from './sys/index.js';
 

@@ -216,7 +216,10 @@ int Call::Check() const {
     };
     // A size of zero means 64 bytes, those of the first kernel that had the call.
     const size_t needed = std::max<size_t>(64, Read<Attributes>(0).size);
-    const bool fits = blocks_.size() == 2 && blocks_[0].size >= needed;
+    // A third is the text that the attributes refer to: a function or file.
+    const size_t blocks = blocks_.size();
+    const bool fits = (blocks == 2 || (blocks == 3 && memchr(blocks_[2].data.get(), 0, blocks_[2].size) != nullptr)) &&
+                      blocks_[0].size >= needed;
     return fits && (used_.empty() || on_event) ? 0 : -EINVAL;
   }
   const bool first = on_event && places_[0].data == blocks_[0].data.get();

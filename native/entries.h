@@ -13,6 +13,7 @@ struct Entry {
 
 // Each list ends with a null name.
 extern const Entry kCallEntries[];
+extern const Entry kLimitEntries[];
 extern const Entry kMapEntries[];
 extern const Entry kMappingEntries[];
 extern const Entry kRingEntries[];

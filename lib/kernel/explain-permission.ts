@@ -131,6 +131,12 @@ function lockedMemory(facts: PermissionFacts): string | undefined {
   return /^Max locked memory\s+(\S+)/m.exec(facts.limits)?.[1];
 }
 
+/** Whether this process is known to lack a capability. */
+export function isMissingCapability(name: Capability): boolean {
+  const effective = effectiveCapabilities(readText('/proc/self/status'));
+  return effective !== undefined && !hasCapability(effective, name);
+}
+
 function effectiveCapabilities(status: string | undefined): bigint | undefined {
   const digits = status === undefined ? undefined : /^CapEff:\s+([0-9a-f]+)$/m.exec(status)?.[1];
   return digits === undefined ? undefined : BigInt(`0x${digits}`);

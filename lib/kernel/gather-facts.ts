@@ -6,6 +6,7 @@ import { UnsupportedError } from '../errors/index.js';
 import type { KernelFacts, Needs } from '../relocate/index.js';
 
 import { kernelBtf } from './kernel-btf.js';
+import { allowLockedMemory } from './locked-memory.js';
 import { pageSize } from './page-size.js';
 import { possibleCpus } from './possible-cpus.js';
 
@@ -17,6 +18,7 @@ export async function gatherFacts(
   needs: Needs,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<KernelFacts> {
+  await allowLockedMemory();
   const btf = needs.kernelBtf ? await kernelBtfFor(needs) : undefined;
   options.signal?.throwIfAborted();
   if (btf !== undefined) await lookUp(btf, needs.typeNames);

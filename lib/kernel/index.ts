@@ -1,4 +1,5 @@
 export * from './explain-permission.js';
+export * from './features/index.js';
 export * from './gather-facts.js';
 export * from './kernel-btf.js';
 export * from './kernel-knows.js';
@@ -7,4 +8,5 @@ export * from './pin.js';
 export * from './possible-cpus.js';
 export * from './read-whole.js';
 export * from './require-linux.js';
+export * from './required-capabilities.js';
 export * from './tracefs.js';

@@ -1,6 +1,5 @@
 export * from './btf-tracepoint.js';
 export * from './live-program.js';
-export { capabilitiesFor } from './load-failure.js';
 export * from './load-programs.js';
 export * from './program.js';
 export * from './program-kind.js';

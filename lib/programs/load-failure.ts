@@ -1,4 +1,3 @@
-import { ProgramType } from '../abi/index.js';
 import type { EbpfError } from '../errors/index.js';
 import {
   KernelError,
@@ -8,7 +7,7 @@ import {
   quote,
   systemCallFailure,
 } from '../errors/index.js';
-import { explainPermission, kernelKnows, type Capability } from '../kernel/index.js';
+import { capabilitiesFor, explainPermission, kernelKnows, readsKernel } from '../kernel/index.js';
 import type { ProgramPlan } from '../relocate/index.js';
 
 import { programTypeName } from './program-type-name.js';
@@ -77,34 +76,4 @@ function verifierError(plan: ProgramPlan, { errno, log, logTruncated }: Refusal)
 
 function escapeLines(text: string): string {
   return text.split('\n').map(escapeControl).join('\n');
-}
-
-/**
- * What loading programs of these types needs: CAP_BPF, and what bpf_prog_load asks for beside it
- * (is_net_admin_prog_type and is_perfmon_prog_type in kernel/bpf/syscall.c).
- */
-export function capabilitiesFor(types: Iterable<ProgramType>): readonly Capability[] {
-  const needed = new Set<Capability>(['CAP_BPF']);
-  for (const type of types) {
-    if (readsKernel(type)) needed.add('CAP_PERFMON');
-    else if (type !== ProgramType.SOCKET_FILTER && type !== ProgramType.SYSCALL) needed.add('CAP_NET_ADMIN');
-  }
-  return [...needed];
-}
-
-function readsKernel(type: ProgramType): boolean {
-  switch (type) {
-    case ProgramType.KPROBE:
-    case ProgramType.TRACEPOINT:
-    case ProgramType.PERF_EVENT:
-    case ProgramType.RAW_TRACEPOINT:
-    case ProgramType.RAW_TRACEPOINT_WRITABLE:
-    case ProgramType.TRACING:
-    case ProgramType.LSM:
-    case ProgramType.STRUCT_OPS:
-    case ProgramType.EXT:
-      return true;
-    default:
-      return false;
-  }
 }

@@ -67,6 +67,8 @@ export interface Addon {
   ringDrain(ring: number, destination: Uint8Array, report: Uint32Array): number;
   ringArm(ring: number): number;
   ringPending(ring: number): number;
+  /** `limits` are soft and hard: read into, or set. */
+  resourceLimit(resource: number, limits: BigUint64Array, set: boolean): number;
   /** Whether this ring keeps the event loop alive. */
   ringReference(ring: number, referenced: boolean): number;
 }

@@ -1,10 +1,12 @@
 export { isSupported } from './addon.js';
 export * from './btf-calls.js';
 export { Handle, type HandleKind } from './handle.js';
+export * from './limit-calls.js';
 export * from './link-calls.js';
 export * from './map-calls.js';
 export * from './mapping.js';
 export * from './object-calls.js';
 export * from './perf-event-calls.js';
+export * from './probe-calls.js';
 export * from './program-calls.js';
 export * from './ring.js';

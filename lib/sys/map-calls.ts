@@ -19,6 +19,8 @@ export interface CreateMapOptions {
   readonly btf?: Handle | undefined;
   readonly btfKeyTypeId?: number | undefined;
   readonly btfValueTypeId?: number | undefined;
+  /** Of a STRUCT_OPS map: the kernel's own type of the value. */
+  readonly btfVmlinuxValueTypeId?: number | undefined;
   /** The template of a map of maps. */
   readonly innerMap?: Handle | undefined;
 }
@@ -35,6 +37,7 @@ export async function createMap(options: CreateMapOptions): Promise<Handle> {
     .number('map_extra', options.mapExtra)
     .number('btf_key_type_id', options.btfKeyTypeId)
     .number('btf_value_type_id', options.btfValueTypeId)
+    .number('btf_vmlinux_value_type_id', options.btfVmlinuxValueTypeId)
     .name('map_name', options.name)
     .handle('btf_fd', options.btf)
     .handle('inner_map_fd', options.innerMap);

@@ -17,6 +17,8 @@ export interface OpenPerfEventOptions {
   readonly cpu: number;
   readonly group?: Handle | undefined;
   readonly flags?: number | undefined;
+  /** Text whose address goes into `config1`: the function or file of a probe. */
+  readonly config1Text?: string | undefined;
   /** What is opened, for errors: `tracepoint "sched/sched_process_exec"`. */
   readonly name?: string | undefined;
 }
@@ -81,6 +83,7 @@ function openAttributes(options: OpenPerfEventOptions): AttributeWriter<string> 
   const { pid, cpu, group, flags } = options;
   const rest = new AttributeWriter(OpenArguments).number('pid', pid).number('cpu', cpu).number('group', -1);
   attr.add(rest.number('flags', flags).bytes, Direction.TO_KERNEL);
+  attr.string('config1', options.config1Text, 'name of a function or file');
   return group === undefined ? attr : attr.handleIn(rest.bytes, OpenArguments.fields.group[0], group);
 }
 

@@ -1,0 +1,154 @@
+import { access, readFile } from 'node:fs/promises';
+
+import { HelperId, LinkType, MapType, ProgramType } from '../../abi/index.js';
+import type { BtfKind } from '../../btf/index.js';
+import { UnsupportedError } from '../../errors/index.js';
+import { bindMap } from '../../sys/index.js';
+import { allowLockedMemory } from '../locked-memory.js';
+
+import { probeBtfKind } from './btf-probe.js';
+import { no, readRefusal, yes, type Feature } from './feature.js';
+import { kprobeSession, probeLink, probeLinkType } from './link-probe.js';
+import { minimalMap, probeBatchOperations, probeMapType } from './map-probe.js';
+import { minimalProgram, probeHelper, probeProgramType } from './program-probe.js';
+
+/**
+ * What the running kernel can do. Each question is put to the kernel itself, when it is first asked: a version number
+ * says little, since distributions bring features to older kernels and leave others out. A conclusive answer is
+ * remembered for the life of the process.
+ *
+ * All reject with {@link PermissionError} when this process may not ask, and with {@link KernelError} when the kernel's
+ * answer says neither yes nor no (out of memory or descriptors): a refusal is never taken for "no".
+ *
+ * @example
+ * ```js
+ * const { supported, reason } = await features.programType(ProgramType.LSM);
+ * if (!supported) console.error(reason);
+ * const ring = (await features.mapType(MapType.USER_RINGBUF)).supported;
+ * ```
+ */
+export interface Features {
+  /** Whether programs of a type can be loaded. */
+  programType(type: ProgramType): Promise<Feature>;
+  /** Whether maps of a type can be created. */
+  mapType(type: MapType): Promise<Feature>;
+  /** Whether programs can be attached by links of a type. */
+  linkType(type: LinkType): Promise<Feature>;
+  /** Whether programs of a type may call a helper: `features.helper(ProgramType.XDP, HelperId.xdp_adjust_tail)`. */
+  helper(type: ProgramType, helper: HelperId): Promise<Feature>;
+  /** Whether the kernel takes BTF with types of a kind. `Ebpf.load` rewrites those that it does not take. */
+  btfKind(kind: BtfKind): Promise<Feature>;
+  /** Whether maps of a type have the commands that read, write and delete many entries at once. */
+  batchOperations(type: MapType): Promise<Feature>;
+  /** BTF of the kernel itself, in `/sys/kernel/btf/vmlinux`. CO-RE and programs that attach by BTF need it. */
+  kernelBtf(): Promise<Feature>;
+  /** The memory of maps and programs is counted by the cgroup, not by RLIMIT_MEMLOCK. Mainline: 5.11. */
+  memoryCgroupAccounting(): Promise<Feature>;
+  /** A program can be made to hold a map that its code does not mention. Mainline: 5.10. */
+  bindMap(): Promise<Feature>;
+  /** Kernel functions can be probed through perf: `kprobe` and `kretprobe` programs. */
+  kprobes(): Promise<Feature>;
+  /** Functions of programs and libraries can be probed through perf: `uprobe` and `uretprobe` programs. */
+  uprobes(): Promise<Feature>;
+  /** Links of perf events: tracepoints and probes that can be pinned and listed. Mainline: 5.15. */
+  perfLink(): Promise<Feature>;
+  /** A number given when attaching, which the program reads with `bpf_get_attach_cookie`. Mainline: 5.15. */
+  bpfCookie(): Promise<Feature>;
+  /** One link to many kernel functions. Mainline: 5.18, with CONFIG_FPROBE. */
+  kprobeMulti(): Promise<Feature>;
+  /** One program at entry and return of many kernel functions. Mainline: 6.10, with CONFIG_FPROBE. */
+  kprobeSession(): Promise<Feature>;
+  /** One link to many places of a program or library. Mainline: 6.6. */
+  uprobeMulti(): Promise<Feature>;
+  /** LSM programs are called: `bpf` is among the active security modules. Loading and attaching them works without. */
+  bpfLsm(): Promise<Feature>;
+}
+
+type NamedFeature = {
+  [Name in keyof Features]: Features[Name] extends () => Promise<Feature> ? Name : never;
+}[keyof Features];
+
+/** The features without an argument. Adding one is an entry here and a sentence above. */
+const probes: Readonly<Record<NamedFeature, () => Promise<Feature>>> = {
+  kernelBtf: async () => fileExists('/sys/kernel/btf/vmlinux', 'the kernel was built without CONFIG_DEBUG_INFO_BTF'),
+  // Both came with Linux 5.11; no attribute of any call tells about the accounting itself.
+  memoryCgroupAccounting: async () => probeHelper(ProgramType.SOCKET_FILTER, HelperId.ktime_get_coarse_ns),
+  bindMap: probeBindMap,
+  kprobes: async () => perfDevice('kprobe', 'CONFIG_KPROBE_EVENTS'),
+  uprobes: async () => perfDevice('uprobe', 'CONFIG_UPROBE_EVENTS'),
+  perfLink: async () => probeLinkType(LinkType.PERF_EVENT),
+  bpfCookie: async () => probeHelper(ProgramType.TRACEPOINT, HelperId.get_attach_cookie),
+  kprobeMulti: async () => probeLinkType(LinkType.KPROBE_MULTI),
+  kprobeSession: async () => probeLink('make a kprobe session link', kprobeSession),
+  uprobeMulti: async () => probeLinkType(LinkType.UPROBE_MULTI),
+  bpfLsm: probeBpfLsm,
+};
+
+const answers = new Map<string, Promise<Feature>>();
+
+/** Asks once; a probe that could not find out is asked again. */
+async function remembered(key: string, probe: () => Promise<Feature>): Promise<Feature> {
+  let answer = answers.get(key);
+  if (answer === undefined) {
+    answer = allowLockedMemory().then(probe);
+    answers.set(key, answer);
+    answer.catch(() => {
+      answers.delete(key);
+    });
+  }
+  return answer;
+}
+
+const named = Object.fromEntries(
+  Object.entries(probes).map(([name, probe]) => [name, async (): Promise<Feature> => remembered(name, probe)]),
+) as Record<NamedFeature, () => Promise<Feature>>;
+
+/** What the running kernel can do: see {@link Features}. */
+export const features: Features = Object.freeze({
+  ...named,
+  programType: async (type) => remembered(`program type ${type}`, async () => probeProgramType(type)),
+  mapType: async (type) => remembered(`map type ${type}`, async () => probeMapType(type)),
+  linkType: async (type) => remembered(`link type ${type}`, async () => probeLinkType(type)),
+  helper: async (type, helper) => remembered(`helper ${type} ${helper}`, async () => probeHelper(type, helper)),
+  btfKind: async (kind) => remembered(`BTF kind ${kind}`, async () => probeBtfKind(kind)),
+  batchOperations: async (type) => remembered(`batch ${type}`, async () => probeBatchOperations(type)),
+} satisfies Features);
+
+async function fileExists(path: string, otherwise: string): Promise<Feature> {
+  return access(path).then(
+    () => yes(`${path} exists`),
+    () => no(`there is no ${path}: ${otherwise}, or sysfs is not mounted`),
+  );
+}
+
+async function perfDevice(name: string, option: string): Promise<Feature> {
+  return fileExists(`/sys/bus/event_source/devices/${name}/type`, `the kernel was built without ${option}`);
+}
+
+async function probeBindMap(): Promise<Feature> {
+  const program = await minimalProgram(ProgramType.SOCKET_FILTER);
+  if ('supported' in program) return program;
+  try {
+    const map = await minimalMap(MapType.ARRAY);
+    if ('supported' in map) return map;
+    const result = await bindMap(program, map);
+    map.close();
+    if (result === 0) return yes('a map was bound to a program');
+    const question = { what: 'bind a map to a program', syscall: 'bpf(BPF_PROG_BIND_MAP)' };
+    return readRefusal(result, { ...question, capabilities: ['CAP_BPF'] });
+  } finally {
+    program.close();
+  }
+}
+
+async function probeBpfLsm(): Promise<Feature> {
+  const path = '/sys/kernel/security/lsm';
+  let modules: string;
+  try {
+    modules = await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new UnsupportedError('the list of security modules', `${path} cannot be read; mount securityfs`, { cause });
+  }
+  const active = modules.trim().split(',').includes('bpf');
+  return active ? yes(`${path} lists bpf`) : no(`${path} lists ${modules.trim()} and not bpf; boot with lsm=...,bpf`);
+}
