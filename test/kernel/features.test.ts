@@ -1,5 +1,4 @@
 // The probes against what the kernel's own BTF and files say: a probe that lies in either direction fails here.
-import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import {
@@ -12,26 +11,10 @@ import {
   features,
   type Feature,
 } from '../../lib/index.js';
-import { Btf } from '../../lib/btf/index.js';
 import { runChild } from '../helpers/child.js';
+import { enumeratorsOf, hasKernelBtf, kernelHasFunction, kernelHasStruct } from '../helpers/kernel-types.js';
 import { openDescriptors } from '../helpers/open-descriptors.js';
 import { testIf } from '../helpers/skip.js';
-
-const btfPath = '/sys/kernel/btf/vmlinux';
-const hasBtf = existsSync(btfPath);
-const kernel = hasBtf ? Btf.parse(readFileSync(btfPath), { name: 'vmlinux' }) : undefined;
-
-/** The names of an enumeration of the kernel, without their prefix. */
-function kernelNames(enumeration: string, prefix: string): ReadonlySet<string> {
-  const id = kernel?.find(enumeration, BtfKind.ENUM) ?? 0;
-  const type = kernel?.type(id);
-  if (type?.kind !== BtfKind.ENUM) throw new Error(`the kernel's BTF has no enum ${enumeration}`);
-  return new Set(
-    type.values.filter(({ name }) => name.startsWith(prefix)).map(({ name }) => name.slice(prefix.length)),
-  );
-}
-
-const hasFunction = (name: string): boolean => kernel?.find(name, BtfKind.FUNC) !== undefined;
 
 /** Undefined where this process is not allowed to ask: such hosts answer EPERM to some types. */
 async function asked(answer: Promise<Feature>): Promise<Feature | undefined> {
@@ -56,8 +39,8 @@ const configured = {
 };
 
 describe('program types', () => {
-  testIf(hasBtf, 'kernel BTF')('that the kernel does not know are not supported, the others are', async () => {
-    const known = kernelNames('bpf_prog_type', 'BPF_PROG_TYPE_');
+  testIf(hasKernelBtf, 'kernel BTF')('that the kernel does not know are not supported, the others are', async () => {
+    const known = enumeratorsOf('bpf_prog_type', 'BPF_PROG_TYPE_');
     const wrong: string[] = [];
     for (const [name, type] of newestNames(ProgramType)) {
       const answer = await asked(features.programType(type));
@@ -76,8 +59,8 @@ describe('program types', () => {
 });
 
 describe('map types', () => {
-  testIf(hasBtf, 'kernel BTF')('that the kernel does not know are not supported, the others are', async () => {
-    const known = kernelNames('bpf_map_type', 'BPF_MAP_TYPE_');
+  testIf(hasKernelBtf, 'kernel BTF')('that the kernel does not know are not supported, the others are', async () => {
+    const known = enumeratorsOf('bpf_map_type', 'BPF_MAP_TYPE_');
     const wrong: string[] = [];
     for (const [name, type] of newestNames(MapType)) {
       const { supported, reason } = await features.mapType(type);
@@ -94,8 +77,8 @@ describe('map types', () => {
 });
 
 describe('link types', () => {
-  testIf(hasBtf, 'kernel BTF')('that the kernel does not know are not supported, the others are', async () => {
-    const known = kernelNames('bpf_link_type', 'BPF_LINK_TYPE_');
+  testIf(hasKernelBtf, 'kernel BTF')('that the kernel does not know are not supported, the others are', async () => {
+    const known = enumeratorsOf('bpf_link_type', 'BPF_LINK_TYPE_');
     const wrong: string[] = [];
     for (const [name, type] of newestNames(LinkType)) {
       // Links of SOCKMAP were there before their name.
@@ -111,7 +94,7 @@ describe('link types', () => {
     await expect(features.linkType(LinkType.UNSPEC)).rejects.toMatchObject({ code: 'ERR_EBPF_INVALID_VALUE' });
   });
 
-  testIf(hasBtf, 'kernel BTF')('are supported where the kernel has the function that releases them', async () => {
+  testIf(hasKernelBtf, 'kernel BTF')('are supported where the kernel has the function that releases them', async () => {
     const releases = {
       KPROBE_MULTI: 'bpf_kprobe_multi_link_release',
       UPROBE_MULTI: 'bpf_uprobe_multi_link_release',
@@ -124,7 +107,7 @@ describe('link types', () => {
     const expected: Record<string, boolean> = {};
     const found: Record<string, boolean> = {};
     for (const [name, release] of Object.entries(releases)) {
-      expected[name] = hasFunction(release);
+      expected[name] = kernelHasFunction(release);
       found[name] = (await features.linkType(LinkType[name as keyof typeof releases])).supported;
     }
     expect(found).toEqual(expected);
@@ -132,8 +115,8 @@ describe('link types', () => {
 });
 
 describe('helpers', () => {
-  testIf(hasBtf, 'kernel BTF')('that the kernel has no number for are not supported', async () => {
-    const known = kernelNames('bpf_func_id', 'BPF_FUNC_');
+  testIf(hasKernelBtf, 'kernel BTF')('that the kernel has no number for are not supported', async () => {
+    const known = enumeratorsOf('bpf_func_id', 'BPF_FUNC_');
     const wrong: string[] = [];
     for (const [name, helper] of newestNames(HelperId)) {
       const { supported, reason } = await features.helper(ProgramType.TRACEPOINT, helper);
@@ -151,7 +134,7 @@ describe('helpers', () => {
     expect((await features.helper(ProgramType.SCHED_CLS, HelperId.sk_select_reuseport)).supported).toBe(false);
   });
 
-  testIf(hasBtf, 'kernel BTF')('of programs that attach by BTF are found with a real target', async () => {
+  testIf(hasKernelBtf, 'kernel BTF')('of programs that attach by BTF are found with a real target', async () => {
     expect((await features.helper(ProgramType.TRACING, HelperId.probe_read_kernel)).supported).toBe(true);
     expect((await features.helper(ProgramType.TRACING, HelperId.xdp_adjust_head)).supported).toBe(false);
   });
@@ -163,7 +146,7 @@ describe('helpers', () => {
   });
 });
 
-testIf(hasBtf, 'kernel BTF')(
+testIf(hasKernelBtf, 'kernel BTF')(
   'kinds of BTF are supported where the kernel has the function that checks them',
   async () => {
     const checks = {
@@ -173,11 +156,12 @@ testIf(hasBtf, 'kernel BTF')(
     };
     for (const [kind, check] of Object.entries(checks)) {
       const { supported, reason } = await features.btfKind(BtfKind[kind as keyof typeof checks]);
-      expect({ kind, supported, reason }).toEqual({ kind, supported: hasFunction(check), reason });
+      expect({ kind, supported, reason }).toEqual({ kind, supported: kernelHasFunction(check), reason });
     }
     // Came with 5.17, between the two others; no kernel has 64-bit enumerations without it.
-    if (hasFunction('btf_enum64_check_meta')) expect((await features.btfKind(BtfKind.TYPE_TAG)).supported).toBe(true);
-    if (!hasFunction('btf_decl_tag_check_meta'))
+    if (kernelHasFunction('btf_enum64_check_meta'))
+      expect((await features.btfKind(BtfKind.TYPE_TAG)).supported).toBe(true);
+    if (!kernelHasFunction('btf_decl_tag_check_meta'))
       expect((await features.btfKind(BtfKind.TYPE_TAG)).supported).toBe(false);
     expect((await features.btfKind(BtfKind.FUNC)).supported).toBe(true);
     expect((await features.btfKind(BtfKind.DATASEC)).supported).toBe(true);
@@ -189,20 +173,20 @@ test('batch operations are told apart by map type', async () => {
   expect((await features.batchOperations(MapType.QUEUE)).supported).toBe(false);
 });
 
-testIf(hasBtf, 'kernel BTF')('named features agree with what the kernel is made of', async () => {
+testIf(hasKernelBtf, 'kernel BTF')('named features agree with what the kernel is made of', async () => {
   const facts = {
     kernelBtf: true,
     // Before 5.11 each map has the account of the user who pays for it.
-    memoryCgroupAccounting: kernel?.find('bpf_map_memory', BtfKind.STRUCT) === undefined,
+    memoryCgroupAccounting: !kernelHasStruct('bpf_map_memory'),
     // Every kernel this library supports has it.
     bindMap: true,
-    kprobes: hasFunction('create_local_trace_kprobe'),
-    uprobes: hasFunction('create_local_trace_uprobe'),
-    perfLink: hasFunction('bpf_perf_link_release'),
-    bpfCookie: hasFunction('bpf_get_attach_cookie_trace'),
-    kprobeMulti: hasFunction('bpf_kprobe_multi_link_release'),
-    kprobeSession: hasFunction('bpf_kprobe_multi_link_release') && hasFunction('bpf_session_is_return'),
-    uprobeMulti: hasFunction('bpf_uprobe_multi_link_release'),
+    kprobes: kernelHasFunction('create_local_trace_kprobe'),
+    uprobes: kernelHasFunction('create_local_trace_uprobe'),
+    perfLink: kernelHasFunction('bpf_perf_link_release'),
+    bpfCookie: kernelHasFunction('bpf_get_attach_cookie_trace'),
+    kprobeMulti: kernelHasFunction('bpf_kprobe_multi_link_release'),
+    kprobeSession: kernelHasFunction('bpf_kprobe_multi_link_release') && kernelHasFunction('bpf_session_is_return'),
+    uprobeMulti: kernelHasFunction('bpf_uprobe_multi_link_release'),
   };
   const found: Record<string, boolean> = {};
   for (const name of Object.keys(facts)) found[name] = (await features[name as keyof typeof facts]()).supported;

@@ -1,6 +1,14 @@
 // Asks as a user without any capability, and prints what came back.
-import { BtfKind, EbpfError, HelperId, LinkType, MapType, ProgramType, features } from '../../../lib/index.js';
-import { isSupported } from '../../../lib/sys/index.js';
+import {
+  BtfKind,
+  EbpfError,
+  HelperId,
+  LinkType,
+  MapType,
+  ProgramType,
+  features,
+  isSupported,
+} from '../../../lib/index.js';
 
 async function main(): Promise<void> {
   // The addon is loaded while it can be read.
