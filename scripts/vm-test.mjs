@@ -2,6 +2,7 @@
 //
 //   npm run test:vm -- --kernel 5.10,6.1    some kernels; --arch x64 some architectures
 //   npm run test:vm -- --test 'ring'        tests and files whose name matches
+//   npm run test:vm -- --self-test          only that panics, hangs and the like are reported; part of a run of everything
 //   npm run test:vm -- --timeout 600        seconds that a VM may take; --jobs 1 one VM at a time; --verbose each test
 import fs from 'node:fs';
 import os from 'node:os';
@@ -10,8 +11,9 @@ import { parseArgs } from 'node:util';
 import { SetupError, main, root, say } from './setup.mjs';
 import { kernelTests, nativeUserSpace } from '../test/vm/image.mjs';
 import { fetchKernels, fetchTools } from '../test/vm/fetch.mjs';
-import { machineName, machines, selectMachines } from '../test/vm/machines.mjs';
+import { machineName, selectMachines } from '../test/vm/machines.mjs';
 import { runSuite } from '../test/vm/run-suite.mjs';
+import { selfTest } from '../test/vm/self-test.mjs';
 
 const consoleLines = 40;
 
@@ -26,6 +28,7 @@ function options(args) {
         timeout: { type: 'string', default: '420' },
         jobs: { type: 'string', default: '2' },
         verbose: { type: 'boolean', default: false },
+        'self-test': { type: 'boolean', default: false },
       },
     }).values;
   } catch (error) {
@@ -51,11 +54,14 @@ function indent(text) {
 
 function reportOne(outcome) {
   const name = machineName(outcome.machine);
-  for (const test of outcome.failed)
-    say(`vm: ${name}: failed: ${test.file}: ${test.name}\n${indent(test.error ?? '')}`);
+  for (const test of outcome.failed) say(failure(name, test));
   for (const problem of outcome.problems) say(`vm: ${name}: failed: ${problem}`);
   if (outcome.problems.length > 0)
     say(`vm: ${name}: the end of its console:\n${indent(outcome.console.slice(-consoleLines).join('\n'))}`);
+}
+
+function failure(machine, { file, name, error, milliseconds }) {
+  return `vm: ${machine}: failed: ${file}: ${name} (${milliseconds} ms)\n${indent(error ?? '')}`;
 }
 
 /** What makes the run fail although no test did: skips without a true reason, tests that no kernel ran. */
@@ -89,7 +95,8 @@ function bare(name) {
 }
 
 await main(undefined, async (args) => {
-  const { kernel, arch, test: pattern, timeout, jobs, verbose } = options(args);
+  const { kernel, arch, test: pattern, timeout, jobs, verbose, 'self-test': onlySelfTest } = options(args);
+  const everything = kernel === undefined && arch === undefined && pattern === undefined;
   const selected = selectMachines({ kernel, arch });
   const begin = Date.now();
   const tools = await fetchTools([...new Set(selected.map(({ architecture }) => architecture))]);
@@ -98,14 +105,21 @@ await main(undefined, async (args) => {
   const addon = path.join(root, 'build', 'Release', 'node_ebpf.node');
   const files = kernelTests();
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'node-ebpf-vm-'));
-  let outcomes;
+  let outcomes = [];
+  let self = { passed: 0, problems: [] };
   try {
-    outcomes = await inParallel(selected, Number(jobs), async (machine) => {
+    if (onlySelfTest || everything) {
+      const machine = selected[0];
+      const context = { addon, userSpace, tools, folder, kernel: kernels.get(machine) };
+      self = await selfTest(machine, { inParallel, jobs: Number(jobs), ...context });
+      say(`vm: the runner itself: ${self.passed} passed, ${self.problems.length} failed`);
+    }
+    outcomes = await inParallel(onlySelfTest ? [] : selected, Number(jobs), async (machine) => {
       const name = machineName(machine);
       say(`vm: ${name}: booting ${kernels.get(machine).release}`);
       const onTest = (test) => {
-        if (verbose || test.status === 'failed')
-          say(`vm: ${name}: ${test.status}: ${test.file}: ${test.name} (${test.milliseconds} ms)`);
+        if (test.status === 'failed') say(failure(name, test));
+        else if (verbose) say(`vm: ${name}: ${test.status}: ${test.file}: ${test.name} (${test.milliseconds} ms)`);
       };
       const outcome = await runSuite(machine, {
         ...{ files, pattern, addon, userSpace, tools, folder, onTest },
@@ -120,6 +134,7 @@ await main(undefined, async (args) => {
   }
 
   say('');
+  for (const problem of self.problems) say(`vm: failed: the runner itself: ${problem}`);
   const skips = new Map();
   for (const outcome of outcomes) {
     reportOne(outcome);
@@ -129,7 +144,6 @@ await main(undefined, async (args) => {
     }
   }
   for (const [key, names] of skips) say(`vm: skipped on ${names.join(', ')}: ${key}`);
-  const everything = pattern === undefined && selected.length === machines.length;
   const more = unexplained(outcomes, everything);
   for (const line of more) say(`vm: failed: ${line}`);
   for (const outcome of outcomes) {
@@ -138,11 +152,11 @@ await main(undefined, async (args) => {
     );
   }
   const sum = (count) => outcomes.reduce((total, outcome) => total + count(outcome), 0);
-  const passed = sum((outcome) => outcome.passed.length);
-  const failed = sum((outcome) => outcome.failed.length + outcome.problems.length) + more.length;
+  const passed = self.passed + sum((outcome) => outcome.passed.length);
+  const failed = self.problems.length + more.length + sum((outcome) => outcome.failed.length + outcome.problems.length);
   const skipped = sum((outcome) => outcome.skipped.length);
   if (passed + failed === 0) say('vm: no test ran: no file or name matches');
-  say(`vm: ${selected.length} machines in ${((Date.now() - begin) / 1000).toFixed(0)} s`);
+  say(`vm: ${outcomes.length} kernels in ${((Date.now() - begin) / 1000).toFixed(0)} s`);
   say(`vm: ${passed} passed, ${failed} failed, ${skipped} skipped`);
   return failed === 0 && passed > 0 ? 0 : 1;
 });

@@ -1,8 +1,10 @@
 // The first root file system of a VM: user space, then the repository with compiled tests, then a kernel's modules.
 import fs from 'node:fs';
+import { SourceMap } from 'node:module';
 import path from 'node:path';
 import { transformSync } from '@swc/core';
 import { SetupError, findCommand, root, run } from '../../scripts/setup.mjs';
+import { bundle, locate } from './bundle.mjs';
 import { cached, hashOf, makeEntry } from './cache.mjs';
 import { CpioArchive } from './cpio.mjs';
 
@@ -81,25 +83,25 @@ export function modulesArchive(kernel) {
 
 /** The test files of the kernel suite, as paths in the repository. */
 export function kernelTests() {
-  return fs
-    .readdirSync(path.join(root, 'test', 'kernel'), { recursive: true })
-    .filter((name) => name.endsWith('.test.ts'))
-    .map((name) => `test/kernel/${name}`)
-    .sort();
+  return filesBelow('test/kernel', '.test.ts');
 }
 
 /**
- * The repository as tests see it, below /node-ebpf: .ts files are compiled but keep their names, so that children find
- * them. Returns the archive and, by path in the VM, what leads back to the lines of the sources.
+ * The repository as tests see it, below /node-ebpf, with the same names; the code is in two bundles. `script` is the work of the VM: all of it, but for tests of the runner. Returns the archive and, by path in the VM,
+ * what leads back to the lines of the sources.
  */
-export function suiteArchive({ addon, files, pattern }) {
+export function suiteArchive({
+  addon,
+  files,
+  pattern,
+  script = 'cd /node-ebpf\nexec node --expose-gc vm/runner.cjs\n',
+}) {
   const archive = new CpioArchive();
-  const sourceMaps = new Map();
   const inside = (name) => `/node-ebpf/${name}`;
-  for (const name of ['package.json', 'dist', 'bpf-samples', 'examples']) {
-    archive.copy(path.join(root, name), inside(name), (file) => !/\.(d\.ts|map)$/u.test(file));
-  }
-  for (const name of sources('lib', 'test/helpers', 'test/kernel')) {
+  for (const name of ['package.json', 'bpf-samples', 'examples']) archive.copy(path.join(root, name), inside(name));
+
+  const maps = new Map();
+  const compiled = sources('lib', 'test/helpers', 'test/kernel').map((name) => {
     const { code, map } = transformSync(fs.readFileSync(path.join(root, name), 'utf8'), {
       filename: path.join(root, name),
       configFile: false,
@@ -108,9 +110,20 @@ export function suiteArchive({ addon, files, pattern }) {
       jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
       module: { type: 'commonjs' },
     });
-    archive.file(inside(name), code);
-    sourceMaps.set(inside(name), { map, name });
+    maps.set(inside(name), { map, name });
+    archive.file(inside(name), `// in vm/typescript.cjs\n`);
+    return [inside(name), code];
+  });
+  const tests = bundle(compiled, { extension: '.ts', root: inside('.') });
+  archive.file(inside('vm/typescript.cjs'), tests.text);
+
+  // What is published, in the same places for whoever requires it.
+  const built = filesBelow('dist', '.js').map((name) => [inside(name), fs.readFileSync(path.join(root, name), 'utf8')]);
+  archive.file(inside('vm/dist.cjs'), bundle(built, { extension: '.js', root: inside('.') }).text);
+  for (const [name] of built) {
+    archive.file(name, `module.exports = require('/node-ebpf/vm/dist.cjs').load(${JSON.stringify(name)});\n`);
   }
+
   archive.file(inside('test/helpers/typescript-hook.cjs'), guest('typescript-hook.cjs'));
   archive.file(inside('scripts/skips.mjs'), fs.readFileSync(path.join(root, 'scripts', 'skips.mjs')));
   archive.file(inside('build/Release/node_ebpf.node'), fs.readFileSync(addon));
@@ -121,18 +134,36 @@ export function suiteArchive({ addon, files, pattern }) {
   for (const name of ['runner.cjs', 'globals.cjs']) archive.file(inside(`vm/${name}`), guest(name));
   archive.file('/suite.json', JSON.stringify({ files, pattern }));
   archive.file('/init', guest('init'), { executable: true });
-  archive.file('/run.sh', 'cd /node-ebpf\nexec node --expose-gc vm/runner.cjs\n');
-  return { archive: archive.end(), sourceMaps };
+  archive.file('/run.sh', script);
+  return { archive: archive.end(), sourceLine: sourceLines(tests.lines, maps) };
+}
+
+/** (line, column) of vm/typescript.cjs → `lib/ebpf.ts:12:3`. */
+function sourceLines(lines, maps) {
+  const parsed = new Map();
+  return (line, column) => {
+    const place = locate(lines, line);
+    if (place === undefined) return undefined;
+    const { map, name } = maps.get(place.name);
+    if (!parsed.has(name)) parsed.set(name, new SourceMap(JSON.parse(map)));
+    const origin = parsed.get(name).findEntry(place.line - 1, column - 1);
+    if (origin.originalLine === undefined) return undefined;
+    return `${name}:${origin.originalLine + 1}:${origin.originalColumn + 1}`;
+  };
+}
+
+function filesBelow(folder, extension) {
+  return fs
+    .readdirSync(path.join(root, folder), { recursive: true })
+    .filter((name) => name.endsWith(extension))
+    .map((name) => path.posix.join(folder, name))
+    .sort();
 }
 
 function sources(...folders) {
-  return folders.flatMap((folder) =>
-    fs
-      .readdirSync(path.join(root, folder), { recursive: true })
-      .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts') && !name.endsWith('kernel-environment.ts'))
-      .map((name) => path.posix.join(folder, name))
-      .sort(),
-  );
+  return folders
+    .flatMap((folder) => filesBelow(folder, '.ts'))
+    .filter((name) => !name.endsWith('.d.ts') && !name.endsWith('/kernel-environment.ts'));
 }
 
 /** The folders, from the repository on, of these packages and of everything they depend on. */

@@ -1,15 +1,14 @@
 // Runs the kernel suite in one VM and turns what the guest says into results.
 import fs from 'node:fs';
-import { SourceMap } from 'node:module';
 import { modulesArchive, suiteArchive } from './image.mjs';
 import { runMachine } from './machine.mjs';
 
-/** { passed, failed, skipped: arrays of tests; problems, console, milliseconds, readyAfter } */
+/** { passed, failed, skipped: arrays of tests; problems, console: arrays of lines; milliseconds, readySeconds } */
 export async function runSuite(
   machine,
-  { files, pattern, addon, userSpace, kernel, tools, folder, timeoutMs, onTest },
+  { files, pattern, script, addon, userSpace, kernel, tools, folder, timeoutMs, onTest },
 ) {
-  const { archive, sourceMaps } = suiteArchive({ addon, files, pattern });
+  const { archive, sourceLine } = suiteArchive({ addon, files, pattern, script });
   const outcome = { machine, kernel, passed: [], failed: [], skipped: [], ended: undefined, readySeconds: undefined };
   const onMessage = (kind, rest) => {
     if (kind === 'ready') {
@@ -17,10 +16,10 @@ export async function runSuite(
       return;
     }
     const value = parse(rest);
-    if (value === undefined) {
+    if (value === undefined || (kind === 'test' && !Array.isArray(outcome[value.status]))) {
       outcome.failed.push({ file: '(the VM)', name: kind, error: `what the guest said cannot be read: ${rest}` });
     } else if (kind === 'test') {
-      if (value.error !== undefined) value.error = inSources(value.error, sourceMaps);
+      if (value.error !== undefined) value.error = inSources(value.error, sourceLine);
       outcome[value.status].push(value);
       onTest?.(value);
     } else if (kind === 'done') {
@@ -48,14 +47,8 @@ function parse(text) {
 }
 
 /** Stack traces with the lines of the TypeScript sources. */
-function inSources(text, sourceMaps) {
-  const parsed = new Map();
-  return text.replace(/(\/node-ebpf\/[^\s():]+\.ts):(\d+):(\d+)/gu, (whole, file, line, column) => {
-    const source = sourceMaps.get(file);
-    if (source === undefined) return whole;
-    if (!parsed.has(file)) parsed.set(file, new SourceMap(JSON.parse(source.map)));
-    const origin = parsed.get(file).findEntry(Number(line) - 1, Number(column) - 1);
-    if (origin.originalLine === undefined) return whole;
-    return `${source.name}:${origin.originalLine + 1}:${origin.originalColumn + 1}`;
+function inSources(text, sourceLine) {
+  return text.replace(/\/node-ebpf\/vm\/typescript\.cjs:(\d+):(\d+)/gu, (whole, line, column) => {
+    return sourceLine(Number(line), Number(column)) ?? whole;
   });
 }

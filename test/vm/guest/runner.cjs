@@ -7,9 +7,9 @@ const util = require('node:util');
 const { setTimeout: sleep } = require('node:timers/promises');
 
 const repository = '/node-ebpf';
-require(path.join(repository, 'test/helpers/typescript-hook.cjs'));
 const { collect, run } = require('./globals.cjs');
-const { heldObjects } = require(path.join(repository, 'test/helpers/held-objects.ts'));
+const { load } = require('./typescript.cjs');
+const { heldObjects } = load(path.join(repository, 'test/helpers/held-objects.ts'));
 
 const token = process.env.VM_TOKEN ?? '';
 const { files, pattern } = JSON.parse(fs.readFileSync('/suite.json', 'utf8'));
@@ -62,7 +62,7 @@ async function runFile(file, skips) {
   try {
     const accept = (name) => wanted === undefined || wanted.test(name) || wanted.test(file);
     await run(
-      collect(() => require(path.join(repository, file))),
+      collect(() => load(path.join(repository, file))),
       accept,
       report,
     );
