@@ -1,6 +1,7 @@
 // What a skipped test may lack, and how to tell, without the code under test, that this machine has it after all.
 // test/helpers/skip.ts writes the names; scripts/test.mjs, with EBPF_REQUIRE_ROOT=1, fails a run that skipped what it could run.
 import fs from 'node:fs';
+import os from 'node:os';
 
 function read(file) {
   try {
@@ -22,7 +23,12 @@ const needs = new Map([
   ['fentry', () => (kernelHas('register_ftrace_direct') ? 'the kernel has register_ftrace_direct' : undefined)],
   ['BPF LSM', () => (read('/sys/kernel/security/lsm').split(',').includes('bpf') ? 'BPF LSM is on' : undefined)],
   ['tracefs', () => (read('/proc/filesystems').includes('\ttracefs') ? 'the kernel has tracefs' : undefined)],
-  ['big-endian processor', () => undefined],
+  ['big-endian processor', () => (os.endianness() === 'BE' ? 'this processor is big-endian' : undefined)],
+  // scripts/vm-test.mjs says so inside the VMs: what is measured in milliseconds is measured on real processors.
+  [
+    'a processor that is not emulated',
+    () => (process.env.EBPF_TEST_EMULATED === '1' ? undefined : 'this processor is not emulated'),
+  ],
 ]);
 
 /** `name [skipped: needs kprobes]` → `needs kprobes`. */

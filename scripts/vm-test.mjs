@@ -84,7 +84,9 @@ function unexplained(outcomes, everything) {
   }
   if (everything) {
     for (const [key, reason] of skippedBy) {
-      if (!ran.has(key)) lines.push(`no kernel of the matrix ran ${key}: each time it ${reason}`);
+      // What a VM cannot do at all, `npm run test:kernel` does.
+      if (!ran.has(key) && reason !== 'needs a processor that is not emulated')
+        lines.push(`no kernel of the matrix ran ${key}: each time it ${reason}`);
     }
   }
   return [...new Set(lines)];

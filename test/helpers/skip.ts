@@ -12,6 +12,7 @@ export type Need =
   | 'BPF LSM'
   | 'tracefs'
   | 'big-endian processor'
+  | 'a processor that is not emulated'
   | `kernel ${number}.${number}`;
 
 /**
@@ -20,9 +21,12 @@ export type Need =
  * @example
  * testIf(hasKprobes, 'kprobes')('attaches to a kernel function', async () => { … });
  */
-export function testIf(condition: boolean, need: Need): (name: string, body: jest.ProvidesCallback) => void {
-  return (name, body) => {
-    if (condition) test(name, body);
+export function testIf(
+  condition: boolean,
+  need: Need,
+): (name: string, body: jest.ProvidesCallback, timeoutMs?: number) => void {
+  return (name, body, timeoutMs) => {
+    if (condition) test(name, body, timeoutMs);
     else test.skip(`${name} [skipped: needs ${need}]`, body);
   };
 }

@@ -11,14 +11,17 @@ import { CpioArchive } from './cpio.mjs';
 const here = import.meta.dirname;
 const guest = (name) => fs.readFileSync(path.join(here, 'guest', name));
 
-/** Programs beside busybox's: tests run copies of them under other names, which busybox's would not understand. */
-const programs = ['/usr/bin/true', '/usr/bin/sleep'];
+/**
+ * Programs that take the place of busybox's: tests run some under other names, which busybox would not understand, and some
+ * with options that it does not know.
+ */
+const programs = ['true', 'sleep', 'setpriv', 'unshare', 'mount', 'umount'].map((name) => `/usr/bin/${name}`);
 
 /** The file with Node, its libraries and busybox for this machine's own architecture. */
 export async function nativeUserSpace(tools) {
   const node = fs.realpathSync(process.execPath);
   const { size, mtimeMs } = fs.statSync(node);
-  const recipe = hashOf(node, size, mtimeMs, process.version, programs, 2);
+  const recipe = hashOf(node, size, mtimeMs, process.version, programs, 4);
   const name = `userspace-${process.arch}`;
   const entry =
     cached(name, recipe) ??
@@ -53,7 +56,7 @@ function withoutDebugInformation(program, folder) {
 
 function newRoot() {
   const archive = new CpioArchive();
-  for (const name of ['dev', 'proc', 'sys', 'tmp', 'run', 'root', 'etc', 'usr/bin', 'usr/lib', 'usr/lib64']) {
+  for (const name of ['dev', 'proc', 'sys', 'tmp', 'run', 'root', 'etc', 'mnt', 'usr/bin', 'usr/lib', 'usr/lib64']) {
     archive.directory(`/${name}`);
   }
   for (const [name, target] of [
@@ -98,7 +101,9 @@ export function suiteArchive({
 }) {
   const archive = new CpioArchive();
   const inside = (name) => `/node-ebpf/${name}`;
-  for (const name of ['package.json', 'bpf-samples', 'examples']) archive.copy(path.join(root, name), inside(name));
+  for (const name of ['package.json', 'bpf-samples', 'examples', 'test/fixtures']) {
+    archive.copy(path.join(root, name), inside(name));
+  }
 
   const maps = new Map();
   const compiled = sources('lib', 'test/helpers', 'test/kernel').map((name) => {
@@ -111,17 +116,17 @@ export function suiteArchive({
       module: { type: 'commonjs' },
     });
     maps.set(inside(name), { map, name });
-    archive.file(inside(name), `// in vm/typescript.cjs\n`);
+    archive.file(inside(name), `// in vm/typescript.js\n`);
     return [inside(name), code];
   });
   const tests = bundle(compiled, { extension: '.ts', root: inside('.') });
-  archive.file(inside('vm/typescript.cjs'), tests.text);
+  archive.file(inside('vm/typescript.js'), tests.text);
 
   // What is published, in the same places for whoever requires it.
   const built = filesBelow('dist', '.js').map((name) => [inside(name), fs.readFileSync(path.join(root, name), 'utf8')]);
-  archive.file(inside('vm/dist.cjs'), bundle(built, { extension: '.js', root: inside('.') }).text);
+  archive.file(inside('vm/dist.js'), bundle(built, { extension: '.js', root: inside('.') }).text);
   for (const [name] of built) {
-    archive.file(name, `module.exports = require('/node-ebpf/vm/dist.cjs').load(${JSON.stringify(name)});\n`);
+    archive.file(name, `module.exports = require('/node-ebpf/vm/dist.js').load(${JSON.stringify(name)});\n`);
   }
 
   archive.file(inside('test/helpers/typescript-hook.cjs'), guest('typescript-hook.cjs'));
@@ -138,7 +143,7 @@ export function suiteArchive({
   return { archive: archive.end(), sourceLine: sourceLines(tests.lines, maps) };
 }
 
-/** (line, column) of vm/typescript.cjs → `lib/ebpf.ts:12:3`. */
+/** (line, column) of vm/typescript.js → `lib/ebpf.ts:12:3`. */
 function sourceLines(lines, maps) {
   const parsed = new Map();
   return (line, column) => {

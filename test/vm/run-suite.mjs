@@ -48,7 +48,10 @@ function parse(text) {
 
 /** Stack traces with the lines of the TypeScript sources. */
 function inSources(text, sourceLine) {
-  return text.replace(/\/node-ebpf\/vm\/typescript\.cjs:(\d+):(\d+)/gu, (whole, line, column) => {
+  const plain = text
+    .replaceAll(/\x1b\[[0-9;]*m/gu, '')
+    .replaceAll(/\n +at [^\n]*\/vm\/(?:globals|runner)\.cjs[^\n]*/gu, '');
+  return plain.replace(/\/node-ebpf\/vm\/typescript\.js:(\d+):(\d+)/gu, (whole, line, column) => {
     return sourceLine(Number(line), Number(column)) ?? whole;
   });
 }

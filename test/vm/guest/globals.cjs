@@ -189,7 +189,10 @@ async function runTest(test, accept, report, outerFailure) {
     }
     error ??= await attempt(test.body, test.limitMs, 'the test');
     for (const { afterEach } of chain.toReversed()) {
-      for (const { body, limitMs } of afterEach) error = (await attempt(body, limitMs, 'afterEach')) ?? error;
+      for (const { body, limitMs } of afterEach) {
+        const late = await attempt(body, limitMs, 'afterEach');
+        error ??= late;
+      }
     }
     error ??= expect.extractExpectedAssertionsErrors()[0]?.error;
   }

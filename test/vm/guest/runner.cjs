@@ -8,7 +8,7 @@ const { setTimeout: sleep } = require('node:timers/promises');
 
 const repository = '/node-ebpf';
 const { collect, run } = require('./globals.cjs');
-const { load } = require('./typescript.cjs');
+const { load } = require('./typescript.js');
 const { heldObjects } = load(path.join(repository, 'test/helpers/held-objects.ts'));
 
 const token = process.env.VM_TOKEN ?? '';
