@@ -200,11 +200,13 @@ const addon = {
 };
 
 const typescriptHash = () => hashOf(typescriptSources);
+const isCompiled = () =>
+  ['dist/index.js', 'build/types/index.d.ts'].every((file) => fs.existsSync(path.join(root, file)));
 
 const typescript = {
   name: 'typescript',
   stale() {
-    if (!fs.existsSync(path.join(root, 'dist', 'index.js'))) return 'not built';
+    if (!isCompiled()) return 'not built';
     return readJson(stampFile)?.typescript === typescriptHash() ? undefined : 'lib/ changed';
   },
   make() {
@@ -212,7 +214,7 @@ const typescript = {
     removeOrphans('dist', '.js', ['dist/index.d.ts']);
     removeOrphans('build/types', '.d.ts', []);
     const buildInfo = path.join(root, 'build', 'lib.tsbuildinfo');
-    if (!fs.existsSync(path.join(root, 'dist', 'index.js'))) fs.rmSync(buildInfo, { force: true });
+    if (!isCompiled()) fs.rmSync(buildInfo, { force: true });
     const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
     run(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { what: 'compiling lib/' });
     writeStamp('typescript', hash);

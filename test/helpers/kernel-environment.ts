@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { TestEnvironment as NodeEnvironment } from 'jest-environment-node';
 import type { Circus } from '@jest/types';
 
-import { heldObjects } from './held-objects.js';
+// Without `.js`: Jest loads an environment before its moduleNameMapper counts.
+import { heldObjects } from './held-objects';
 
 /** How long closing may still take after the last test: a detach waits for an RCU grace period. */
 const graceMs = 2_000;
