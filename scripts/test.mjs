@@ -8,6 +8,8 @@ import { main, root, say } from './setup.mjs';
 import { skipReason, whyRunnable } from './skips.mjs';
 
 const suites = ['unit', 'kernel', 'package'];
+/** How long Jest may take to end after its last test. */
+const exitPatienceMs = 20_000;
 const requireRoot = process.env.EBPF_REQUIRE_ROOT === '1';
 
 function selectSuites(flags) {
@@ -53,10 +55,20 @@ async function runSuite(suite, flags) {
     stdio: 'inherit',
     env: { ...process.env, NODE_EBPF_TEST_RESULTS: file },
   });
+  // Jest waits for whatever its tests left open: a reader, a timer, a child's pipe. That is a failure, and must not hang a CI.
+  let hung = false;
+  let reported;
+  const watch = setInterval(() => {
+    if (!fs.existsSync(file)) return;
+    reported ??= Date.now();
+    if (Date.now() - reported < exitPatienceMs || hung) return;
+    hung = true;
+    child.kill('SIGKILL');
+  }, 500);
   const status = await new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code, signal) => resolve(code ?? signal));
-  });
+  }).finally(() => clearInterval(watch));
   let results;
   try {
     results = JSON.parse(fs.readFileSync(file, 'utf8'));
@@ -64,7 +76,7 @@ async function runSuite(suite, flags) {
     results = undefined;
   }
   fs.rmSync(path.dirname(file), { recursive: true, force: true });
-  return { status, results };
+  return { status, results, hung };
 }
 
 await main(undefined, async (allFlags) => {
@@ -83,7 +95,7 @@ await main(undefined, async (allFlags) => {
       }
       continue;
     }
-    const { status, results } = await runSuite(suite, rest);
+    const { status, results, hung } = await runSuite(suite, rest);
     if (results === undefined) {
       if (status !== 0) {
         failed = true;
@@ -93,7 +105,8 @@ await main(undefined, async (allFlags) => {
       }
       continue;
     }
-    const broken = results.broken.length;
+    if (hung) details.push(`${suite}: failed: Jest did not end by itself: a test left something open`);
+    const broken = results.broken.length + (hung ? 1 : 0);
     for (const file of results.broken) details.push(`${suite}: failed as a file: ${file}`);
     for (const test of results.skipped) {
       const why = skipReason(test.name);

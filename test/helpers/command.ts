@@ -79,6 +79,8 @@ export class RunningCommand {
   /** For `finally`: whatever happened, the command is gone afterwards. */
   async end(): Promise<void> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill('SIGKILL');
+    // Its own children may hold the other ends, and nobody would ever close them.
+    for (const stream of this.#child.stdio) stream?.destroy();
     await this.#exit;
   }
 
