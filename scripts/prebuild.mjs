@@ -1,4 +1,4 @@
-// `npm run prebuild`: puts the addon for this platform where the package carries it, prebuilds/<platform>-<arch>/, stripped.
+// `npm run prebuilds`: puts the addon for this platform where the package carries it, prebuilds/<platform>-<arch>/, stripped.
 // `npm pack` runs it, so that what is packed works on a machine like this one without a compiler.
 import fs from 'node:fs';
 import path from 'node:path';
