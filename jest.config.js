@@ -21,6 +21,8 @@ const shared = {
 
 /** @type {import('jest').Config} */
 module.exports = {
+  // A busy machine is no failure; what hangs is ended by the tests' own patience first.
+  testTimeout: 60_000,
   projects: [
     { ...shared, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts'] },
     {
