@@ -95,7 +95,7 @@ export {
   type ReadOptions,
 } from './events/index.js';
 export { features, type Feature, type Features } from './kernel/index.js';
-export { Link, PerfEventLink, RawTracepointLink } from './links/index.js';
+export { Link, PerfEventLink, RawTracepointLink, TracingLink } from './links/index.js';
 export { type LoadOptions, type LoadSource, type MapOptions } from './load-options.js';
 export {
   ArrayMap,
@@ -127,11 +127,21 @@ export {
 } from './object/index.js';
 export {
   BtfTracepoint,
+  Fentry,
+  Fexit,
+  Kprobe,
+  Kretprobe,
+  Lsm,
   Program,
   RawTracepoint,
   Tracepoint,
   type AttachOptions,
   type BtfTracepointAttachOptions,
+  type FentryAttachOptions,
+  type FexitAttachOptions,
+  type KprobeAttachOptions,
+  type KretprobeAttachOptions,
+  type LsmAttachOptions,
   type ProgramKind,
   type RawTracepointAttachOptions,
   type TracepointAttachOptions,

@@ -1,3 +1,4 @@
 export * from './link.js';
 export * from './perf-event-link.js';
 export * from './raw-tracepoint-link.js';
+export * from './tracing-link.js';

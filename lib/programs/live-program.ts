@@ -1,4 +1,9 @@
 import { BtfTracepoint } from './btf-tracepoint.js';
+import { Fentry } from './fentry.js';
+import { Fexit } from './fexit.js';
+import { Kprobe } from './kprobe.js';
+import { Kretprobe } from './kretprobe.js';
+import { Lsm } from './lsm.js';
 import { Program, type ProgramDetails } from './program.js';
 import { RawTracepoint } from './raw-tracepoint.js';
 import { Tracepoint } from './tracepoint.js';
@@ -8,6 +13,11 @@ const classes = new Map<string, new (details: ProgramDetails) => Program>([
   ['tracepoint', Tracepoint],
   ['raw_tp', RawTracepoint],
   ['tp_btf', BtfTracepoint],
+  ['kprobe', Kprobe],
+  ['kretprobe', Kretprobe],
+  ['fentry', Fentry],
+  ['fexit', Fexit],
+  ['lsm', Lsm],
 ]);
 
 /** The live program that a handle stands for. */

@@ -1,10 +1,10 @@
-import { AttachType } from '../abi/index.js';
-import { EbpfError, UsageError, escapeControl, quote } from '../errors/index.js';
+import { UsageError, escapeControl, quote } from '../errors/index.js';
 import { tracepointId } from '../kernel/index.js';
 import { PerfEventLink } from '../links/index.js';
-import { PerfEventRequest, createLink, openPerfEventAsync, perfEventIoctlAsync, type Handle } from '../sys/index.js';
+import { openPerfEventAsync } from '../sys/index.js';
 
 import { attachFailure } from './attach-failure.js';
+import { attachToPerfEvent, closeOnExec } from './perf-event-attach.js';
 import { Program, type AttachOptions } from './program.js';
 
 /** Where and how {@link Tracepoint.attach} attaches. */
@@ -17,8 +17,6 @@ export interface TracepointAttachOptions extends AttachOptions {
 
 /** PERF_TYPE_TRACEPOINT of include/uapi/linux/perf_event.h. */
 const perfTypeTracepoint = 2;
-/** PERF_FLAG_FD_CLOEXEC */
-const closeOnExec = 8;
 
 /**
  * A program of section `tracepoint/<category>/<name>`: it runs when the kernel passes that tracepoint and sees the
@@ -53,7 +51,7 @@ export class Tracepoint extends Program {
         flags: closeOnExec,
         name: target,
       });
-      const handle = await connect(program, event, cookie);
+      const handle = await attachToPerfEvent(program, event, cookie);
       return await this.attached(PerfEventLink, handle, target, signal);
     } catch (error) {
       throw attachFailure(error, this.name, target, ['CAP_PERFMON', 'CAP_BPF'], true);
@@ -78,36 +76,4 @@ export class Tracepoint extends Program {
     }
     return [category, name];
   }
-}
-
-/** Binds the program to the perf event; the handle returned is what keeps both. */
-async function connect(program: Handle, event: Handle, cookie: number | bigint | undefined): Promise<Handle> {
-  let link: Handle | undefined;
-  try {
-    link = await createLink({
-      program,
-      target: event,
-      attachType: AttachType.PERF_EVENT,
-      fields: cookie === undefined ? {} : { 'perf_event.bpf_cookie': cookie },
-    });
-  } catch (error) {
-    // Before Linux 5.15 a perf event has no link: then the event itself is what keeps the program attached.
-    const tooOld = EbpfError.is(error) && error.errnoName === 'EINVAL' && cookie === undefined;
-    if (!tooOld) {
-      await event.closeAsync();
-      throw error;
-    }
-  }
-  try {
-    if (link === undefined) await perfEventIoctlAsync(event, PerfEventRequest.SET_BPF, program);
-    await perfEventIoctlAsync(event, PerfEventRequest.ENABLE);
-  } catch (error) {
-    await link?.closeAsync();
-    await event.closeAsync();
-    throw error;
-  }
-  if (link === undefined) return event;
-  // The link has a reference to the event of its own.
-  await event.closeAsync();
-  return link;
 }

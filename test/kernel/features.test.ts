@@ -180,8 +180,8 @@ testIf(hasKernelBtf, 'kernel BTF')('named features agree with what the kernel is
     memoryCgroupAccounting: !kernelHasStruct('bpf_map_memory'),
     // Every kernel this library supports has it.
     bindMap: true,
-    kprobes: kernelHasFunction('create_local_trace_kprobe'),
-    uprobes: kernelHasFunction('create_local_trace_uprobe'),
+    kprobes: kernelHasStruct('trace_kprobe'),
+    uprobes: kernelHasStruct('trace_uprobe'),
     perfLink: kernelHasFunction('bpf_perf_link_release'),
     bpfCookie: kernelHasFunction('bpf_get_attach_cookie_trace'),
     kprobeMulti: kernelHasFunction('bpf_kprobe_multi_link_release'),
