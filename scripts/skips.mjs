@@ -13,15 +13,22 @@ function read(file) {
 
 const kernelHas = (symbol) => new RegExp(` ${symbol}(\\t|$)`, 'mu').test(read('/proc/kallsyms'));
 
+const hasKprobes = () => fs.existsSync('/sys/bus/event_source/devices/kprobe');
+
+// Kernels hardened against tracing of functions have no kprobes, and refuse fentry and LSM programs though they have the code.
+const hasTrampolines = () => hasKprobes() && kernelHas('register_ftrace_direct');
+
+const activeModules = () => read('/sys/kernel/security/lsm').trim().split(',');
+
 /** need → a sentence why this machine could meet it, or undefined when it cannot. */
 const needs = new Map([
   ['Linux', () => (process.platform === 'linux' ? 'this is Linux' : undefined)],
   ['root', () => (process.getuid?.() === 0 ? 'this is root' : undefined)],
-  ['kprobes', () => (fs.existsSync('/sys/bus/event_source/devices/kprobe') ? 'the kernel has kprobes' : undefined)],
+  ['kprobes', () => (hasKprobes() ? 'the kernel has kprobes' : undefined)],
   ['uprobes', () => (fs.existsSync('/sys/bus/event_source/devices/uprobe') ? 'the kernel has uprobes' : undefined)],
   ['kernel BTF', () => (fs.existsSync('/sys/kernel/btf/vmlinux') ? '/sys/kernel/btf/vmlinux exists' : undefined)],
-  ['fentry', () => (kernelHas('register_ftrace_direct') ? 'the kernel has register_ftrace_direct' : undefined)],
-  ['BPF LSM', () => (read('/sys/kernel/security/lsm').split(',').includes('bpf') ? 'BPF LSM is on' : undefined)],
+  ['fentry', () => (hasTrampolines() ? 'the kernel has kprobes and register_ftrace_direct' : undefined)],
+  ['BPF LSM', () => (hasTrampolines() && activeModules().includes('bpf') ? 'BPF LSM is on' : undefined)],
   ['tracefs', () => (read('/proc/filesystems').includes('\ttracefs') ? 'the kernel has tracefs' : undefined)],
   ['big-endian processor', () => (os.endianness() === 'BE' ? 'this processor is big-endian' : undefined)],
   // scripts/vm-test.mjs says so inside the VMs: what is measured in milliseconds is measured on real processors.

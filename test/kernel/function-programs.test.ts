@@ -21,10 +21,13 @@ import { sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
 
 const hasKprobes = existsSync('/sys/bus/event_source/devices/kprobe');
-/** The kernel can call programs at the entry of functions: its tracer can call what is registered directly. */
-const hasFentry = / register_ftrace_direct(\t|$)/mu.test(readFileSync('/proc/kallsyms', 'latin1'));
+/**
+ * The kernel can call programs at the entry of functions: its tracer can call what is registered directly. Kernels
+ * hardened against tracing of functions have no kprobes, and refuse such programs though they have the code.
+ */
+const hasFentry = hasKprobes && / register_ftrace_direct(\t|$)/mu.test(readFileSync('/proc/kallsyms', 'latin1'));
 const securityModules = existsSync('/sys/kernel/security/lsm') ? readFileSync('/sys/kernel/security/lsm', 'utf8') : '';
-const hasLsm = securityModules.trim().split(',').includes('bpf');
+const hasLsm = hasFentry && securityModules.trim().split(',').includes('bpf');
 
 const Hit = struct('hit', { pid: u32, returned: u32 });
 const Nice = struct('nice', { pid: u32, task: u32, value: i32, result: i32, returned: u32 });
