@@ -177,7 +177,7 @@ function builtAddon() {
   return fs.readdirSync(directory).find((name) => name.endsWith('.node'));
 }
 
-const addonHash = () => hashOf(addonSources, process.platform, process.arch);
+export const addonHash = () => hashOf(addonSources, process.platform, process.arch);
 
 const addon = {
   name: 'addon',

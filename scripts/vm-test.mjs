@@ -8,9 +8,11 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { SetupError, main, root, say } from './setup.mjs';
-import { kernelTests, nativeUserSpace } from '../test/vm/image.mjs';
+import { addonFor } from './cross-build.mjs';
+import { SetupError, main, say } from './setup.mjs';
+import { kernelTests } from '../test/vm/image.mjs';
 import { fetchKernels, fetchTools } from '../test/vm/fetch.mjs';
+import { fetchUserSpace } from '../test/vm/user-space.mjs';
 import { machineName, selectMachines } from '../test/vm/machines.mjs';
 import { runSuite } from '../test/vm/run-suite.mjs';
 import { selfTest } from '../test/vm/self-test.mjs';
@@ -101,10 +103,14 @@ await main(undefined, async (args) => {
   const everything = kernel === undefined && arch === undefined && pattern === undefined;
   const selected = selectMachines({ kernel, arch });
   const begin = Date.now();
-  const tools = await fetchTools([...new Set(selected.map(({ architecture }) => architecture))]);
+  const tools = new Map();
+  const parts = new Map();
+  for (const architecture of new Set(selected.map((machine) => machine.architecture))) {
+    tools.set(architecture, await fetchTools(architecture));
+    const userSpace = await fetchUserSpace(architecture, tools.get(architecture));
+    parts.set(architecture, { tools: tools.get(architecture), userSpace, addon: addonFor(architecture) });
+  }
   const kernels = await fetchKernels(selected, tools);
-  const userSpace = await nativeUserSpace(tools);
-  const addon = path.join(root, 'build', 'Release', 'node_ebpf.node');
   const files = kernelTests();
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'node-ebpf-vm-'));
   let outcomes = [];
@@ -112,7 +118,7 @@ await main(undefined, async (args) => {
   try {
     if (onlySelfTest || everything) {
       const machine = selected[0];
-      const context = { addon, userSpace, tools, folder, kernel: kernels.get(machine) };
+      const context = { ...parts.get(machine.architecture), folder, kernel: kernels.get(machine) };
       self = await selfTest(machine, { inParallel, jobs: Number(jobs), ...context });
       say(`vm: the runner itself: ${self.passed} passed, ${self.problems.length} failed`);
     }
@@ -124,7 +130,8 @@ await main(undefined, async (args) => {
         else if (verbose) say(`vm: ${name}: ${test.status}: ${test.file}: ${test.name} (${test.milliseconds} ms)`);
       };
       const outcome = await runSuite(machine, {
-        ...{ files, pattern, addon, userSpace, tools, folder, onTest },
+        ...parts.get(machine.architecture),
+        ...{ files, pattern, folder, onTest },
         kernel: kernels.get(machine),
         timeoutMs: Number(timeout) * 1000,
       });

@@ -5,10 +5,12 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { SetupError, main, root, say } from './setup.mjs';
+import { addonFor } from './cross-build.mjs';
+import { SetupError, main, say } from './setup.mjs';
 import { writeArchives } from '../test/vm/cpio.mjs';
-import { kernelTests, modulesArchive, nativeUserSpace, suiteArchive } from '../test/vm/image.mjs';
+import { kernelTests, modulesArchive, suiteArchive } from '../test/vm/image.mjs';
 import { fetchKernels, fetchTools } from '../test/vm/fetch.mjs';
+import { fetchUserSpace } from '../test/vm/user-space.mjs';
 import { commandLine } from '../test/vm/machine.mjs';
 import { selectMachines } from '../test/vm/machines.mjs';
 
@@ -19,10 +21,10 @@ await main(undefined, async (args) => {
   }).values;
   const [machine, ...others] = selectMachines({ kernel, arch });
   if (others.length > 0) throw new SetupError('a shell takes one kernel: --kernel 6.1 --arch x64');
-  const tools = await fetchTools([machine.architecture]);
-  const found = (await fetchKernels([machine], tools)).get(machine);
-  const userSpace = await nativeUserSpace(tools);
-  const addon = path.join(root, 'build', 'Release', 'node_ebpf.node');
+  const tools = await fetchTools(machine.architecture);
+  const found = (await fetchKernels([machine], new Map([[machine.architecture, tools]]))).get(machine);
+  const userSpace = await fetchUserSpace(machine.architecture, tools);
+  const addon = addonFor(machine.architecture);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'node-ebpf-vm-'));
   try {
     const { archive } = suiteArchive({ addon, files: kernelTests() });

@@ -8,15 +8,13 @@ import { btfOfImage, elfOfBzImage } from './kernel-image.mjs';
 import { collectModules } from './kernel-modules.mjs';
 import { architectures, machineName, modules } from './machines.mjs';
 
-/** QEMU 7.2 crashes or hangs one boot in six of kernel 6.12. */
-const oldestQemu = 10;
 const toolPackages = ['busybox-static', 'xz-utils', 'zstd', 'lz4'];
 
-/** QEMU for these architectures, busybox and decompressors: { folder, environment, qemu, busybox }. */
-export async function fetchTools(names) {
-  const packages = [...names.map((name) => architectures[name].qemuPackage), ...toolPackages].sort();
-  const name = `tools-${names.toSorted().join('-')}`;
-  const recipe = hashOf(packages, oldestQemu, 2);
+/** QEMU for an architecture, busybox and decompressors for this machine: { environment, qemu, busybox, firmware }. */
+export async function fetchTools(architecture) {
+  const packages = [architectures[architecture].qemuPackage, ...toolPackages].sort();
+  const name = `tools-${architecture}`;
+  const recipe = hashOf(packages, 2);
   const entry =
     cached(name, recipe) ??
     (await makeEntry(name, recipe, (folder) => {
@@ -26,6 +24,7 @@ export async function fetchTools(names) {
       const suites = [release, `${release}-backports`].map((suite) => [suite, host]);
       const apt = new PrivateApt(suites, { knowInstalled: true });
       try {
+        // Backports, because QEMU 7.2 crashes or hangs one boot in six of kernel 6.12 and 10 does not.
         // Nothing is installed: what this machine does not have is unpacked into the cache, libraries included.
         const versions = apt.unpackWithDependencies(packages, folder, { release: `${release}-backports` });
         tell(`fetched QEMU ${versions['qemu-system-common'] ?? '(installed)'} and tools in ${seconds(start)}`);
@@ -54,7 +53,7 @@ export async function fetchTools(names) {
   return {
     environment,
     busybox: find('busybox'),
-    qemu: (architecture) => find(architectures[architecture].qemu),
+    qemu: find(architectures[architecture].qemu),
     firmware: [inside('usr/share/qemu'), inside('usr/share/seabios'), '/usr/share/qemu', '/usr/share/seabios'],
   };
 }
@@ -96,7 +95,7 @@ export async function fetchKernels(list, tools) {
     tell(`fetching the package lists of ${distinct.map((source) => source.join(' ')).join(', ')}`);
     const apt = new PrivateApt(distinct);
     try {
-      for (const machine of missing) await fetchKernel(machine, apt, tools);
+      for (const machine of missing) await fetchKernel(machine, apt, tools.get(machine.architecture));
     } finally {
       apt.close();
     }

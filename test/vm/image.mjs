@@ -3,76 +3,12 @@ import fs from 'node:fs';
 import { SourceMap } from 'node:module';
 import path from 'node:path';
 import { transformSync } from '@swc/core';
-import { SetupError, findCommand, root, run } from '../../scripts/setup.mjs';
+import { SetupError, root } from '../../scripts/setup.mjs';
 import { bundle, locate } from './bundle.mjs';
-import { cached, hashOf, makeEntry } from './cache.mjs';
 import { CpioArchive } from './cpio.mjs';
 
 const here = import.meta.dirname;
 const guest = (name) => fs.readFileSync(path.join(here, 'guest', name));
-
-/**
- * Programs that take the place of busybox's: tests run some under other names, which busybox would not understand, and some
- * with options that it does not know.
- */
-const programs = ['true', 'sleep', 'setpriv', 'unshare', 'mount', 'umount'].map((name) => `/usr/bin/${name}`);
-
-/** The file with Node, its libraries and busybox for this machine's own architecture. */
-export async function nativeUserSpace(tools) {
-  const node = fs.realpathSync(process.execPath);
-  const { size, mtimeMs } = fs.statSync(node);
-  const recipe = hashOf(node, size, mtimeMs, process.version, programs, 4);
-  const name = `userspace-${process.arch}`;
-  const entry =
-    cached(name, recipe) ??
-    (await makeEntry(name, recipe, (folder) => {
-      const archive = newRoot();
-      archive.file('/usr/bin/busybox', fs.readFileSync(tools.busybox), { executable: true });
-      archive.file('/usr/bin/node', withoutDebugInformation(node, folder), { executable: true });
-      const libraries = new Set();
-      for (const program of [node, ...programs]) {
-        if (program !== node) archive.file(program, fs.readFileSync(program), { executable: true });
-        for (const [file] of run('ldd', [program], { what: `ldd ${program}` }).matchAll(/\/[^ ]+\.so[^ ]*/gu))
-          libraries.add(file);
-      }
-      // /lib and /lib64 are links into /usr, as Debian has them.
-      for (const file of [...libraries].sort()) {
-        archive.file(file.replace(/^\/lib/u, '/usr/lib'), fs.readFileSync(file), { executable: true });
-      }
-      fs.writeFileSync(path.join(folder, 'root.cpio'), Buffer.concat(archive.end()));
-      return {};
-    }));
-  return path.join(entry.folder, 'root.cpio');
-}
-
-function withoutDebugInformation(program, folder) {
-  if (findCommand('strip') === undefined) return fs.readFileSync(program);
-  const stripped = path.join(folder, 'stripped');
-  run('strip', ['-o', stripped, program], { what: `stripping ${program}` });
-  const bytes = fs.readFileSync(stripped);
-  fs.rmSync(stripped);
-  return bytes;
-}
-
-function newRoot() {
-  const archive = new CpioArchive();
-  for (const name of ['dev', 'proc', 'sys', 'tmp', 'run', 'root', 'etc', 'mnt', 'usr/bin', 'usr/lib', 'usr/lib64']) {
-    archive.directory(`/${name}`);
-  }
-  for (const [name, target] of [
-    ['bin', 'usr/bin'],
-    ['sbin', 'usr/bin'],
-    ['lib', 'usr/lib'],
-    ['lib64', 'usr/lib64'],
-    ['usr/sbin', 'bin'],
-  ]) {
-    archive.link(`/${name}`, target);
-  }
-  archive.file('/etc/passwd', 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n');
-  archive.file('/etc/group', 'root:x:0:\nnogroup:x:65534:\n');
-  archive.file('/etc/hosts', '127.0.0.1 localhost\n');
-  return archive;
-}
 
 /** A kernel's modules and the order to insert them in. */
 export function modulesArchive(kernel) {

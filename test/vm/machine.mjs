@@ -21,7 +21,7 @@ export function commandLine(machine, { tools, kernel, initialRoot, token, proces
     ...extra,
   ];
   return [
-    tools.qemu(machine.architecture),
+    tools.qemu,
     ...tools.firmware.filter((folder) => fs.existsSync(folder)).flatMap((folder) => ['-L', folder]),
     ...['-accel', 'tcg,thread=multi', ...own, '-smp', String(processors), '-m', memory],
     ...['-nodefaults', '-display', 'none', '-nic', 'none', '-no-reboot', '-serial', 'stdio', '-monitor', 'none'],

@@ -1,5 +1,6 @@
 // Runs the kernel suite in one VM and turns what the guest says into results.
 import fs from 'node:fs';
+import { stripVTControlCharacters } from 'node:util';
 import { modulesArchive, suiteArchive } from './image.mjs';
 import { runMachine } from './machine.mjs';
 
@@ -48,9 +49,8 @@ function parse(text) {
 
 /** Stack traces with the lines of the TypeScript sources. */
 function inSources(text, sourceLine) {
-  const plain = text
-    .replaceAll(/\x1b\[[0-9;]*m/gu, '')
-    .replaceAll(/\n +at [^\n]*\/vm\/(?:globals|runner)\.cjs[^\n]*/gu, '');
+  const words = stripVTControlCharacters(text);
+  const plain = words.replaceAll(/\n +at [^\n]*\/vm\/(?:globals|runner)\.cjs[^\n]*/gu, '');
   return plain.replace(/\/node-ebpf\/vm\/typescript\.js:(\d+):(\d+)/gu, (whole, line, column) => {
     return sourceLine(Number(line), Number(column)) ?? whole;
   });
