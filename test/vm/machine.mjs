@@ -29,6 +29,15 @@ export function commandLine(machine, { tools, kernel, initialRoot, token, proces
   ];
 }
 
+/** What ends each VM that runs: none goes on when this process is told to stop. */
+const running = new Set();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.once(signal, () => {
+    for (const end of running) end();
+    process.kill(process.pid, signal);
+  });
+}
+
 /**
  * Runs a VM to its end. `onMessage(kind, rest)` gets what the guest says with its token: `ready`, `test`, `done`,
  * `problem`. Resolves with { console: lines, status, problems, timedOut, milliseconds }; `status` is what the guest's
@@ -44,13 +53,15 @@ export async function runMachine(
   const start = Date.now();
   const result = { console: [], status: undefined, problems: [], timedOut: false, milliseconds: 0 };
   const [program, ...args] = commandLine(machine, { tools, kernel, initialRoot, token, ...options });
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: tools.environment });
-  const end = () => child.kill('SIGKILL');
+  // `timeout` ends QEMU even when this process is killed and cannot.
+  const limit = ['--signal=KILL', String(Math.ceil(timeoutMs / 1000) + 15), program, ...args];
+  const child = spawn('timeout', limit, { stdio: ['ignore', 'pipe', 'pipe'], env: tools.environment });
+  const end = () => child.kill('SIGTERM');
+  running.add(end);
   const timer = setTimeout(() => {
     result.timedOut = true;
     end();
   }, timeoutMs);
-  process.once('exit', end);
   const closed = new Promise((resolve) => {
     child.on('error', (error) => {
       result.problems.push(`QEMU does not start: ${error.message}`);
@@ -78,7 +89,7 @@ export async function runMachine(
   }
   await closed;
   clearTimeout(timer);
-  process.off('exit', end);
+  running.delete(end);
   fs.rmSync(initialRoot, { force: true });
   result.milliseconds = Date.now() - start;
   if (result.timedOut) result.problems.push(`it did not end within ${timeoutMs / 1000} s and was stopped`);
