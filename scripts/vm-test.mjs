@@ -113,34 +113,31 @@ await main(undefined, async (args) => {
   const kernels = await fetchKernels(selected, tools);
   const files = kernelTests();
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'node-ebpf-vm-'));
+  process.once('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
   let outcomes = [];
   let self = { passed: 0, problems: [] };
-  try {
-    if (onlySelfTest || everything) {
-      const machine = selected[0];
-      const context = { ...parts.get(machine.architecture), folder, kernel: kernels.get(machine) };
-      self = await selfTest(machine, { inParallel, jobs: Number(jobs), ...context });
-      say(`vm: the runner itself: ${self.passed} passed, ${self.problems.length} failed`);
-    }
-    outcomes = await inParallel(onlySelfTest ? [] : selected, Number(jobs), async (machine) => {
-      const name = machineName(machine);
-      say(`vm: ${name}: booting ${kernels.get(machine).release}`);
-      const onTest = (test) => {
-        if (test.status === 'failed') say(failure(name, test));
-        else if (verbose) say(`vm: ${name}: ${test.status}: ${test.file}: ${test.name} (${test.milliseconds} ms)`);
-      };
-      const outcome = await runSuite(machine, {
-        ...parts.get(machine.architecture),
-        ...{ files, pattern, folder, onTest },
-        kernel: kernels.get(machine),
-        timeoutMs: Number(timeout) * 1000,
-      });
-      say(`vm: ${name}: ${counts(outcome)} in ${(outcome.milliseconds / 1000).toFixed(0)} s`);
-      return outcome;
-    });
-  } finally {
-    fs.rmSync(folder, { recursive: true, force: true });
+  if (onlySelfTest || everything) {
+    const machine = selected[0];
+    const context = { ...parts.get(machine.architecture), folder, kernel: kernels.get(machine) };
+    self = await selfTest(machine, { inParallel, jobs: Number(jobs), ...context });
+    say(`vm: the runner itself: ${self.passed} passed, ${self.problems.length} failed`);
   }
+  outcomes = await inParallel(onlySelfTest ? [] : selected, Number(jobs), async (machine) => {
+    const name = machineName(machine);
+    say(`vm: ${name}: booting ${kernels.get(machine).release}`);
+    const onTest = (test) => {
+      if (test.status === 'failed') say(failure(name, test));
+      else if (verbose) say(`vm: ${name}: ${test.status}: ${test.file}: ${test.name} (${test.milliseconds} ms)`);
+    };
+    const outcome = await runSuite(machine, {
+      ...parts.get(machine.architecture),
+      ...{ files, pattern, folder, onTest },
+      kernel: kernels.get(machine),
+      timeoutMs: Number(timeout) * 1000,
+    });
+    say(`vm: ${name}: ${counts(outcome)} in ${(outcome.milliseconds / 1000).toFixed(0)} s`);
+    return outcome;
+  });
 
   say('');
   for (const problem of self.problems) say(`vm: failed: the runner itself: ${problem}`);

@@ -26,21 +26,18 @@ await main(undefined, async (args) => {
   const userSpace = await fetchUserSpace(machine.architecture, tools);
   const addon = addonFor(machine.architecture);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'node-ebpf-vm-'));
-  try {
-    const { archive } = suiteArchive({ addon, files: kernelTests() });
-    const initialRoot = path.join(folder, 'root.cpio');
-    writeArchives(initialRoot, [[fs.readFileSync(userSpace)], modulesArchive(found), archive]);
-    say(`vm: booting ${found.release}; /run.sh runs the kernel suite, exit ends the VM`);
-    const options = { tools, kernel: found, initialRoot, token: '0', processors: 2, extra: ['vm_shell'] };
-    const [program, ...words] = commandLine(machine, options);
-    // Ctrl-C belongs to the shell inside.
-    words[words.indexOf('-serial') + 1] = 'mon:stdio';
-    const child = spawn(program, words, { stdio: 'inherit', env: tools.environment });
-    return await new Promise((resolve, reject) => {
-      child.on('error', reject);
-      child.on('close', (code) => resolve(code ?? 1));
-    });
-  } finally {
-    fs.rmSync(folder, { recursive: true, force: true });
-  }
+  process.once('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
+  const { archive } = suiteArchive({ addon, files: kernelTests() });
+  const initialRoot = path.join(folder, 'root.cpio');
+  writeArchives(initialRoot, [[fs.readFileSync(userSpace)], modulesArchive(found), archive]);
+  say(`vm: booting ${found.release}; /run.sh runs the kernel suite, exit ends the VM`);
+  const options = { tools, kernel: found, initialRoot, token: '0', processors: 2, extra: ['vm_shell'] };
+  const [program, ...words] = commandLine(machine, options);
+  // Ctrl-C belongs to the shell inside.
+  words[words.indexOf('-serial') + 1] = 'mon:stdio';
+  const child = spawn(program, words, { stdio: 'inherit', env: tools.environment });
+  return await new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => resolve(code ?? 1));
+  });
 });

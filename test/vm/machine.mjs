@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
+import os from 'node:os';
 import readline from 'node:readline';
 import { writeArchives } from './cpio.mjs';
 import { architectures, machineName } from './machines.mjs';
@@ -34,7 +35,7 @@ const running = new Set();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.once(signal, () => {
     for (const end of running) end();
-    process.kill(process.pid, signal);
+    process.exit(128 + os.constants.signals[signal]);
   });
 }
 
