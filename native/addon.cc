@@ -22,11 +22,10 @@ bool Define(napi_env env, napi_value exports, const ebpf::Entry* entries, ebpf::
 
 NAPI_MODULE_INIT() {
   ebpf::Environment* environment = ebpf::Environment::Create(env);
-  const bool defined = environment != nullptr && Define(env, exports, ebpf::kCallEntries, environment) &&
-                       Define(env, exports, ebpf::kLimitEntries, environment) &&
-                       Define(env, exports, ebpf::kMapEntries, environment) &&
-                       Define(env, exports, ebpf::kMappingEntries, environment) &&
-                       Define(env, exports, ebpf::kRingEntries, environment);
+  const bool defined =
+      environment != nullptr && Define(env, exports, ebpf::kCallEntries, environment) &&
+      Define(env, exports, ebpf::kLimitEntries, environment) && Define(env, exports, ebpf::kMapEntries, environment) &&
+      Define(env, exports, ebpf::kMappingEntries, environment) && Define(env, exports, ebpf::kRingEntries, environment);
   if (!defined) napi_throw_error(env, nullptr, "the addon of node-ebpf cannot start: out of memory or terminating");
   return exports;
 }

@@ -29,7 +29,7 @@ export async function report({ accept }) {
     lines.push('The public API is not the reviewed one: look at the difference, then accept it with: npm run api');
     lines.push('  diff etc/node-ebpf.api.md temp/node-ebpf.api.md');
   }
-  return { ok: result.succeeded, text: lines.map((line) => `${line}\n`).join('') };
+  return { ok: result.succeeded, built: result.errorCount === 0, text: lines.map((line) => `${line}\n`).join('') };
 }
 
 if (path.resolve(process.argv[1] ?? '') === fileURLToPath(import.meta.url)) {
