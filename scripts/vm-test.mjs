@@ -111,7 +111,6 @@ await main(undefined, async (args) => {
     parts.set(architecture, { tools: tools.get(architecture), userSpace, addon: addonFor(architecture) });
   }
   const kernels = await fetchKernels(selected, tools);
-  const files = kernelTests();
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'node-ebpf-vm-'));
   process.once('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
   let outcomes = [];
@@ -131,7 +130,7 @@ await main(undefined, async (args) => {
     };
     const outcome = await runSuite(machine, {
       ...parts.get(machine.architecture),
-      ...{ files, pattern, folder, onTest },
+      ...{ files: kernelTests(machine.tests), pattern, folder, onTest },
       kernel: kernels.get(machine),
       timeoutMs: Number(timeout) * 1000,
     });

@@ -20,9 +20,14 @@ export function modulesArchive(kernel) {
   return archive.end();
 }
 
-/** The test files of the kernel suite, as paths in the repository. */
-export function kernelTests() {
-  return filesBelow('test/kernel', '.test.ts');
+/** The test files of the kernel suite, as paths in the repository; all of them, or `names` without extension. */
+export function kernelTests(names) {
+  const files = filesBelow('test/kernel', '.test.ts');
+  if (names === undefined) return files;
+  const wanted = names.map((name) => `test/kernel/${name}.test.ts`);
+  const missing = wanted.find((file) => !files.includes(file));
+  if (missing !== undefined) throw new SetupError(`test/vm/machines.mjs names ${missing}, which does not exist`);
+  return wanted;
 }
 
 /**

@@ -17,7 +17,7 @@ export const architectures = {
   },
   arm64: {
     debian: 'arm64',
-    flavour: 'arm64',
+    flavour: 'cloud-arm64',
     qemu: 'qemu-system-aarch64',
     qemuPackage: 'qemu-system-arm',
     arguments: ['-M', 'virt', '-cpu', 'neoverse-n1'],
@@ -35,9 +35,12 @@ export const architectures = {
   },
 };
 
+/** Loading, attaching, maps, ring buffers, CO-RE, variables: where an architecture could make a difference. */
+const smoke = ['load', 'maps', 'events', 'relocate', 'sys-maps', 'sys-programs', 'sys-ring'];
+
 /**
  * One row for each kernel: the newest package of that version in that Debian suite. Version `7` is the newest of all 7.x.
- * `suite` is what runs there: everything in test/kernel, or only the files named.
+ * Where `tests` are named, only those files of test/kernel run.
  */
 export const machines = [
   { architecture: 'x64', version: '5.10', debianSuite: 'bullseye' },
@@ -45,6 +48,8 @@ export const machines = [
   { architecture: 'x64', version: '6.12', debianSuite: 'trixie' },
   { architecture: 'x64', version: '6.18', debianSuite: 'trixie-backports' },
   { architecture: 'x64', version: '7', debianSuite: 'trixie-backports' },
+  { architecture: 'arm64', version: '5.10', debianSuite: 'bullseye', tests: smoke },
+  { architecture: 'arm64', version: '7', debianSuite: 'trixie-backports', tests: smoke },
 ];
 
 /** Modules that tests may need and Debian does not build in; those a kernel lacks or has built in are left out. */
