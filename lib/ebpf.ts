@@ -98,7 +98,7 @@ export class Ebpf<S extends Shape = AnyShape> {
     const wanted = needs(spec);
     // Between two steps that take this thread's time, others get theirs.
     await nextTurn();
-    const facts = await gatherFacts(wanted, { signal });
+    const facts = await gatherFacts(wanted, { signal, kernelBtf: options.kernelBtf });
     const plan = relocate(spec, facts);
     await nextTurn();
     const load = await loadParts(spec, plan, { reused, decode: options, signal });

@@ -26,13 +26,19 @@ export interface LoadOptions extends DecodeOptions {
   readonly variables?: Readonly<Record<string, unknown>> | undefined;
   /** Changes to maps by name, or a live map to use in place of the object's. A live map stays its owner's to close. */
   readonly maps?: Readonly<Record<string, MapOptions | BpfMap>> | undefined;
+  /**
+   * The types of the running kernel, for a kernel that has no BTF itself: a file or its bytes, as BTF or as an ELF file
+   * with a section `.BTF`. CO-RE relocations are resolved by it; programs that attach by BTF (`tp_btf`, `fentry`, `lsm`)
+   * still need the kernel's own.
+   */
+  readonly kernelBtf?: string | URL | Uint8Array | undefined;
   /** What errors call the object. Default: the file's name. */
   readonly name?: string | undefined;
   /** Aborting it ends the load between two system calls: it rejects with `signal.reason` and leaves nothing behind. */
   readonly signal?: AbortSignal | undefined;
 }
 
-const loadOptionNames = ['variables', 'maps', 'int64', 'chars', 'enums', 'name', 'signal'];
+const loadOptionNames = ['variables', 'maps', 'int64', 'chars', 'enums', 'kernelBtf', 'name', 'signal'];
 const mapOptionNames = ['maxEntries', 'flags', 'pinPath'];
 
 /** Reads and parses the object; the caller owns what comes back. */

@@ -4,6 +4,7 @@ export * from './btf-ext.js';
 export { BtfKind, kindName } from './btf-kind.js';
 export * from './btf-type.js';
 export * from './data-sections.js';
+export * from './downgrade.js';
 export * from './essential-name.js';
 export * from './static-functions.js';
 export * from './type-name.js';

@@ -1,10 +1,12 @@
 import { endianness } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import type { Btf } from '../btf/index.js';
-import { UnsupportedError } from '../errors/index.js';
+import type { Btf, BtfKind } from '../btf/index.js';
+import { EbpfError, UnsupportedError } from '../errors/index.js';
 import type { KernelFacts, Needs } from '../relocate/index.js';
 
+import { features } from './features/index.js';
+import { btfFrom } from './btf-file.js';
 import { kernelBtf } from './kernel-btf.js';
 import { allowLockedMemory } from './locked-memory.js';
 import { pageSize } from './page-size.js';
@@ -13,17 +15,38 @@ import { possibleCpus } from './possible-cpus.js';
 /** How long this thread is kept from other work. */
 const sliceMs = 4;
 
+/** How {@link gatherFacts} asks. */
+export interface GatherOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Types to use in place of the running kernel's: a file, or its bytes. */
+  readonly kernelBtf?: string | URL | Uint8Array | undefined;
+}
+
 /** Asks the kernel what an object needs to know of it, and no more. */
-export async function gatherFacts(
-  needs: Needs,
-  options: { readonly signal?: AbortSignal | undefined } = {},
-): Promise<KernelFacts> {
+export async function gatherFacts(needs: Needs, options: GatherOptions = {}): Promise<KernelFacts> {
+  const { signal, kernelBtf: given } = options;
   await allowLockedMemory();
-  const btf = needs.kernelBtf ? await kernelBtfFor(needs) : undefined;
-  options.signal?.throwIfAborted();
-  if (btf !== undefined) await lookUp(btf, needs.typeNames);
-  options.signal?.throwIfAborted();
-  return { littleEndian: endianness() === 'LE', btf, possibleCpus: possibleCpus(), pageSize: pageSize() };
+  const coreBtf = given === undefined || !needs.kernelBtf ? undefined : await btfFrom(given);
+  const own = coreBtf === undefined ? needs.kernelBtf : needs.attachesByBtf;
+  const btf = own ? await kernelBtfFor(needs) : undefined;
+  signal?.throwIfAborted();
+  for (const each of [btf, coreBtf]) if (each !== undefined) await lookUp(each, needs.typeNames);
+  const btfKinds = needs.btfKinds.size === 0 ? undefined : await supportedKinds(needs.btfKinds);
+  signal?.throwIfAborted();
+  const littleEndian = endianness() === 'LE';
+  return { littleEndian, btf, coreBtf, possibleCpus: possibleCpus(), pageSize: pageSize(), btfKinds };
+}
+
+async function supportedKinds(kinds: ReadonlySet<BtfKind>): Promise<ReadonlySet<BtfKind> | undefined> {
+  const supported = new Set<BtfKind>();
+  try {
+    for (const kind of kinds) if ((await features.btfKind(kind)).supported) supported.add(kind);
+  } catch (error) {
+    // Who may not load BTF learns it, with all else that is missing, from the load itself.
+    if (EbpfError.is(error) && error.code === 'ERR_EBPF_PERMISSION') return undefined;
+    throw error;
+  }
+  return supported;
 }
 
 async function kernelBtfFor(needs: Needs): Promise<Btf> {

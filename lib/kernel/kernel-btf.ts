@@ -1,6 +1,7 @@
 import { Btf } from '../btf/index.js';
 import { UnsupportedError } from '../errors/index.js';
 
+import { btfFromUsualPlaces } from './btf-file.js';
 import { readSysfs } from './read-sysfs.js';
 
 const path = '/sys/kernel/btf/vmlinux';
@@ -10,7 +11,9 @@ let parsed: Promise<Btf> | undefined;
 /**
  * The running kernel's own types. Read and indexed once per process, in slices between which the event loop runs.
  *
- * @throws {@link UnsupportedError} when the kernel was built without `CONFIG_DEBUG_INFO_BTF`.
+ * Where the kernel has no BTF, that of a file where distributions keep it.
+ *
+ * @throws {@link UnsupportedError} when the kernel was built without `CONFIG_DEBUG_INFO_BTF` and no such file is there.
  */
 export async function kernelBtf(): Promise<Btf> {
   parsed ??= load().catch((error: unknown) => {
@@ -26,9 +29,12 @@ async function load(): Promise<Btf> {
   try {
     bytes = await readSysfs(path);
   } catch (cause) {
+    const found = await btfFromUsualPlaces();
+    if (found !== undefined) return found;
     throw new UnsupportedError(
       "the kernel's BTF",
-      `${path} cannot be read; the kernel must be built with CONFIG_DEBUG_INFO_BTF=y and sysfs be mounted`,
+      `${path} cannot be read; the kernel must be built with CONFIG_DEBUG_INFO_BTF=y and sysfs be mounted, or its types ` +
+        'be given as a file: Ebpf.load(…, { kernelBtf })',
       { cause },
     );
   }

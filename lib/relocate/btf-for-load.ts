@@ -1,11 +1,18 @@
-import { Btf, withStaticFunctions } from '../btf/index.js';
+import { Btf, withOlderKinds, withStaticFunctions, type BtfKind } from '../btf/index.js';
 import type { ObjectSpec } from '../object/index.js';
 
 /**
  * The object's types as this load gives them to the kernel. Global functions that the source hides (`__hidden`) become
- * static: the kernel then checks them where they are called, with what it knows there, and not for all arguments.
+ * static: the kernel then checks them where they are called, with what it knows there, and not for all arguments. Types of
+ * kinds that the kernel does not take become older ones; ids stay what they are.
  */
-export function btfForLoad(object: ObjectSpec): Uint8Array | undefined {
+export function btfForLoad(object: ObjectSpec, kinds: ReadonlySet<BtfKind> | undefined): Uint8Array | undefined {
+  const bytes = withHiddenFunctions(object);
+  if (bytes === undefined || kinds === undefined) return bytes;
+  return withOlderKinds(Btf.parse(bytes, { name: object.name }), kinds);
+}
+
+function withHiddenFunctions(object: ObjectSpec): Uint8Array | undefined {
   const bytes = object.btfBytes;
   const hidden = [...object.functions.values()]
     .filter((spec) => spec.hidden && spec.linkage !== 'static' && spec.btfTypeId !== 0)

@@ -1,4 +1,4 @@
-import type { Btf } from '../btf/index.js';
+import type { Btf, BtfKind } from '../btf/index.js';
 import type { MapSpec, ProgramSpec } from '../object/index.js';
 
 /** What `relocate` must know of the kernel that the object is meant for. Nothing else about a kernel changes a plan. */
@@ -6,20 +6,28 @@ export interface KernelFacts {
   readonly littleEndian: boolean;
   /** The kernel's own types; undefined when it has none or none are needed. */
   readonly btf: Btf | undefined;
+  /** The types that CO-RE relocations are resolved by, where they are not those of `btf`: of a kernel without BTF. */
+  readonly coreBtf?: Btf | undefined;
   /** CPUs that may ever come online: `/sys/devices/system/cpu/possible`. */
   readonly possibleCpus: number;
   /** In bytes. */
   readonly pageSize: number;
+  /** Of {@link Needs.btfKinds} those that the kernel takes; all when undefined. */
+  readonly btfKinds?: ReadonlySet<BtfKind> | undefined;
 }
 
 /** What an object needs of a kernel, known before one is looked at. */
 export interface Needs {
-  /** Whether the kernel's BTF must be read. */
+  /** Whether the kernel's types must be known. */
   readonly kernelBtf: boolean;
+  /** Whether a program names a type or function of the running kernel to attach to: only its own BTF has the id. */
+  readonly attachesByBtf: boolean;
   /** The kernel types and functions that will be looked for, without flavours. */
   readonly typeNames: ReadonlySet<string>;
   /** What needs the kernel's BTF, for errors: `program "exec": CO-RE relocation task_struct.pid`. */
   readonly reasons: readonly string[];
+  /** The kinds of type in the object's BTF that not every kernel takes. */
+  readonly btfKinds: ReadonlySet<BtfKind>;
 }
 
 /**

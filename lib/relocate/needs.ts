@@ -1,4 +1,4 @@
-import { essentialName } from '../btf/index.js';
+import { essentialName, newerKindsIn } from '../btf/index.js';
 import { quote } from '../errors/index.js';
 import type { ObjectSpec, ProgramSpec } from '../object/index.js';
 import { accessOf } from './apply-core-relocations.js';
@@ -17,16 +17,24 @@ export function needs(object: ObjectSpec): Needs {
   const typeNames = new Set<string>();
   const reasons = new Set<string>();
   const linker = new FunctionLinker(object);
+  let attachesByBtf = false;
   for (const program of object.programs.values()) {
     if (!program.autoload) continue;
     const target = attachTarget(program);
     if (target !== undefined) {
+      attachesByBtf = true;
       typeNames.add(target.name);
       reasons.add(`program ${quote(program.name)}: ${target.rule.noun} ${quote(program.attachTo ?? '')}`);
     }
     addCoreRelocations(object, program, linker, typeNames, reasons);
   }
-  return { kernelBtf: reasons.size > 0, typeNames, reasons: [...reasons] };
+  return {
+    kernelBtf: reasons.size > 0,
+    attachesByBtf,
+    typeNames,
+    reasons: [...reasons],
+    btfKinds: object.btf === undefined ? new Set() : newerKindsIn(object.btf),
+  };
 }
 
 function addCoreRelocations(

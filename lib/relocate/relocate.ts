@@ -40,9 +40,9 @@ export function relocate(object: ObjectSpec, facts: KernelFacts): LoadPlan {
   checkKernelBtf(object, facts);
   const attachBtfIds = new Map(programs.map((program) => [program, attachBtfIdOf(program, facts.btf)]));
   const linker = new FunctionLinker(object);
-  const resolver = object.btf === undefined ? undefined : new CoreResolver(object.btf, facts.btf);
+  const resolver = object.btf === undefined ? undefined : new CoreResolver(object.btf, facts.coreBtf ?? facts.btf);
   return {
-    btf: btfForLoad(object),
+    btf: btfForLoad(object, facts.btfKinds),
     maps: planMaps(object, facts),
     *programs(): Generator<ProgramPlan, void, undefined> {
       for (const program of programs) {
@@ -96,8 +96,8 @@ function checkByteOrder(object: ObjectSpec, facts: KernelFacts): void {
 
 function checkKernelBtf(object: ObjectSpec, facts: KernelFacts): void {
   if (facts.btf !== undefined) return;
-  const { kernelBtf, reasons } = needs(object);
-  if (!kernelBtf) return;
+  const { kernelBtf, attachesByBtf, reasons } = needs(object);
+  if (!kernelBtf || (facts.coreBtf !== undefined && !attachesByBtf)) return;
   const shown = reasons.slice(0, 5).map((reason) => `\n    ${reason}`);
   const more = reasons.length > shown.length ? `\n    and ${reasons.length - shown.length} more` : '';
   throw new UnsupportedError(

@@ -16,7 +16,7 @@ export const rooms = {
   relocate: { imports: ['object', 'btf', 'asm', 'binary', 'abi', 'errors'], pure: true },
 
   sys: { imports: ['abi', 'errors', 'binary'], packages: ['node-gyp-build'] },
-  kernel: { imports: ['sys', 'btf', 'asm', 'relocate', 'binary', 'abi', 'errors'] },
+  kernel: { imports: ['sys', 'elf', 'btf', 'asm', 'relocate', 'binary', 'abi', 'errors'] },
   links: { imports: ['sys', 'kernel', 'codec', 'object', 'elf', 'btf', 'abi', 'errors'] },
   events: { imports: ['sys', 'kernel', 'codec', 'object', 'btf', 'abi', 'errors'] },
   // A ring buffer opens its reader; a program makes its links. Never the reverse.

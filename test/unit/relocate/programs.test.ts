@@ -144,6 +144,8 @@ describe('what an object needs', () => {
     const result = needs(objectOf([reading], { btf }));
     expect(result).toEqual({
       kernelBtf: true,
+      attachesByBtf: false,
+      btfKinds: new Set(),
       typeNames: new Set(['task_struct']),
       reasons: ['program "main": CO-RE relocation task_struct___old.pid'],
     });
@@ -157,7 +159,13 @@ describe('what an object needs', () => {
     });
     expect(needs(objectOf([calling, callee], { btf })).kernelBtf).toBe(true);
     const alone = functionSpec('main', exitProgram(), { section: 'raw_tp' });
-    expect(needs(objectOf([alone, callee], { btf }))).toEqual({ kernelBtf: false, typeNames: new Set(), reasons: [] });
+    expect(needs(objectOf([alone, callee], { btf }))).toEqual({
+      kernelBtf: false,
+      attachesByBtf: false,
+      typeNames: new Set(),
+      reasons: [],
+      btfKinds: new Set(),
+    });
   });
 
   test('is nothing for programs that are not loaded', () => {

@@ -1,0 +1,102 @@
+// What the library does in place of what a kernel lacks. Each test passes on every kernel and takes its fallback on some.
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { BtfKind, Ebpf, HashMap, ObjectSpec, features } from '../../lib/index.js';
+import { runChild } from '../helpers/child.js';
+import { rawArguments, sample } from '../helpers/samples.js';
+import { testIf } from '../helpers/skip.js';
+
+const btfPath = '/sys/kernel/btf/vmlinux';
+const hasKernelBtf = existsSync(btfPath);
+
+test('types that the kernel has no kinds for are loaded as older ones, and read as what they are', async () => {
+  const ebpf = await Ebpf.load(sample('newer_types'));
+  try {
+    const program = ebpf.program('touch');
+    // With its types: the kernel took the BTF, whatever it looks like there.
+    expect(program.info().btfId).not.toBe(0);
+    expect(ebpf.map('readings').info().btfId).not.toBe(0);
+    await program.testRun({ data: new Uint8Array(64) });
+    expect(ebpf.variable('calls').value).toBe(1n);
+    const reading = { wide: 1n << 40n, small: -1, ratio: 0.5, precise: 0.25, pointer: 0n };
+    expect(ebpf.variable('first').value).toEqual(reading);
+    expect([...ebpf.map('readings', HashMap)]).toEqual([[1, reading]]);
+  } finally {
+    await ebpf.close();
+  }
+});
+
+testIf(hasKernelBtf, 'kernel BTF')(
+  'an object whose types all kernels take is given to the kernel as it is',
+  async () => {
+    // What follows holds on any kernel; it is what makes the test above one of a fallback.
+    const kinds = [BtfKind.FLOAT, BtfKind.DECL_TAG, BtfKind.TYPE_TAG, BtfKind.ENUM64];
+    const answers = await Promise.all(kinds.map(async (kind) => (await features.btfKind(kind)).supported));
+    // A kernel takes the kinds in the order in which they came.
+    expect(answers).toEqual([...answers].sort((a, b) => Number(b) - Number(a)));
+  },
+);
+
+describe('RLIMIT_MEMLOCK', () => {
+  test('is raised where maps are counted against it, and nowhere else', async () => {
+    const accounted = (await features.memoryCgroupAccounting()).supported;
+    const { stdout, stderr } = await runChild(
+      join(__dirname, 'features-children', 'locked-memory.ts'),
+      [sample('ring_burst')],
+      {
+        wrapper: ['sh', '-c', 'ulimit -l 64; exec "$@"', 'sh'],
+      },
+    );
+    expect({ lines: stdout.trim().split('\n'), stderr }).toEqual({
+      lines: ['before 65536', 'loaded', `after ${accounted ? '65536' : 'unlimited'}`],
+      stderr: '',
+    });
+  });
+});
+
+describe('types of the kernel from elsewhere', () => {
+  /** The object's only CO-RE relocations are those of a program that attaches by other means. */
+  const load = async (kernelBtf: string | URL | Uint8Array): Promise<void> => {
+    const ebpf = await Ebpf.load(sample('core'), { kernelBtf });
+    try {
+      await ebpf.program('report').testRun({ context: rawArguments(0, 0) });
+    } finally {
+      await ebpf.close();
+    }
+  };
+
+  testIf(hasKernelBtf, 'kernel BTF')('are read from BTF or ELF, by path or bytes', async () => {
+    await load(btfPath);
+    await load(new Uint8Array(readFileSync(btfPath)));
+  });
+
+  test('are what CO-RE is resolved by', async () => {
+    // An object's own types stand for a kernel that has hardly any: what it lacks shows in the error.
+    await expect(Ebpf.load(sample('execsnoop'), { kernelBtf: sample('maps') })).rejects.toMatchObject({
+      code: expect.stringMatching(/^ERR_EBPF_(?:RELOCATION|VERIFIER|UNSUPPORTED)$/u) as unknown,
+    });
+  });
+
+  test('that cannot be read or are none are refused', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ebpf-btf-'));
+    try {
+      await expect(load(join(folder, 'missing'))).rejects.toMatchObject({
+        code: 'ERR_EBPF_INVALID_VALUE',
+        path: 'kernelBtf',
+      });
+      writeFileSync(join(folder, 'text'), 'no types here');
+      await expect(load(join(folder, 'text'))).rejects.toMatchObject({ code: 'ERR_EBPF_OBJECT_FORMAT' });
+      await expect(load(new Uint8Array(0))).rejects.toMatchObject({ code: 'ERR_EBPF_OBJECT_FORMAT' });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test('are not looked at for an object that needs none', async () => {
+    const spec = ObjectSpec.parse(readFileSync(sample('maps')), { name: 'maps' });
+    const ebpf = await Ebpf.load(spec, { kernelBtf: '/no/such/file' });
+    await ebpf.close();
+  });
+});
