@@ -2,6 +2,7 @@
 // test/helpers/skip.ts writes the names; scripts/test.mjs, with EBPF_REQUIRE_ROOT=1, fails a run that skipped what it could run.
 import fs from 'node:fs';
 import os from 'node:os';
+import path from 'node:path';
 
 function read(file) {
   try {
@@ -32,11 +33,27 @@ const needs = new Map([
   ['tracefs', () => (read('/proc/filesystems').includes('\ttracefs') ? 'the kernel has tracefs' : undefined)],
   ['big-endian processor', () => (os.endianness() === 'BE' ? 'this processor is big-endian' : undefined)],
   // scripts/vm-test.mjs says so inside the VMs: what is measured in milliseconds is measured on real processors.
+  // `npm run test:vm` fetches them.
+  ['fetched kernels', () => (fetchedKernel() === undefined ? undefined : `${vmCache()} has them`)],
   [
     'a processor that is not emulated',
     () => (process.env.EBPF_TEST_EMULATED === '1' ? undefined : 'this processor is not emulated'),
   ],
 ]);
+
+/** The folder that test/vm/cache.mjs keeps kernels in. */
+function vmCache() {
+  const base = process.env.XDG_CACHE_HOME;
+  const caches = base !== undefined && path.isAbsolute(base) ? base : path.join(os.homedir(), '.cache');
+  return process.env.NODE_EBPF_VM_CACHE || path.join(caches, 'node-ebpf-vm');
+}
+
+function fetchedKernel() {
+  const folder = vmCache();
+  if (!fs.existsSync(folder)) return undefined;
+  const names = fs.readdirSync(folder).filter((name) => /^kernel-[^-]+-[\d.]+$/u.test(name));
+  return names.find((name) => fs.existsSync(path.join(folder, name, 'btf')));
+}
 
 /** `name [skipped: needs kprobes]` → `needs kprobes`. */
 export function skipReason(testName) {
