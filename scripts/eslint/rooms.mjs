@@ -34,7 +34,7 @@ export const rooms = {
 export const pureBuiltins = new Map([
   ['node:assert', undefined],
   ['node:buffer', undefined],
-  ['node:os', ['endianness']],
+  ['node:os', ['endianness', 'uptime']],
   ['node:path', undefined],
   ['node:timers/promises', undefined],
   ['node:url', undefined],
