@@ -1,6 +1,6 @@
 // What the library does in place of what a kernel lacks. Each test passes on every kernel and takes its fallback on some.
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
+import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { BtfKind, Ebpf, HashMap, ObjectSpec, features } from '../../lib/index.js';
@@ -44,7 +44,7 @@ describe('RLIMIT_MEMLOCK', () => {
     const accounted = (await features.memoryCgroupAccounting()).supported;
     const { stdout, stderr } = await runChild(
       join(__dirname, 'features-children', 'locked-memory.ts'),
-      [sample('ring_burst')],
+      [sample('execsnoop')],
       {
         wrapper: ['sh', '-c', 'ulimit -l 64; exec "$@"', 'sh'],
       },
@@ -95,8 +95,32 @@ describe('types of the kernel from elsewhere', () => {
   });
 
   test('are not looked at for an object that needs none', async () => {
-    const spec = ObjectSpec.parse(readFileSync(sample('maps')), { name: 'maps' });
+    const spec = ObjectSpec.parse(readFileSync(sample('tracepoint')), { name: 'tracepoint' });
     const ebpf = await Ebpf.load(spec, { kernelBtf: '/no/such/file' });
     await ebpf.close();
+  });
+
+  // In a mount namespace of its own a process sees a kernel that shows no types.
+  testIf(hasKernelBtf, 'kernel BTF')('take the place of those that the kernel does not have', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ebpf-btf-'));
+    const copy = join(folder, `vmlinux-${release()}`);
+    const made = mkdirSync('/boot', { recursive: true });
+    try {
+      writeFileSync(copy, readFileSync(btfPath));
+      const hide = 'mount -t tmpfs none /sys/kernel/btf';
+      const put = `mount -o bind '${folder}' /boot`;
+      const script = join(__dirname, 'features-children', 'no-kernel-types.ts');
+      const args = [sample('core'), copy];
+      const run = async (before: string): Promise<readonly string[]> => {
+        const wrapper = ['unshare', '-m', 'sh', '-c', `${before} && exec "$@"`, 'sh'];
+        const { stdout, stderr } = await runChild(script, args, { wrapper });
+        return [...stdout.trim().split('\n'), stderr];
+      };
+      expect(await run(hide)).toEqual(['without: ERR_EBPF_UNSUPPORTED', 'with a file: loaded', '']);
+      expect(await run(`${hide} && ${put}`)).toEqual(['without: loaded', 'with a file: loaded', '']);
+    } finally {
+      rmSync(folder, { recursive: true });
+      if (made !== undefined) rmdirSync(made);
+    }
   });
 });
