@@ -21,7 +21,7 @@ const kindShift = 24;
 export function newerKindsIn(btf: Btf): ReadonlySet<BtfKind> {
   const found = new Set<BtfKind>();
   for (let id = btf.startId; id < btf.endId; id++) {
-    const kind = btf.kind(id) as BtfKind;
+    const kind = btf.kind(id);
     if (newerKinds.has(kind)) found.add(kind);
     else if (kind === BtfKind.ENUM && infoFlag(btf.word(id, 1))) found.add(BtfKind.ENUM64);
   }
@@ -52,7 +52,7 @@ export function withOlderKinds(btf: Btf, kinds: ReadonlySet<BtfKind>): Uint8Arra
     const put = (word: number, value: number): void => {
       view.setUint32(from.header.typesOffset + (record + word) * 4, value >>> 0, from.littleEndian);
     };
-    const kind = from.kind(id) as BtfKind;
+    const kind = from.kind(id);
     const info = from.word(id, 1);
     if (kind === BtfKind.ENUM && missing.has(BtfKind.ENUM64)) put(1, info & ~flagBit);
     if (!missing.has(kind)) continue;

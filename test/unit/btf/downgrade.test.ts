@@ -1,8 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-
 import { Btf, BtfBuilder, BtfKind, BtfLinkage, newerKindsIn, withOlderKinds } from '../../../lib/btf/index.js';
-import { ElfFile } from '../../../lib/elf/index.js';
+import { samples } from './fixtures.js';
 
 const newer = [BtfKind.FLOAT, BtfKind.DECL_TAG, BtfKind.TYPE_TAG, BtfKind.ENUM64] as const;
 const none: ReadonlySet<BtfKind> = new Set();
@@ -27,16 +24,15 @@ function build(littleEndian: boolean): Btf {
   return Btf.parse(builder.encode(), { name: 'built' });
 }
 
-const sample = (name: string): Btf => {
-  const path = join(__dirname, '../../../bpf-samples', name);
-  const section = ElfFile.parse(readFileSync(path), { name }).section('.BTF');
-  return Btf.parse(section?.bytes ?? new Uint8Array(), { name });
-};
+const compiled =
+  samples()
+    .find(({ name }) => name === 'newer_types.bpf.o')
+    ?.sections.get('.BTF') ?? new Uint8Array();
 
 describe.each([
   ['little-endian', build(true)],
   ['big-endian', build(false)],
-  ['compiled by clang', sample('newer_types.bpf.o')],
+  ['compiled by clang', Btf.parse(compiled, { name: 'newer_types.bpf.o' })],
 ])('%s', (_, btf) => {
   const older = Btf.parse(withOlderKinds(btf, none), { name: 'older' });
 
