@@ -23,7 +23,10 @@ const FLAGS = [
   ...['-I', 'include'],
 ];
 /** Compiled for big-endian machines too, so that both byte orders are tested everywhere. */
-const BIG_ENDIAN_TOO = new Set(['core', 'execsnoop', 'maps', 'subprograms']);
+const BIG_ENDIAN_TOO = new Set([
+  ...['core', 'core_missing', 'execsnoop', 'maps', 'raw_tracepoint', 'rejected', 'ring_burst', 'subprograms'],
+  ...['slow_verifier', 'tracepoint', 'two_rings'],
+]);
 
 const folder = fileURLToPath(new URL('../bpf-samples/', import.meta.url));
 const manifestPath = join(folder, 'manifest.json');

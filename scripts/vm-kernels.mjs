@@ -18,7 +18,12 @@ const timeoutMs = 240_000;
 /** [{ section, row, supported, reason }] of one kernel. */
 async function askKernel(machine, { kernel, tools, userSpace, addon, folder }) {
   const answers = [];
-  const { archive } = suiteArchive({ addon, files: [], script: 'exec node /node-ebpf/vm/features.cjs\n' });
+  const { archive } = suiteArchive({
+    architecture: machine.architecture,
+    addon,
+    files: [],
+    script: 'exec node /node-ebpf/vm/features.cjs\n',
+  });
   const onMessage = (kind, rest) => {
     if (kind === 'feature') answers.push(JSON.parse(rest));
   };

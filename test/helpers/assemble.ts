@@ -1,13 +1,16 @@
 // Programs as bytes, put together by hand: the tests of lib/sys must not depend on the rooms above it.
+import { endianness } from 'node:os';
+
+const littleEndian = endianness() === 'LE';
 
 /** One instruction; a 64-bit load of a map takes two. */
 export function instruction(opcode: number, target = 0, source = 0, offset = 0, immediate = 0): Uint8Array {
   const bytes = new Uint8Array(8);
   const view = new DataView(bytes.buffer);
   view.setUint8(0, opcode);
-  view.setUint8(1, target | (source << 4));
-  view.setInt16(2, offset, true);
-  view.setInt32(4, immediate, true);
+  view.setUint8(1, littleEndian ? target | (source << 4) : (target << 4) | source);
+  view.setInt16(2, offset, littleEndian);
+  view.setInt32(4, immediate, littleEndian);
   return bytes;
 }
 
@@ -76,11 +79,11 @@ export function intBtf(): Uint8Array {
   const types = Uint32Array.of(1, 1 << 24, 4, (1 << 24) | 32);
   const header = new Uint8Array(24);
   const view = new DataView(header.buffer);
-  view.setUint16(0, 0xeb9f, true);
+  view.setUint16(0, 0xeb9f, littleEndian);
   view.setUint8(2, 1);
-  view.setUint32(4, 24, true);
-  view.setUint32(12, types.byteLength, true);
-  view.setUint32(16, types.byteLength, true);
-  view.setUint32(20, strings.byteLength, true);
+  view.setUint32(4, 24, littleEndian);
+  view.setUint32(12, types.byteLength, littleEndian);
+  view.setUint32(16, types.byteLength, littleEndian);
+  view.setUint32(20, strings.byteLength, littleEndian);
   return Uint8Array.from(Buffer.concat([header, new Uint8Array(types.buffer), strings]));
 }

@@ -6,6 +6,7 @@ import { transformSync } from '@swc/core';
 import { SetupError, root } from '../../scripts/setup.mjs';
 import { bundle, locate } from './bundle.mjs';
 import { CpioArchive } from './cpio.mjs';
+import { architectures } from './machines.mjs';
 
 const here = import.meta.dirname;
 const guest = (name) => fs.readFileSync(path.join(here, 'guest', name));
@@ -31,10 +32,12 @@ export function kernelTests(names) {
 }
 
 /**
- * The repository as tests see it, below /node-ebpf, with the same names; the code is in two bundles. `script` is the work of the VM: all of it, but for tests of the runner. Returns the archive and, by path in the VM,
- * what leads back to the lines of the sources.
+ * The repository as tests see it, below /node-ebpf, with the same names; the code is in two bundles. `script` is the work of
+ * the VM: all of it, but for tests of the runner. Returns the archive and sourceLine(line, column), which leads from the
+ * bundle of the tests back to the sources.
  */
 export function suiteArchive({
+  architecture,
   addon,
   files,
   pattern,
@@ -42,8 +45,10 @@ export function suiteArchive({
 }) {
   const archive = new CpioArchive();
   const inside = (name) => `/node-ebpf/${name}`;
-  for (const name of ['package.json', 'bpf-samples', 'examples', 'test/fixtures']) {
-    archive.copy(path.join(root, name), inside(name));
+  for (const name of ['package.json', 'examples', 'test/fixtures']) archive.copy(path.join(root, name), inside(name));
+  for (const name of fs.readdirSync(path.join(root, 'bpf-samples'))) {
+    const seen = architectures[architecture].bigEndian === true ? inOtherOrder(name) : name;
+    archive.copy(path.join(root, 'bpf-samples', name), inside(`bpf-samples/${seen}`));
   }
 
   const maps = new Map();
@@ -82,6 +87,12 @@ export function suiteArchive({
   archive.file('/init', guest('init'), { executable: true });
   archive.file('/run.sh', script);
   return { archive: archive.end(), sourceLine: sourceLines(tests.lines, maps) };
+}
+
+/** Tests load `x.bpf.o`: on a big-endian machine that is the object compiled for it, and `x.bpfeb.o` is the other one. */
+function inOtherOrder(name) {
+  if (name.endsWith('.bpfeb.o')) return name.replace(/eb\.o$/u, '.o');
+  return name.replace(/\.bpf\.o$/u, '.bpfeb.o');
 }
 
 /** (line, column) of vm/typescript.js → `lib/ebpf.ts:12:3`. */

@@ -32,6 +32,7 @@ export const architectures = {
     arguments: ['-M', 's390-ccw-virtio', '-cpu', 'max'],
     console: 'ttysclp0',
     image: 'raw',
+    bigEndian: true,
   },
 };
 
@@ -50,6 +51,7 @@ export const machines = [
   { architecture: 'x64', version: '7', debianSuite: 'trixie-backports' },
   { architecture: 'arm64', version: '5.10', debianSuite: 'bullseye', tests: smoke },
   { architecture: 'arm64', version: '7', debianSuite: 'trixie-backports', tests: smoke },
+  { architecture: 's390x', version: '6.12', debianSuite: 'trixie', tests: smoke },
 ];
 
 /** Modules that tests may need and Debian does not build in; those a kernel lacks or has built in are left out. */

@@ -9,7 +9,7 @@ export async function runSuite(
   machine,
   { files, pattern, script, addon, userSpace, kernel, tools, folder, timeoutMs, onTest },
 ) {
-  const { archive, sourceLine } = suiteArchive({ addon, files, pattern, script });
+  const { archive, sourceLine } = suiteArchive({ architecture: machine.architecture, addon, files, pattern, script });
   const outcome = { machine, kernel, passed: [], failed: [], skipped: [], ended: undefined, readySeconds: undefined };
   const onMessage = (kind, rest) => {
     if (kind === 'ready') {
