@@ -59,7 +59,7 @@ function judge(from, to, specifier) {
   } else {
     const own = rooms[from.room];
     // Without a room of its own (test/unit/ebpf, bench) a test is a user of the public API.
-    allowed = own === undefined ? [] : [from.room, ...own.imports, 'errors'];
+    allowed = own === undefined ? [] : [...new Set([from.room, ...own.imports, 'errors'])];
   }
   const who = from.kind === 'room' ? `room "${from.room}"` : from.kind === 'top' ? `lib/` : `a ${from.kind}`;
   if (!allowed.includes(to.room)) {
