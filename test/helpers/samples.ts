@@ -17,12 +17,21 @@ export function rawArguments(...values: readonly (number | bigint)[]): Uint8Arra
 /** Flags of bpf_ringbuf_output. */
 export const RingFlag = { NONE: 0, NO_WAKEUP: 1, FORCE_WAKEUP: 2 } as const;
 
+/** One run of `ring_burst` writes at most this many. */
+const mostPerRun = 1000;
+
+async function inRuns(records: number, run: (count: number) => Promise<unknown>): Promise<void> {
+  for (let left = records; left > 0; left -= mostPerRun) await run(Math.min(left, mostPerRun));
+}
+
 /** Makes `ring_burst` write numbered records of `size` bytes. */
 export async function burst(ebpf: Ebpf, records: number, size: number, flags: number = RingFlag.NONE): Promise<void> {
-  await ebpf.program('burst').testRun({ context: rawArguments(records, size, flags) });
+  await inRuns(records, async (count) => ebpf.program('burst').testRun({ context: rawArguments(count, size, flags) }));
 }
 
 /** Makes `ring_burst` write numbered events of type `struct burst_event`. */
 export async function burstEvents(ebpf: Ebpf, records: number, flags: number = RingFlag.NONE): Promise<void> {
-  await ebpf.program('burst_events').testRun({ context: rawArguments(records, 0, flags) });
+  await inRuns(records, async (count) =>
+    ebpf.program('burst_events').testRun({ context: rawArguments(count, 0, flags) }),
+  );
 }

@@ -60,7 +60,10 @@ testIf(hasBtf, 'kernel BTF')('core reports what this kernel’s BTF says of each
       right_shift: 64n - BigInt(flag.member.bitSize),
       bit_field_size: 4n,
       bit_field_offset: BigInt(Math.floor(flag.bits / 32) * 4),
-      left_shift: 64n - BigInt((flag.bits % 32) + flag.member.bitSize),
+      // To the top of 64 bits: the word is their low half, and its first bit is the lowest or, big-endian, the highest.
+      left_shift: btf.littleEndian
+        ? 64n - BigInt((flag.bits % 32) + flag.member.bitSize)
+        : 32n + BigInt(flag.bits % 32),
       type_id_local: BigInt(spec.btf?.find('task_struct') ?? -1),
       type_id_target: BigInt(task),
       type_exists: 1n,
