@@ -2,7 +2,7 @@ import { escapeControl, quote } from '../errors/index.js';
 import { RawTracepointLink } from '../links/index.js';
 import { openRawTracepoint } from '../sys/index.js';
 
-import { attachFailure } from './attach-failure.js';
+import { attachFailure, cookieFailure } from './attach-failure.js';
 import { Program, type AttachOptions } from './program.js';
 
 /** How {@link BtfTracepoint.attach} attaches. */
@@ -34,7 +34,8 @@ export class BtfTracepoint extends Program {
       const handle = await openRawTracepoint(this.handle, undefined, cookie);
       return await this.attached(RawTracepointLink, handle, target, signal);
     } catch (error) {
-      throw attachFailure(error, this.name, target, ['CAP_PERFMON', 'CAP_BPF']);
+      const reason = cookieFailure(error, cookie, target, '6.9');
+      throw attachFailure(reason, this.name, target, ['CAP_PERFMON', 'CAP_BPF']);
     }
   }
 

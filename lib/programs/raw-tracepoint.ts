@@ -3,7 +3,7 @@ import { rawTracepointNames } from '../kernel/index.js';
 import { RawTracepointLink } from '../links/index.js';
 import { openRawTracepoint } from '../sys/index.js';
 
-import { attachFailure } from './attach-failure.js';
+import { attachFailure, cookieFailure } from './attach-failure.js';
 import { Program, type AttachOptions } from './program.js';
 
 /** Where and how {@link RawTracepoint.attach} attaches. */
@@ -48,7 +48,8 @@ export class RawTracepoint extends Program {
       if (EbpfError.is(error) && error.errnoName === 'ENOENT') {
         throw UsageError.notFound('raw tracepoint', name, await rawTracepointNames());
       }
-      throw attachFailure(error, this.name, target, ['CAP_PERFMON', 'CAP_BPF']);
+      const reason = cookieFailure(error, cookie, target, '6.9');
+      throw attachFailure(reason, this.name, target, ['CAP_PERFMON', 'CAP_BPF']);
     }
   }
 

@@ -1,6 +1,8 @@
+import type { AttachType } from '../abi/index.js';
 import { EbpfError, UnsupportedError, quote } from '../errors/index.js';
 import { createLink, openRawTracepoint, type Handle } from '../sys/index.js';
-import type { AttachType } from '../abi/index.js';
+
+import { cookieFailure } from './attach-failure.js';
 
 /**
  * Attaches a program to the kernel function that it was loaded for.
@@ -26,12 +28,6 @@ export async function attachToFunction(
         { cause: error },
       );
     }
-    if (cookie !== undefined && error.errnoName === 'EINVAL') {
-      throw new UnsupportedError('attach cookies of kernel functions', `this kernel refuses one at ${quote(target)}`, {
-        since: '5.19',
-        cause: error,
-      });
-    }
-    throw error;
+    throw cookieFailure(error, cookie, target, '5.19');
   }
 }

@@ -10,7 +10,7 @@ import {
   ObjectInfoAttr,
   ProgInfo as ProgInfoLayout,
 } from '../abi/index.js';
-import { KernelError, quote, UsageError } from '../errors/index.js';
+import { EbpfError, KernelError, quote, UsageError } from '../errors/index.js';
 import { addon } from './addon.js';
 import { AttributeReader, AttributeWriter, cString, Direction, type StructLayout } from './attribute-writer.js';
 import { bpf, commandName, tryBpf } from './bpf-call.js';
@@ -179,7 +179,14 @@ const infoReaders: { readonly [Kind in ObjectKind]: (handle: Handle) => ObjectIn
   btf(handle) {
     const info = new AttributeReader(BtfInfoLayout);
     const name = new Uint8Array(64);
-    readInfo(handle, info.bytes, { layout: BtfInfoLayout, pointer: 'name', length: 'name_len', buffer: name });
+    try {
+      readInfo(handle, info.bytes, { layout: BtfInfoLayout, pointer: 'name', length: 'name_len', buffer: name });
+    } catch (error) {
+      // Before Linux 5.11 BTF had no name, and room for one is refused.
+      if (!EbpfError.is(error) || error.errnoName !== 'E2BIG') throw error;
+      info.bytes.fill(0);
+      readInfo(handle, info.bytes);
+    }
     return {
       id: info.number('id'),
       name: cString(name),

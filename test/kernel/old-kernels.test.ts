@@ -1,15 +1,15 @@
 // What the library does in place of what a kernel lacks. Each test passes on every kernel and takes its fallback on some.
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { BtfKind, Ebpf, HashMap, ObjectSpec, features } from '../../lib/index.js';
+import { BtfKind, Ebpf, HashMap, ObjectSpec, RawTracepoint, features } from '../../lib/index.js';
 import { runChild } from '../helpers/child.js';
+import { hasKernelBtf, kernelHasMember } from '../helpers/kernel-types.js';
 import { rawArguments, sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
 
 const btfPath = '/sys/kernel/btf/vmlinux';
-const hasKernelBtf = existsSync(btfPath);
 
 test('types that the kernel has no kinds for are loaded as older ones, and read as what they are', async () => {
   const ebpf = await Ebpf.load(sample('newer_types'));
@@ -54,6 +54,17 @@ describe('RLIMIT_MEMLOCK', () => {
       stderr: '',
     });
   });
+});
+
+testIf(hasKernelBtf, 'kernel BTF')('cookies of raw tracepoints are taken, or refused by name', async () => {
+  const ebpf = await Ebpf.load(sample('raw_tracepoint'));
+  try {
+    const attached = ebpf.program('on_exec', RawTracepoint).attach({ cookie: 7 });
+    if (kernelHasMember('bpf_raw_tp_link', 'cookie')) await expect(attached).resolves.toMatchObject({ closed: false });
+    else await expect(attached).rejects.toMatchObject({ code: 'ERR_EBPF_UNSUPPORTED', since: '6.9' });
+  } finally {
+    await ebpf.close();
+  }
 });
 
 describe('types of the kernel from elsewhere', () => {
