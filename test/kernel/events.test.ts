@@ -31,7 +31,8 @@ afterEach(async () => {
 
 /** The number that each record begins with. */
 function numberOf(record: Uint8Array): number {
-  return Number(new DataView(record.buffer, record.byteOffset).getBigUint64(0, true));
+  // As the processor has it, little- or big-endian.
+  return Number(new BigUint64Array(record.slice(0, 8).buffer)[0]);
 }
 
 function range(from: number, to: number): number[] {
