@@ -15,8 +15,7 @@
             "native/map_operations.cc",
             "native/mapping.cc",
             "native/ring.cc",
-            "native/system.cc",
-            "native/table.cc"
+            "native/system.cc"
           ],
           "defines": [
             "NAPI_VERSION=8",

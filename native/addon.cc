@@ -1,18 +1,18 @@
 // Registration: one Environment per JavaScript environment, handed to every function as its data.
 
-#include <node_api.h>
-
-#include "entries.h"
-#include "environment.h"
+#include "arguments.h"
 
 namespace {
 
-bool Define(napi_env env, napi_value exports, const ebpf::Entry* entries, ebpf::Environment* environment) {
-  for (const ebpf::Entry* entry = entries; entry->name != nullptr; entry++) {
-    napi_value function = nullptr;
-    if (napi_create_function(env, entry->name, NAPI_AUTO_LENGTH, entry->function, environment, &function) != napi_ok ||
-        napi_set_named_property(env, exports, entry->name, function) != napi_ok) {
-      return false;
+bool Define(napi_env env, napi_value exports, ebpf::Environment* environment) {
+  for (const auto& entries :
+       {ebpf::kCallEntries, ebpf::kLimitEntries, ebpf::kMapEntries, ebpf::kMappingEntries, ebpf::kRingEntries}) {
+    for (const auto& [name, callback] : entries) {
+      napi_value function = nullptr;
+      if (napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, environment, &function) != napi_ok ||
+          napi_set_named_property(env, exports, name, function) != napi_ok) {
+        return false;
+      }
     }
   }
   return true;
@@ -22,10 +22,8 @@ bool Define(napi_env env, napi_value exports, const ebpf::Entry* entries, ebpf::
 
 NAPI_MODULE_INIT() {
   ebpf::Environment* environment = ebpf::Environment::Create(env);
-  const bool defined =
-      environment != nullptr && Define(env, exports, ebpf::kCallEntries, environment) &&
-      Define(env, exports, ebpf::kLimitEntries, environment) && Define(env, exports, ebpf::kMapEntries, environment) &&
-      Define(env, exports, ebpf::kMappingEntries, environment) && Define(env, exports, ebpf::kRingEntries, environment);
-  if (!defined) napi_throw_error(env, nullptr, "the addon of node-ebpf cannot start: out of memory or terminating");
+  if (environment == nullptr || !Define(env, exports, environment)) {
+    napi_throw_error(env, nullptr, "the addon of node-ebpf cannot start: out of memory or terminating");
+  }
   return exports;
 }

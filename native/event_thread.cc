@@ -5,35 +5,42 @@
 #include <new>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "environment.h"
-#include "old_symbols.h"
+// glibc 2.34 gave its thread functions new versions when it moved them into libc. With the old ones a binary that is
+// built on a new system still loads on an old one.
+#if defined(__GLIBC__) && defined(__x86_64__)
+__asm__(".symver pthread_create,pthread_create@GLIBC_2.2.5");
+__asm__(".symver pthread_join,pthread_join@GLIBC_2.2.5");
+#elif defined(__GLIBC__) && defined(__aarch64__)
+__asm__(".symver pthread_create,pthread_create@GLIBC_2.17");
+__asm__(".symver pthread_join,pthread_join@GLIBC_2.17");
+#endif
 
 namespace ebpf {
 
 namespace {
 
 constexpr uint64_t kStop = UINT64_MAX;  // no token
-constexpr size_t kStackSize = 256 * 1024;
 constexpr int kEventsAtOnce = 64;
+
+static_assert(sizeof(void*) == sizeof(int64_t), "tokens travel as pointers: only 64-bit systems are supported");
 
 }  // namespace
 
 int EventThread::Start(napi_env env, Environment* environment, EventThread** thread) {
   auto* events = new (std::nothrow) EventThread(env, environment);
   if (events == nullptr) return -ENOMEM;
-  if (const int error = events->Open()) {
+  int error = events->Open();
+  napi_value name = nullptr;
+  if (error == 0 && (napi_create_string_latin1(env, "node-ebpf events", NAPI_AUTO_LENGTH, &name) != napi_ok ||
+                     napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, events, OnFinalise, events,
+                                                     OnWake, &events->wake_) != napi_ok)) {
+    error = -ENOMEM;
+  }
+  if (error != 0) {
     delete events;
     return error;
-  }
-  napi_value name = nullptr;
-  if (napi_create_string_latin1(env, "node-ebpf events", NAPI_AUTO_LENGTH, &name) != napi_ok ||
-      napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, events, OnFinalise, events, OnWake,
-                                      &events->wake_) != napi_ok) {
-    delete events;
-    return -ENOMEM;
   }
   napi_unref_threadsafe_function(env, events->wake_);
 
@@ -41,14 +48,9 @@ int EventThread::Start(napi_env env, Environment* environment, EventThread** thr
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
-  constexpr size_t kKernelSetSize = 8;
-  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, kKernelSetSize);
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  pthread_attr_setstacksize(&attributes, kStackSize);
-  const int error = pthread_create(&events->thread_, &attributes, Run, events);
-  pthread_attr_destroy(&attributes);
-  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, nullptr, kKernelSetSize);
+  sigprocmask(SIG_SETMASK, &all, &before);
+  error = pthread_create(&events->thread_, nullptr, Run, events);
+  sigprocmask(SIG_SETMASK, &before, nullptr);
   if (error != 0) {
     events->environment_ = nullptr;
     napi_release_threadsafe_function(events->wake_, napi_tsfn_abort);
@@ -72,82 +74,60 @@ int EventThread::Open() {
 EventThread::~EventThread() {
   if (stop_ >= 0) close(stop_);
   if (epoll_ >= 0) close(epoll_);
-  pthread_mutex_destroy(&mutex_);
-}
-
-int EventThread::Add(int descriptor) {
-  epoll_event event = {};
-  event.events = EPOLLONESHOT;
-  return epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event) < 0 ? -errno : 0;
 }
 
 int EventThread::Arm(int descriptor, int64_t token) {
   epoll_event event = {};
   event.events = EPOLLIN | EPOLLONESHOT;
   event.data.u64 = static_cast<uint64_t>(token);
-  return epoll_ctl(epoll_, EPOLL_CTL_MOD, descriptor, &event) < 0 ? -errno : 0;
+  if (epoll_ctl(epoll_, EPOLL_CTL_MOD, descriptor, &event) == 0) return 0;
+  const bool first = errno == ENOENT;
+  return first && epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event) == 0 ? 0 : -errno;
 }
 
-void EventThread::Remove(int descriptor) { epoll_ctl(epoll_, EPOLL_CTL_DEL, descriptor, nullptr); }
+void EventThread::Forget(int descriptor) { epoll_ctl(epoll_, EPOLL_CTL_DEL, descriptor, nullptr); }
 
-void EventThread::Reference() {
-  if (references_++ == 0) napi_ref_threadsafe_function(env_, wake_);
-}
-
-void EventThread::Unreference() {
-  if (--references_ == 0) napi_unref_threadsafe_function(env_, wake_);
+void EventThread::Reference(int change) {
+  references_ += change;
+  if (references_ == 0) {
+    napi_unref_threadsafe_function(env_, wake_);
+  } else {
+    napi_ref_threadsafe_function(env_, wake_);
+  }
 }
 
 void EventThread::Stop() {
   environment_ = nullptr;
+  Join();
+  napi_release_threadsafe_function(wake_, napi_tsfn_abort);
+}
+
+void EventThread::Join() {
   const uint64_t one = 1;
   while (write(stop_, &one, sizeof one) < 0 && errno == EINTR) {
   }
   pthread_join(thread_, nullptr);
-  napi_release_threadsafe_function(wake_, napi_tsfn_abort);
 }
 
 void* EventThread::Run(void* self) {
-  static_cast<EventThread*>(self)->Wait();
-  return nullptr;
-}
-
-void EventThread::Wait() {
+  const auto* thread = static_cast<EventThread*>(self);
   epoll_event events[kEventsAtOnce];
   for (;;) {
-    const int count = epoll_wait(epoll_, events, kEventsAtOnce, -1);
-    if (count < 0 && errno != EINTR) return;
-    bool stopped = false;
-    pthread_mutex_lock(&mutex_);
+    const int count = epoll_wait(thread->epoll_, events, kEventsAtOnce, -1);
+    if (count < 0 && errno != EINTR) return nullptr;
     for (int index = 0; index < count; index++) {
-      if (events[index].data.u64 == kStop) {
-        stopped = true;
-      } else {
-        ready_.push_back(static_cast<int64_t>(events[index].data.u64));
-      }
+      const uint64_t token = events[index].data.u64;
+      if (token == kStop) return nullptr;
+      auto* data = reinterpret_cast<void*>(token);
+      if (napi_call_threadsafe_function(thread->wake_, data, napi_tsfn_nonblocking) != napi_ok) return nullptr;
     }
-    pthread_mutex_unlock(&mutex_);
-    if (stopped) return;
-    // One wake-up is enough for all that became ready before JavaScript looks.
-    if (count <= 0 || woken_.exchange(true)) continue;
-    if (napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking) != napi_ok) return;
   }
 }
 
-void EventThread::OnWake(napi_env env, napi_value /*function*/, void* self, void* /*data*/) {
-  if (env != nullptr) static_cast<EventThread*>(self)->Dispatch();
-}
-
-void EventThread::Dispatch() {
-  woken_.store(false);
-  std::vector<int64_t> ready;
-  pthread_mutex_lock(&mutex_);
-  ready.swap(ready_);
-  pthread_mutex_unlock(&mutex_);
-  for (const int64_t token : ready) {
-    if (environment_ == nullptr) return;
-    if (Resource* resource = environment_->table.Find(token)) resource->OnReady();
-  }
+void EventThread::OnWake(napi_env env, napi_value /*function*/, void* self, void* token) {
+  Environment* environment = static_cast<EventThread*>(self)->environment_;
+  if (env == nullptr || environment == nullptr) return;
+  if (Resource* resource = environment->Find(reinterpret_cast<int64_t>(token))) resource->OnReady();
 }
 
 void EventThread::OnFinalise(napi_env /*env*/, void* self, void* /*hint*/) {
@@ -155,8 +135,7 @@ void EventThread::OnFinalise(napi_env /*env*/, void* self, void* /*hint*/) {
   // Another runtime may end the function without the cleanup hook; the thread must not outlive it.
   if (events->environment_ != nullptr) {
     events->environment_->events = nullptr;
-    const uint64_t one = 1;
-    if (write(events->stop_, &one, sizeof one) == sizeof one) pthread_join(events->thread_, nullptr);
+    events->Join();
   }
   delete events;
 }

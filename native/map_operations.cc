@@ -4,10 +4,9 @@
 // it writes past a buffer's end would be lost or fatal.
 
 #include <algorithm>
-#include <cerrno>
+#include <cstring>
 
 #include "arguments.h"
-#include "entries.h"
 
 namespace ebpf {
 
@@ -28,52 +27,44 @@ bool ValueFits(uint64_t value_bytes, const Bytes& value) {
 
 // map, key, value, flags. The value of a map of descriptors is a token, the next key stands where others have a value.
 template <uint32_t command>
-napi_value ElementEntry(napi_env env, napi_callback_info info) {
-  const Arguments<4> arguments(env, info);
-  const Table& table = arguments.environment().table;
-  const Descriptor* map = table.FindDescriptor(arguments.Integer(0), Kind::kMap);
-  if (map == nullptr) return arguments.Return(-EBADF);
-  const MapShape& shape = map->shape();
-  Bytes key;
-  Bytes value;
+int64_t Element(const Arguments& arguments) {
+  const Descriptor* map = arguments.Map();
+  if (map == nullptr) return -EBADF;
+  const MapShape& shape = map->shape;
+  Bytes key, value;
   int descriptor = -1;
-  if (!arguments.GetBytes(1, &key) || !KeyFits(shape, key, command == kMapNextKey)) return arguments.Return(-EINVAL);
+  if (!arguments.GetBytes(1, &key) || !KeyFits(shape, key, command == kMapNextKey)) return -EINVAL;
   if (command == kMapUpdate && shape.HoldsDescriptors()) {
-    const Descriptor* held = table.FindDescriptor(arguments.Integer(2));
-    if (held == nullptr) return arguments.Return(-EBADF);
+    const Descriptor* held = arguments.environment.FindDescriptor(arguments.Integer(2));
+    if (held == nullptr) return -EBADF;
     descriptor = held->number();
     value.data = reinterpret_cast<uint8_t*>(&descriptor);
   } else if (command != kMapDelete) {
     const uint64_t bytes =
-        command == kMapNextKey ? shape.key_size : shape.ValueBytes(arguments.environment().possible_cpus);
-    if (!arguments.GetBytes(2, &value) || !ValueFits(bytes, value)) return arguments.Return(-EINVAL);
+        command == kMapNextKey ? shape.key_size : shape.ValueBytes(arguments.environment.possible_cpus);
+    if (!arguments.GetBytes(2, &value) || !ValueFits(bytes, value)) return -EINVAL;
   }
   ElementAttr attr = {static_cast<uint32_t>(map->number()), 0, Address(key.data), Address(value.data),
                       static_cast<uint64_t>(arguments.Integer(3))};
-  return arguments.Return(Bpf(command, &attr, sizeof attr));
+  return Bpf(command, &attr, sizeof attr);
 }
 
-// command, map, position, next position, keys, values, count, element flags
-napi_value BatchEntry(napi_env env, napi_callback_info info) {
-  const Arguments<8> arguments(env, info);
-  const int64_t command = arguments.Integer(0);
-  const Descriptor* map = arguments.environment().table.FindDescriptor(arguments.Integer(1), Kind::kMap);
-  if (map == nullptr) return arguments.Return(-EBADF);
-  if (command < kMapLookupBatch || command > kMapDeleteBatch) return arguments.Return(-EINVAL);
+// map, command, position, next position, keys, values, count, element flags
+int64_t Batch(const Arguments& arguments) {
+  const int64_t command = arguments.Integer(1);
+  const Descriptor* map = arguments.Map();
+  if (map == nullptr) return -EBADF;
+  if (command < kMapLookupBatch || command > kMapDeleteBatch) return -EINVAL;
   const bool walks = command == kMapLookupBatch || command == kMapLookupAndDeleteBatch;
-  const MapShape& shape = map->shape();
-  const uint64_t value_bytes = shape.ValueBytes(arguments.environment().possible_cpus);
+  const MapShape& shape = map->shape;
+  const uint64_t value_bytes = shape.ValueBytes(arguments.environment.possible_cpus);
   const size_t position_size = std::max<size_t>(kBucketSize, shape.key_size);
-  Bytes position;
-  Bytes next;
-  Bytes keys;
-  Bytes values;
+  Bytes position, next, keys, values;
   uint32_t* count = nullptr;
   size_t count_length = 0;
   if (!arguments.GetBytes(2, &position) || !arguments.GetBytes(3, &next) || !arguments.GetBytes(4, &keys) ||
-      !arguments.GetBytes(5, &values) || !ReadArray(env, arguments[6], napi_uint32_array, &count, &count_length) ||
-      count_length == 0) {
-    return arguments.Return(-EINVAL);
+      !arguments.GetBytes(5, &values) || !arguments.GetArray(6, napi_uint32_array, 1, &count, &count_length)) {
+    return -EINVAL;
   }
   const uint64_t wanted = *count;
   // The products fit: a count and a key size have 32 bits each; values are divided instead.
@@ -81,7 +72,7 @@ napi_value BatchEntry(napi_env env, napi_callback_info info) {
       (command != kMapDeleteBatch && (value_bytes == 0 || values.size / value_bytes < wanted)) ||
       (walks && (next.size < position_size || (!position.absent && position.size < position_size))) ||
       (command == kMapUpdateBatch && shape.HoldsDescriptors())) {
-    return arguments.Return(-EINVAL);
+    return -EINVAL;
   }
   BatchAttr attr = {Address(position.data),
                     Address(next.data),
@@ -95,36 +86,30 @@ napi_value BatchEntry(napi_env env, napi_callback_info info) {
   // A call refused before it began leaves the count as it was. Only a finished walk fails (ENOENT) with all counted.
   const bool untouched = result < 0 && result != -ENOENT && attr.count == wanted;
   *count = untouched ? 0 : attr.count;
-  return arguments.Return(result);
+  return result;
 }
 
-// map, Uint32Array of six
-napi_value ShapeEntry(napi_env env, napi_callback_info info) {
-  const Arguments<2> arguments(env, info);
-  const Descriptor* map = arguments.environment().table.FindDescriptor(arguments.Integer(0), Kind::kMap);
-  if (map == nullptr) return arguments.Return(-EBADF);
-  uint32_t* out = nullptr;
+// map, Uint32Array that takes the MapShape; the bytes of one value
+int64_t Shape(const Arguments& arguments) {
+  const Descriptor* map = arguments.Map();
+  uint32_t* words = nullptr;
   size_t length = 0;
-  if (!ReadArray(env, arguments[1], napi_uint32_array, &out, &length) || length < 6) return arguments.Return(-EINVAL);
-  const MapShape& shape = map->shape();
-  const uint64_t value_bytes = shape.ValueBytes(arguments.environment().possible_cpus);
-  const uint32_t numbers[] = {shape.type,        shape.key_size, shape.value_size,
-                              shape.max_entries, shape.flags,    static_cast<uint32_t>(value_bytes)};
-  std::copy(std::begin(numbers), std::end(numbers), out);
-  return arguments.Return(value_bytes > UINT32_MAX ? -EOVERFLOW : 0);
+  if (map == nullptr) return -EBADF;
+  if (!arguments.GetArray(1, napi_uint32_array, sizeof map->shape / 4, &words, &length)) return -EINVAL;
+  memcpy(words, &map->shape, sizeof map->shape);
+  return static_cast<int64_t>(map->shape.ValueBytes(arguments.environment.possible_cpus));
 }
 
 }  // namespace
 
-const Entry kMapEntries[] = {
-    {"mapLookup", ElementEntry<kMapLookup>},
-    {"mapLookupAndDelete", ElementEntry<kMapLookupAndDelete>},
-    {"mapUpdate", ElementEntry<kMapUpdate>},
-    {"mapDelete", ElementEntry<kMapDelete>},
-    {"mapNextKey", ElementEntry<kMapNextKey>},
-    {"mapBatch", BatchEntry},
-    {"mapShape", ShapeEntry},
-    {nullptr, nullptr},
+const Entries kMapEntries = {
+    {"mapLookup", Calls<Element<kMapLookup>>},
+    {"mapLookupAndDelete", Calls<Element<kMapLookupAndDelete>>},
+    {"mapUpdate", Calls<Element<kMapUpdate>>},
+    {"mapDelete", Calls<Element<kMapDelete>>},
+    {"mapNextKey", Calls<Element<kMapNextKey>>},
+    {"mapBatch", Calls<Batch>},
+    {"mapShape", Calls<Shape>},
 };
 
 }  // namespace ebpf

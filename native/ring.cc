@@ -6,16 +6,13 @@
 //  3. Nothing but `Drain` moves the consumer position, once per call, after the last copy, with release order. A record
 //     that is not finished stops it, so an unread ring stays unread and the kernel counts what does not fit.
 
-#include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <memory>
 #include <new>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "arguments.h"
-#include "entries.h"
 #include "event_thread.h"
 
 namespace ebpf {
@@ -36,64 +33,55 @@ class Ring final : public Resource {
  public:
   static constexpr Kind kKind = Kind::kRing;
 
-  // The token, or -errno.
-  static int64_t Open(napi_env env, Environment& environment, const Descriptor& map, napi_value on_ready);
-
-  // Copies whole records; the bytes written, or -EIO when the ring's contents make no sense. `report` gets the records,
-  // 1 when finished ones were left, and the bytes that the first of those takes when none fit.
-  int64_t Drain(uint8_t* destination, size_t size, uint32_t report[3]);
-  int Arm();
-  uint64_t Pending() const;
-  void SetReferenced(bool referenced);
+  static int64_t Open(const Arguments& arguments);
+  int64_t Drain(const Arguments& arguments);
+  int64_t Arm(const Arguments& arguments);
+  int64_t Pending(const Arguments& arguments);
+  int64_t Reference(const Arguments& arguments);
   void OnReady() override;
 
  private:
-  Ring(napi_env env, Environment& environment, uint32_t data_size)
-      : Resource(kKind), env_(env), environment_(environment), page_size_(PageSize()), data_size_(data_size) {}
+  Ring(const Arguments& arguments, uint32_t data_size)
+      : Resource(kKind), env_(arguments.env), environment_(arguments.environment), data_size_(data_size) {}
   ~Ring() override;
   int Map(const Descriptor& map);
+  int64_t CopyRecords(uint8_t* destination, size_t size, uint32_t* report);
+  void SetReferenced(bool referenced);
 
   const napi_env env_;
   Environment& environment_;
-  const size_t page_size_;
+  const size_t page_size_ = PageSize();
   const uint64_t data_size_;  // a power of two
   int descriptor_ = -1;
-  int64_t token_ = -1;
   uint64_t* consumer_ = nullptr;        // a page of its own, the only one mapped writable
   const uint64_t* producer_ = nullptr;  // a page, followed by the data twice over, so that no record wraps
   const uint8_t* data_ = nullptr;
   napi_ref on_ready_ = nullptr;
-  bool registered_ = false;
   bool referenced_ = false;
 };
 
 Ring::~Ring() {
   SetReferenced(false);
-  if (registered_ && environment_.events != nullptr) environment_.events->Remove(descriptor_);
+  if (environment_.events != nullptr) environment_.events->Forget(descriptor_);
   if (on_ready_ != nullptr) napi_delete_reference(env_, on_ready_);
   if (consumer_ != nullptr) munmap(consumer_, page_size_);
   if (producer_ != nullptr) munmap(const_cast<uint64_t*>(producer_), page_size_ + 2 * data_size_);
   if (descriptor_ >= 0) close(descriptor_);
 }
 
-int64_t Ring::Open(napi_env env, Environment& environment, const Descriptor& map, napi_value on_ready) {
-  if (map.shape().type != kRingBuffer) return -EINVAL;
-  struct Closer {
-    void operator()(Ring* failed) const { failed->Close(); }
-  };
-  std::unique_ptr<Ring, Closer> ring(new (std::nothrow) Ring(env, environment, map.shape().max_entries));
+// map, callback
+int64_t Ring::Open(const Arguments& arguments) {
+  const Descriptor* map = arguments.Map();
+  napi_value on_ready = arguments.Function(1);
+  if (map == nullptr) return -EBADF;
+  if (on_ready == nullptr || map->shape.type != kRingBuffer) return -EINVAL;
+  auto* ring = new (std::nothrow) Ring(arguments, map->shape.max_entries);
   if (ring == nullptr) return -ENOMEM;
-  if (const int error = ring->Map(map)) return error;
-  if (napi_create_reference(env, on_ready, 1, &ring->on_ready_) != napi_ok) return -ENOMEM;
-  int error = 0;
-  EventThread* events = environment.Events(&error);
-  if (events == nullptr) return error;
-  if (error = events->Add(ring->descriptor_); error < 0) return error;
-  ring->registered_ = true;
-  Ring* opened = ring.get();
-  const int64_t token = environment.table.Insert(ring.release());
-  if (token >= 0) opened->token_ = token;
-  return token;
+  int error = ring->Map(*map);
+  if (error == 0 && napi_create_reference(arguments.env, on_ready, 1, &ring->on_ready_) != napi_ok) error = -ENOMEM;
+  if (error == 0 && arguments.environment.Events(&error) != nullptr) return arguments.environment.Insert(ring);
+  ring->Close();
+  return error;
 }
 
 int Ring::Map(const Descriptor& map) {
@@ -110,7 +98,20 @@ int Ring::Map(const Descriptor& map) {
   return 0;
 }
 
-int64_t Ring::Drain(uint8_t* destination, size_t size, uint32_t report[3]) {
+// ring, destination, Uint32Array of three, that gets the records, 1 when finished ones were left, and the bytes that
+// the first of those takes when none fit. The bytes written, or -EIO when the ring's contents make no sense.
+int64_t Ring::Drain(const Arguments& arguments) {
+  Bytes destination;
+  uint32_t* report = nullptr;
+  size_t length = 0;
+  if (!arguments.GetBytes(1, &destination) || destination.absent ||
+      !arguments.GetArray(2, napi_uint32_array, 3, &report, &length)) {
+    return -EINVAL;
+  }
+  return CopyRecords(destination.data, destination.size, report);
+}
+
+int64_t Ring::CopyRecords(uint8_t* destination, size_t size, uint32_t* report) {
   report[0] = report[1] = report[2] = 0;
   uint64_t position = __atomic_load_n(consumer_, __ATOMIC_RELAXED);
   const uint64_t start = position;
@@ -153,94 +154,52 @@ int64_t Ring::Drain(uint8_t* destination, size_t size, uint32_t report[3]) {
   return error < 0 && used == 0 ? error : static_cast<int64_t>(used);
 }
 
-int Ring::Arm() {
+// ring
+int64_t Ring::Arm(const Arguments& arguments) {
   // Without a thread the environment is ending.
-  return environment_.events == nullptr ? -ECANCELED : environment_.events->Arm(descriptor_, token_);
+  return environment_.events == nullptr ? -ECANCELED : environment_.events->Arm(descriptor_, arguments.Integer(0));
 }
 
-uint64_t Ring::Pending() const {
-  return __atomic_load_n(producer_, __ATOMIC_ACQUIRE) - __atomic_load_n(consumer_, __ATOMIC_RELAXED);
+// ring
+int64_t Ring::Pending(const Arguments& /*arguments*/) {
+  return static_cast<int64_t>(__atomic_load_n(producer_, __ATOMIC_ACQUIRE) -
+                              __atomic_load_n(consumer_, __ATOMIC_RELAXED));
+}
+
+// ring, whether it keeps the event loop alive
+int64_t Ring::Reference(const Arguments& arguments) {
+  SetReferenced(arguments.Boolean(1));
+  return 0;
 }
 
 void Ring::SetReferenced(bool referenced) {
   if (referenced == referenced_ || environment_.events == nullptr) return;
   referenced_ = referenced;
-  if (referenced) {
-    environment_.events->Reference();
-  } else {
-    environment_.events->Unreference();
-  }
+  environment_.events->Reference(referenced ? 1 : -1);
 }
 
 void Ring::OnReady() {
   napi_env env = env_;  // the callback may close this ring
-  napi_handle_scope scope = nullptr;
   napi_value function = nullptr;
   napi_value receiver = nullptr;
-  if (napi_open_handle_scope(env, &scope) != napi_ok) return;
-  if (napi_get_reference_value(env, on_ready_, &function) == napi_ok && function != nullptr &&
-      napi_get_undefined(env, &receiver) == napi_ok &&
-      napi_call_function(env, receiver, function, 0, nullptr, nullptr) == napi_pending_exception) {
-    // Node would drop an exception here with a deprecation warning; it belongs in 'uncaughtException'.
-    napi_value exception = nullptr;
-    if (napi_get_and_clear_last_exception(env, &exception) == napi_ok) napi_fatal_exception(env, exception);
+  if (napi_get_reference_value(env, on_ready_, &function) != napi_ok || function == nullptr ||
+      napi_get_undefined(env, &receiver) != napi_ok ||
+      napi_call_function(env, receiver, function, 0, nullptr, nullptr) != napi_pending_exception) {
+    return;
   }
-  napi_close_handle_scope(env, scope);
-}
-
-// map, callback
-napi_value OpenEntry(napi_env env, napi_callback_info info) {
-  const Arguments<2> arguments(env, info);
-  const Descriptor* map = arguments.environment().table.FindDescriptor(arguments.Integer(0), Kind::kMap);
-  if (map == nullptr) return arguments.Return(-EBADF);
-  napi_value on_ready = arguments.Function(1);
-  if (on_ready == nullptr) return arguments.Return(-EINVAL);
-  return arguments.Return(Ring::Open(env, arguments.environment(), *map, on_ready));
-}
-
-// ring, destination, Uint32Array of three
-napi_value DrainEntry(napi_env env, napi_callback_info info) {
-  const Arguments<3> arguments(env, info);
-  Ring* ring = arguments.environment().table.FindA<Ring>(arguments.Integer(0));
-  if (ring == nullptr) return arguments.Return(-EBADF);
-  Bytes destination;
-  uint32_t* report = nullptr;
-  size_t length = 0;
-  if (!arguments.GetBytes(1, &destination) || destination.absent ||
-      !ReadArray(env, arguments[2], napi_uint32_array, &report, &length) || length < 3) {
-    return arguments.Return(-EINVAL);
-  }
-  return arguments.Return(ring->Drain(destination.data, destination.size, report));
-}
-
-// ring
-napi_value ArmEntry(napi_env env, napi_callback_info info) {
-  const Arguments<1> arguments(env, info);
-  Ring* ring = arguments.environment().table.FindA<Ring>(arguments.Integer(0));
-  return arguments.Return(ring == nullptr ? -EBADF : ring->Arm());
-}
-
-// ring
-napi_value PendingEntry(napi_env env, napi_callback_info info) {
-  const Arguments<1> arguments(env, info);
-  const Ring* ring = arguments.environment().table.FindA<Ring>(arguments.Integer(0));
-  return arguments.Return(ring == nullptr ? -EBADF : static_cast<int64_t>(ring->Pending()));
-}
-
-// ring, whether it keeps the event loop alive
-napi_value ReferenceEntry(napi_env env, napi_callback_info info) {
-  const Arguments<2> arguments(env, info);
-  Ring* ring = arguments.environment().table.FindA<Ring>(arguments.Integer(0));
-  if (ring == nullptr) return arguments.Return(-EBADF);
-  ring->SetReferenced(arguments.Boolean(1));
-  return arguments.Return(0);
+  // Node would drop an exception here with a deprecation warning; it belongs in 'uncaughtException'.
+  napi_value exception = nullptr;
+  if (napi_get_and_clear_last_exception(env, &exception) == napi_ok) napi_fatal_exception(env, exception);
 }
 
 }  // namespace
 
-const Entry kRingEntries[] = {
-    {"ringOpen", OpenEntry},       {"ringDrain", DrainEntry},         {"ringArm", ArmEntry},
-    {"ringPending", PendingEntry}, {"ringReference", ReferenceEntry}, {nullptr, nullptr},
+const Entries kRingEntries = {
+    {"ringOpen", Calls<Ring::Open>},
+    {"ringDrain", Calls<On<Ring, &Ring::Drain>>},
+    {"ringArm", Calls<On<Ring, &Ring::Arm>>},
+    {"ringPending", Calls<On<Ring, &Ring::Pending>>},
+    {"ringReference", Calls<On<Ring, &Ring::Reference>>},
 };
 
 }  // namespace ebpf

@@ -10,12 +10,9 @@ namespace ebpf {
 
 uint64_t MapShape::ValueBytes(uint32_t possible_cpus) const {
   if (HoldsDescriptors()) return sizeof(uint32_t);
-  if (IsPerCpu()) return (static_cast<uint64_t>(value_size) + 7) / 8 * 8 * possible_cpus;
-  return value_size;
-}
-
-bool MapShape::IsPerCpu() const {
-  return type == kPerCpuHash || type == kPerCpuArray || type == kLruPerCpuHash || type == kPerCpuCgroupStorage;
+  const bool per_cpu =
+      type == kPerCpuHash || type == kPerCpuArray || type == kLruPerCpuHash || type == kPerCpuCgroupStorage;
+  return per_cpu ? (static_cast<uint64_t>(value_size) + 7) / 8 * 8 * possible_cpus : value_size;
 }
 
 bool MapShape::HoldsDescriptors() const {
@@ -25,12 +22,6 @@ bool MapShape::HoldsDescriptors() const {
 
 int Bpf(uint32_t command, void* attr, size_t size) {
   const long result = syscall(SYS_bpf, command, attr, size);
-  return result < 0 ? -errno : static_cast<int>(result);
-}
-
-int PerfEventOpen(void* attr, int pid, int cpu, int group, uint64_t flags) {
-  constexpr uint64_t kCloseOnExec = 8;  // PERF_FLAG_FD_CLOEXEC
-  const long result = syscall(SYS_perf_event_open, attr, pid, cpu, group, flags | kCloseOnExec);
   return result < 0 ? -errno : static_cast<int>(result);
 }
 

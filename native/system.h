@@ -55,7 +55,6 @@ struct MapShape {
 
   // Bytes of one value in user space (bpf_map_value_size in kernel/bpf/syscall.c); 0 when that cannot be known.
   uint64_t ValueBytes(uint32_t possible_cpus) const;
-  bool IsPerCpu() const;
   // Values are descriptors of other objects.
   bool HoldsDescriptors() const;
 };
@@ -64,7 +63,6 @@ inline uint64_t Address(const void* pointer) { return reinterpret_cast<uintptr_t
 
 // Each returns what the kernel returned, or -errno.
 int Bpf(uint32_t command, void* attr, size_t size);
-int PerfEventOpen(void* attr, int pid, int cpu, int group, uint64_t flags);
 int LearnShape(int map, MapShape* shape);
 
 // Moves a descriptor out of the range of standard input, output and error, where others would use it by mistake.

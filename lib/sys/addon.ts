@@ -6,17 +6,6 @@ import { PermissionError, UnsupportedError } from '../errors/index.js';
 /** Called once with a result: a number, or a negative errno. */
 export type Completion = (result: number) => void;
 
-/** What {@link Addon.call} does, with the buffers that it takes. */
-export const Operation = {
-  /** bpf(2): the attributes, then what they refer to; not the commands on map elements. */
-  BPF: 0,
-  /** perf_event_open(2): the attributes, then process, CPU, group (i32 each) and, at 16, flags (u64). */
-  PERF_EVENT_OPEN: 1,
-  /** ioctl(2) on a perf event: the event (i32) and, at 8, the argument (u64), then what that is the address of. */
-  PERF_EVENT_CONTROL: 2,
-} as const;
-export type Operation = (typeof Operation)[keyof typeof Operation];
-
 /**
  * What the addon exports. Each function returns a number, or a negative errno; none throws. A function that takes a
  * `completion` and is given one returns 0 at once and runs off the event loop. A token is what JavaScript holds in place
@@ -24,19 +13,24 @@ export type Operation = (typeof Operation)[keyof typeof Operation];
  */
 export interface Addon {
   /**
-   * One of the calls of {@link Operation}. `buffers` are laid out as the operation wants; the addon works on copies, and
-   * `directions` says for each whether the kernel reads it (1) or writes it (2). `patches` are quadruples [holder,
-   * offset, size, what]: the holder's copy gets at this offset the address of buffer `what` (size 8), or the descriptor
-   * of token `what` (size 4); in what comes back those places are zero. A call that makes a descriptor returns its token.
+   * bpf(2), but not the commands on map elements. The first of `buffers` is the attributes; the addon works on copies of
+   * all. `patches` are quadruples [holder, offset, direction, token]. Direction 0: the copy of buffer `holder` gets at
+   * `offset` the descriptor of `token`, in 4 bytes; else the address, in 8, of the next buffer, which the kernel reads
+   * (1), writes (2) or both. In what comes back those places are zero. A call that makes a descriptor returns its token.
    */
-  call(
-    operation: Operation,
-    command: number,
+  bpf(command: number, buffers: readonly Uint8Array[], patches: Float64Array, completion?: Completion): number;
+  /** perf_event_open(2). `group` is a token or -1. The attributes and buffers are as those of `bpf`. */
+  perfEventOpen(
+    pid: number,
+    cpu: number,
+    group: number,
+    flags: number,
     buffers: readonly Uint8Array[],
-    directions: Uint8Array,
     patches: Float64Array,
     completion?: Completion,
   ): number;
+  /** ioctl(2) on a perf event. The argument is a token where the request takes a descriptor, and never an address. */
+  perfEventControl(event: number, request: number, argument: number, completion?: Completion): number;
   mapLookup(map: number, key: Uint8Array | null, value: Uint8Array, flags: number): number;
   mapLookupAndDelete(map: number, key: Uint8Array | null, value: Uint8Array, flags: number): number;
   /** The value is a token where the map holds descriptors. */
@@ -44,8 +38,8 @@ export interface Addon {
   mapDelete(map: number, key: Uint8Array): number;
   mapNextKey(map: number, key: Uint8Array | null, next: Uint8Array): number;
   mapBatch(
-    command: number,
     map: number,
+    command: number,
     position: Uint8Array | null,
     nextPosition: Uint8Array | null,
     keys: Uint8Array,
@@ -53,9 +47,9 @@ export interface Addon {
     count: Uint32Array,
     elementFlags: number,
   ): number;
-  /** [type, key size, value size, entries, flags, bytes a value takes in user space], as the kernel reports them. */
+  /** Fills `shape` with [type, id, key size, value size, entries, flags]; returns the bytes a value takes in user space. */
   mapShape(map: number, shape: Uint32Array): number;
-  /** What a token stands for; the numbers are those of `Kind` in `native/table.h`. */
+  /** What a token stands for; the numbers are those of `Kind` in `native/environment.h`. */
   kind(token: number): number;
   /** With a completion: 0 when that will be called, 1 when the resource is closed already. */
   close(token: number, completion?: Completion): number;

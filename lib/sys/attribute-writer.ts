@@ -32,7 +32,6 @@ export class AttributeWriter<Field extends string> {
   readonly buffers: Uint8Array[];
   readonly #layout: StructLayout<Field>;
   readonly #view: DataView;
-  readonly #directions: number[] = [Direction.BOTH];
   readonly #patches: number[] = [];
 
   constructor(layout: StructLayout<Field>) {
@@ -40,11 +39,6 @@ export class AttributeWriter<Field extends string> {
     this.bytes = new Uint8Array(layout.size);
     this.buffers = [this.bytes];
     this.#view = new DataView(this.bytes.buffer);
-  }
-
-  /** One byte per buffer, see {@link Direction}. */
-  get directions(): Uint8Array {
-    return Uint8Array.from(this.#directions);
   }
 
   /** Where addresses and descriptors go: quadruples, see `Addon.bpf`. */
@@ -82,7 +76,7 @@ export class AttributeWriter<Field extends string> {
   /** Four bytes at `offset` of a buffer given before take the descriptor of `handle`. */
   handleIn(buffer: Uint8Array, offset: number, handle: Handle): this {
     if (handle.closed) throw UsageError.closed(handle.describe());
-    this.#patches.push(this.buffers.indexOf(buffer), offset, 4, handle.token);
+    this.#patches.push(this.buffers.indexOf(buffer), offset, 0, handle.token);
     return this;
   }
 
@@ -95,15 +89,8 @@ export class AttributeWriter<Field extends string> {
 
   /** Eight bytes at `offset` of a buffer given before take the address of another one. */
   pointerIn(holder: Uint8Array, offset: number, buffer: Uint8Array, direction: Direction): this {
-    this.add(buffer, direction);
-    this.#patches.push(this.buffers.indexOf(holder), offset, 8, this.buffers.length - 1);
-    return this;
-  }
-
-  /** A buffer that nothing points to: the operation finds it by its place. */
-  add(buffer: Uint8Array, direction: Direction): this {
+    this.#patches.push(this.buffers.indexOf(holder), offset, direction, 0);
     this.buffers.push(buffer);
-    this.#directions.push(direction);
     return this;
   }
 

@@ -1,6 +1,6 @@
 import { BpfCommand } from '../abi/index.js';
 import { KernelError } from '../errors/index.js';
-import { addon, Operation } from './addon.js';
+import { addon, type Completion } from './addon.js';
 import type { AttributeWriter } from './attribute-writer.js';
 import { trace } from './trace.js';
 
@@ -16,24 +16,20 @@ export function commandName(command: BpfCommand): string {
 
 /** Runs a command on the event loop; returns a number, a token for a command that makes a descriptor, or -errno. */
 export function tryBpf(command: BpfCommand, attr: AttributeWriter<string>): number {
-  return trace(commandName(command), callNow(Operation.BPF, command, attr));
+  return trace(commandName(command), addon().bpf(command, attr.buffers, attr.patches));
 }
 
 /** As {@link tryBpf}, off the event loop; resolves with the number, never rejects for the kernel's refusal. */
 export async function tryBpfAsync(command: BpfCommand, attr: AttributeWriter<string>): Promise<number> {
-  return trace(commandName(command), await callLater(Operation.BPF, command, attr));
+  const { bpf: call } = addon();
+  const result = await completed((completion) => call(command, attr.buffers, attr.patches, completion));
+  return trace(commandName(command), result);
 }
 
-/** A call on the event loop, of what `attr` has laid out. */
-export function callNow(operation: Operation, command: number, attr: AttributeWriter<string>): number {
-  return addon().call(operation, command, attr.buffers, attr.directions, attr.patches);
-}
-
-/** The same off the event loop. */
-export async function callLater(operation: Operation, command: number, attr: AttributeWriter<string>): Promise<number> {
-  const native = addon();
+/** The result of a call off the event loop that `start` begins: its own when it did not. */
+export async function completed(start: (completion: Completion) => number): Promise<number> {
   return new Promise<number>((resolve) => {
-    const started = native.call(operation, command, attr.buffers, attr.directions, attr.patches, resolve);
+    const started = start(resolve);
     if (started < 0) resolve(started);
   });
 }

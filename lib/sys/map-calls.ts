@@ -105,7 +105,7 @@ export type MapBatchCommand =
  */
 export function mapBatch(map: Handle, command: MapBatchCommand, buffers: MapBatchBuffers, elementFlags = 0): number {
   const { position, nextPosition, keys, values, count } = buffers;
-  const result = addon().mapBatch(command, map.token, position, nextPosition, keys, values, count, elementFlags);
+  const result = addon().mapBatch(map.token, command, position, nextPosition, keys, values, count, elementFlags);
   return tracing ? trace(`bpf(map batch command ${command}) on ${map.describe()}`, result) : result;
 }
 
@@ -123,9 +123,11 @@ export interface MapShape {
 /** What the kernel said of the map when its handle was made; no system call. */
 export function mapShape(map: Handle): MapShape {
   const shape = new Uint32Array(6);
-  const result = addon().mapShape(map.token, shape);
-  if (result < 0) throw new KernelError(`read the sizes of ${map.describe()}`, 'bpf(BPF_OBJ_GET_INFO_BY_FD)', result);
-  const [type = 0, keySize = 0, valueSize = 0, maxEntries = 0, flags = 0, valueBytes = 0] = shape;
+  const valueBytes = addon().mapShape(map.token, shape);
+  if (valueBytes < 0) {
+    throw new KernelError(`read the sizes of ${map.describe()}`, 'bpf(BPF_OBJ_GET_INFO_BY_FD)', valueBytes);
+  }
+  const [type = 0, , keySize = 0, valueSize = 0, maxEntries = 0, flags = 0] = shape;
   return { type, keySize, valueSize, maxEntries, flags, valueBytes };
 }
 

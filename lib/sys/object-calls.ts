@@ -28,7 +28,7 @@ const idCommands = {
   btf: { next: BpfCommand.BTF_GET_NEXT_ID, open: BpfCommand.BTF_GET_FD_BY_ID },
 } as const;
 
-/** `enum class Kind` of native/table.h, in its order. */
+/** `enum class Kind` of native/environment.h, in its order. */
 const nativeKinds: readonly (Handle['kind'] | undefined)[] = [
   undefined,
   'other',
