@@ -50,12 +50,15 @@ class Arguments {
 
   // Elements of a typed array of exactly `wanted`; false when it is another or has fewer than `least`.
   template <typename Element>
-  bool GetArray(size_t index, napi_typedarray_type wanted, size_t least, Element** elements, size_t* length) const {
+  bool GetArray(size_t index, napi_typedarray_type wanted, size_t least, Element** elements,
+                size_t* length = nullptr) const {
     napi_typedarray_type type;
     void* data = nullptr;
-    if (napi_get_typedarray_info(env, values_[index], &type, length, &data, nullptr, nullptr) != napi_ok) return false;
+    size_t count = 0;
+    if (napi_get_typedarray_info(env, values_[index], &type, &count, &data, nullptr, nullptr) != napi_ok) return false;
     *elements = static_cast<Element*>(data);
-    return type == wanted && *length >= least;
+    if (length != nullptr) *length = count;
+    return type == wanted && count >= least;
   }
 
   // The function given, or null.

@@ -240,7 +240,7 @@ int64_t Call::Start(std::unique_ptr<Call> call, napi_value completion) {
   }
   if (const int error = call->Detach(completion)) return error;
   if (napi_queue_async_work(call->env_, call->work_) != napi_ok) return -EAGAIN;
-  call.release();
+  static_cast<void>(call.release());  // rule 4
   return 0;
 }
 

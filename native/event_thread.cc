@@ -125,8 +125,10 @@ void* EventThread::Run(void* self) {
 }
 
 void EventThread::OnWake(napi_env env, napi_value /*function*/, void* self, void* token) {
+  // Without an env, what was queued at the end is thrown away, and the object may be gone: rule 4.
+  if (env == nullptr) return;
   Environment* environment = static_cast<EventThread*>(self)->environment_;
-  if (env == nullptr || environment == nullptr) return;
+  if (environment == nullptr) return;
   if (Resource* resource = environment->Find(reinterpret_cast<int64_t>(token))) resource->OnReady();
 }
 

@@ -7,7 +7,8 @@
 //  2. A ring is reported once each time it is armed (EPOLLONESHOT), so an unread ring costs no wake-ups.
 //  3. `Stop` joins the thread before it releases the thread-safe function. It is called by the environment's cleanup
 //     hook, which runs before that function's own (environment.h, rule 4).
-//  4. The object is deleted by the thread-safe function's finaliser, the last that can call `OnWake`.
+//  4. The object is deleted by the thread-safe function's finaliser. After that Node calls `OnWake` once more for each
+//     wake-up still queued, with no env and `self` dangling.
 //  5. The function keeps the event loop alive only while a ring asks for it.
 
 #pragma once

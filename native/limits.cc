@@ -11,8 +11,7 @@ namespace {
 // resource, [soft, hard], set
 int64_t ResourceLimit(const Arguments& arguments) {
   uint64_t* limits = nullptr;
-  size_t length = 0;
-  if (!arguments.GetArray(1, napi_biguint64_array, 2, &limits, &length)) return -EINVAL;
+  if (!arguments.GetArray(1, napi_biguint64_array, 2, &limits)) return -EINVAL;
   rlimit limit = {limits[0], limits[1]};
   const auto resource = static_cast<decltype(RLIMIT_MEMLOCK)>(arguments.Integer(0));
   const int result = arguments.Boolean(2) ? setrlimit(resource, &limit) : getrlimit(resource, &limit);

@@ -61,9 +61,8 @@ int64_t Batch(const Arguments& arguments) {
   const size_t position_size = std::max<size_t>(kBucketSize, shape.key_size);
   Bytes position, next, keys, values;
   uint32_t* count = nullptr;
-  size_t count_length = 0;
   if (!arguments.GetBytes(2, &position) || !arguments.GetBytes(3, &next) || !arguments.GetBytes(4, &keys) ||
-      !arguments.GetBytes(5, &values) || !arguments.GetArray(6, napi_uint32_array, 1, &count, &count_length)) {
+      !arguments.GetBytes(5, &values) || !arguments.GetArray(6, napi_uint32_array, 1, &count)) {
     return -EINVAL;
   }
   const uint64_t wanted = *count;
@@ -93,9 +92,8 @@ int64_t Batch(const Arguments& arguments) {
 int64_t Shape(const Arguments& arguments) {
   const Descriptor* map = arguments.Map();
   uint32_t* words = nullptr;
-  size_t length = 0;
   if (map == nullptr) return -EBADF;
-  if (!arguments.GetArray(1, napi_uint32_array, sizeof map->shape / 4, &words, &length)) return -EINVAL;
+  if (!arguments.GetArray(1, napi_uint32_array, sizeof map->shape / 4, &words)) return -EINVAL;
   memcpy(words, &map->shape, sizeof map->shape);
   return static_cast<int64_t>(map->shape.ValueBytes(arguments.environment.possible_cpus));
 }

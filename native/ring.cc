@@ -50,7 +50,7 @@ class Ring final : public Resource {
 
   const napi_env env_;
   Environment& environment_;
-  const size_t page_size_ = PageSize();
+  const size_t page_size_ = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   const uint64_t data_size_;  // a power of two
   int descriptor_ = -1;
   uint64_t* consumer_ = nullptr;        // a page of its own, the only one mapped writable
@@ -103,9 +103,8 @@ int Ring::Map(const Descriptor& map) {
 int64_t Ring::Drain(const Arguments& arguments) {
   Bytes destination;
   uint32_t* report = nullptr;
-  size_t length = 0;
   if (!arguments.GetBytes(1, &destination) || destination.absent ||
-      !arguments.GetArray(2, napi_uint32_array, 3, &report, &length)) {
+      !arguments.GetArray(2, napi_uint32_array, 3, &report)) {
     return -EINVAL;
   }
   return CopyRecords(destination.data, destination.size, report);

@@ -63,6 +63,4 @@ uint32_t PossibleCpus() {
   return count;
 }
 
-size_t PageSize() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
-
 }  // namespace ebpf

@@ -71,6 +71,4 @@ int AboveStandard(int descriptor);
 // CPUs that the kernel may ever bring up; 0 when sysfs does not tell.
 uint32_t PossibleCpus();
 
-size_t PageSize();
-
 }  // namespace ebpf
