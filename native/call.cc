@@ -239,9 +239,10 @@ int64_t Call::Start(std::unique_ptr<Call> call, napi_value completion) {
     return call->Finish();
   }
   if (const int error = call->Detach(completion)) return error;
-  if (napi_queue_async_work(call->env_, call->work_) != napi_ok) return -EAGAIN;
-  static_cast<void>(call.release());  // rule 4
-  return 0;
+  Call* queued = call.release();
+  if (napi_queue_async_work(queued->env_, queued->work_) == napi_ok) return 0;
+  delete queued;
+  return -EAGAIN;
 }
 
 int Call::Detach(napi_value completion) {
