@@ -21,8 +21,8 @@ export function tryBpf(command: BpfCommand, attr: AttributeWriter<string>): numb
 
 /** As {@link tryBpf}, off the event loop; resolves with the number, never rejects for the kernel's refusal. */
 export async function tryBpfAsync(command: BpfCommand, attr: AttributeWriter<string>): Promise<number> {
-  const { bpf: call } = addon();
-  const result = await completed((completion) => call(command, attr.buffers, attr.patches, completion));
+  const native = addon();
+  const result = await completed((completion) => native.bpf(command, attr.buffers, attr.patches, completion));
   return trace(commandName(command), result);
 }
 

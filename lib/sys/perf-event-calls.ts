@@ -44,8 +44,11 @@ export function openPerfEvent(options: OpenPerfEventOptions): Handle {
 
 /** As {@link openPerfEvent}, off the event loop: probes wait for the kernel's code to be changed on every CPU. */
 export async function openPerfEventAsync(options: OpenPerfEventOptions): Promise<Handle> {
-  const { perfEventOpen } = addon();
-  return opened(await completed((completion) => perfEventOpen(...openArguments(options), completion)), options.name);
+  const native = addon();
+  return opened(
+    await completed((completion) => native.perfEventOpen(...openArguments(options), completion)),
+    options.name,
+  );
 }
 
 /** ioctl(2) on a perf event, on the event loop. Returns the kernel's number; throws KernelError. */
@@ -59,12 +62,12 @@ export async function perfEventIoctlAsync(
   request: PerfEventRequest,
   argument: number | Handle = 0,
 ): Promise<number> {
-  const { perfEventControl } = addon();
+  const native = addon();
   const [token, value] = [tokenOf(event), tokenOf(argument)];
   return controlled(
     event,
     request,
-    await completed((completion) => perfEventControl(token, request, value, completion)),
+    await completed((completion) => native.perfEventControl(token, request, value, completion)),
   );
 }
 
