@@ -19,7 +19,10 @@ const noise =
 
 /** Finds the reason in a verifier's log: what stands after the last instruction. */
 export function summarizeLog(log: string): LogSummary {
-  const lines = log.split('\n').map((line) => line.trimEnd());
+  const all = log.split('\n').map((line) => line.trimEnd());
+  // Newest kernels (7.3) explain the failure a second time, at length and for people who read the whole log.
+  const report = all.findIndex((line) => line.startsWith('Verification failed:'));
+  const lines = report < 0 ? all : all.slice(0, report);
   let last = -1;
   for (let index = lines.length - 1; index >= 0 && last < 0; index--) {
     if (instructionLine.test(lines[index] ?? '')) last = index;

@@ -62,3 +62,32 @@ processed 1000001 insns (limit 1000000) max_states_per_insn 4 total_states 10 pe
 test.each(['', '\n\n', 'processed 0 insns\n'])('a log without a reason: %j', (log) => {
   expect(summarizeLog(log)).toEqual({ summary: 'the log gives no reason', instruction: undefined, line: undefined });
 });
+
+test('the second explanation that Linux 7.3 writes is left to the whole log', () => {
+  const log = `; *count += 1; @ rejected.bpf.c:20
+7: (79) r1 = *(u64 *)(r0 +0)
+R0 invalid mem access 'map_value_or_null'
+
+Verification failed: Register Type Safety: Invalid dereference
+
+Reason:
+  R0 may be NULL here (a nullable map value pointer). The program could dereference NULL on this
+  path, so the verifier cannot prove this access is safe.
+
+At:
+  unchecked @ rejected.bpf.c:20:9
+  Instruction context:
+  >>>  7 | (79) r1 = *(u64 *)(r0 +0)
+       8 | (07) r1 += 1
+
+Suggestion:
+  Add a NULL check before the access and dereference the pointer only on the non-NULL path.
+
+processed 7 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0
+`;
+  expect(summarizeLog(log)).toEqual({
+    summary: "R0 invalid mem access 'map_value_or_null'\n    instruction 7: r1 = *(u64 *)(r0 +0)",
+    instruction: 7,
+    line: 'rejected.bpf.c:20: *count += 1;',
+  });
+});
