@@ -12,7 +12,7 @@
 
 #define LARGEST 65536
 /* Loops and not bpf_loop(): that needs kernel 5.17 and a JIT. The verifier walks through all of it. */
-#define MOST 1000
+#define MOST 250
 
 struct burst_event {
 	__u64 number;

@@ -6,11 +6,13 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { emulated } from './emulation.js';
+
 export const repository = join(__dirname, '../..');
 export const samples = join(repository, 'bpf-samples');
 
 /** Nothing here takes longer; a command that hangs fails its test with what it wrote so far. */
-const patienceMs = process.env['EBPF_TEST_EMULATED'] === '1' ? 80_000 : 20_000;
+const patienceMs = emulated ? 80_000 : 20_000;
 
 export interface CommandOptions {
   /** Takes away what makes root root; the files it owns stay readable, wherever the clone lies. */

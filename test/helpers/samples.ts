@@ -18,7 +18,7 @@ export function rawArguments(...values: readonly (number | bigint)[]): Uint8Arra
 export const RingFlag = { NONE: 0, NO_WAKEUP: 1, FORCE_WAKEUP: 2 } as const;
 
 /** One run of `ring_burst` writes at most this many. */
-const mostPerRun = 1000;
+const mostPerRun = 250;
 
 async function inRuns(records: number, run: (count: number) => Promise<unknown>): Promise<void> {
   for (let left = records; left > 0; left -= mostPerRun) await run(Math.min(left, mostPerRun));

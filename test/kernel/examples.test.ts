@@ -2,6 +2,7 @@
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Executor, repository, RunningCommand, samples } from '../helpers/command.js';
 
@@ -30,7 +31,10 @@ test('execsnoop.mjs prints what one process executes, and the totals on Ctrl-C',
   try {
     // It says nothing before the first event: execute until it is attached.
     let pid = 0;
-    while (!command.stdout.includes('something')) pid = await executor.execute(join(folder, 'something'));
+    while (!command.stdout.includes('something')) {
+      pid = await executor.execute(join(folder, 'something'));
+      await sleep(50);
+    }
     await command.shows(new RegExp(`^${pid} ${executor.pid} something ${join(folder, 'something')}$`, 'm'));
     command.signal('SIGINT');
     expect(await command.exit()).toBe(0);

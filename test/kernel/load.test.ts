@@ -17,6 +17,7 @@ import {
   type LoadMessage,
 } from '../../lib/index.js';
 import { Executor, heldIds } from '../helpers/command.js';
+import { emulated } from '../helpers/emulation.js';
 import { sample } from '../helpers/samples.js';
 
 const execsnoop = sample('execsnoop');
@@ -254,7 +255,7 @@ describe('leaving nothing behind', () => {
   test('an abort rejects with its reason, whenever it comes', async () => {
     const before = held();
     await expect(Ebpf.load(execsnoop, { signal: AbortSignal.abort('early') })).rejects.toBe('early');
-    for (const delay of [0, 1, 2, 5, 10, 20, 50, 100]) {
+    for (const delay of emulated ? [0, 5, 100] : [0, 1, 2, 5, 10, 20, 50, 100]) {
       const reason = new Error(`after ${delay} ms`);
       const controller = new AbortController();
       const timer = setTimeout(() => {

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 
 import { repository, RunningCommand, samples } from '../helpers/command.js';
+import { emulated } from '../helpers/emulation.js';
 import { sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
 
@@ -41,7 +42,7 @@ function report({ status, stdout, stderr }: Ended): unknown {
   return JSON.parse(stdout);
 }
 
-testIf(process.env['EBPF_TEST_EMULATED'] !== '1', 'a processor that is not emulated')(
+testIf(!emulated, 'a processor that is not emulated')(
   'the event loop goes on during a cold load that takes the verifier long',
   async () => {
     // Other work on the machine can only add to the delay: of several runs the least is the closest to what we do.
@@ -165,10 +166,12 @@ test(
 test(
   'Workers load and read side by side; terminated ones leave nothing',
   async () => {
-    expect(report(await runNode(fixture('workers'), samples))).toEqual({
+    const records = emulated ? 5_000 : 50_000;
+    const delays = emulated ? [60] : [0, 30, 60, 120, 200];
+    expect(report(await runNode(fixture('workers'), samples, String(records), ...delays.map(String)))).toEqual({
       read: [
-        { seen: 50_000, misplaced: 0 },
-        { seen: 50_000, misplaced: 0 },
+        { seen: records, misplaced: 0 },
+        { seen: records, misplaced: 0 },
       ],
       inBatch: { length: expect.any(Number) as number },
       leaked: 0,

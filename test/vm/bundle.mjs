@@ -1,11 +1,13 @@
 // Many CommonJS modules as one file: under emulation Node takes ten milliseconds to find, read and compile each small file.
+// V8's compiled form of that file is kept beside it for the next process, which then starts a quarter of a second sooner.
 /**
- * The text of a module that exports load(path), for modules that require each other by relative paths; they see the file
- * names they would have had. `extension` is what theirs are, where they write `.js`. `lines` leads back: [first line, path].
+ * The text of a script whose value is a function of `require`, which returns load(path), for modules that require each other
+ * by relative paths; they see the file names they would have had. `extension` is what theirs are, where they write `.js`.
+ * `lines` leads back: [first line, path].
  */
 export function bundle(modules, { extension, root }) {
   const lines = [];
-  let text = `'use strict';\n`;
+  let text = `(function (require) {\n'use strict';\n`;
   text += `const outer = require('node:module').createRequire(${JSON.stringify(`${root}/package.json`)});\n`;
   text += 'const functions = {\n';
   let line = text.split('\n').length;
@@ -41,9 +43,27 @@ function load(name) {
   module.loaded = true;
   return module.exports;
 }
-module.exports = { load, has: (name) => Object.hasOwn(functions, name) };
-`;
+return { load, has: (name) => Object.hasOwn(functions, name) };
+})`;
   return { text, lines };
+}
+
+/** The text of a module that runs the bundle in `file`: what requires it gets { load, has, keep }. */
+export function bundleLoader(file) {
+  return `'use strict';
+const fs = require('node:fs');
+const vm = require('node:vm');
+const file = ${JSON.stringify(file)};
+const kept = file + '.v8';
+const cachedData = fs.existsSync(kept) ? fs.readFileSync(kept) : undefined;
+const script = new vm.Script(fs.readFileSync(file, 'utf8'), { filename: file, cachedData });
+/** Keeps what is compiled by now for other processes. */
+function keep() {
+  fs.writeFileSync(kept + process.pid, script.createCachedData());
+  fs.renameSync(kept + process.pid, kept);
+}
+module.exports = { ...script.runInThisContext()(require), keep };
+`;
 }
 
 /** The module and line in it of a line of the bundle. */

@@ -1,10 +1,10 @@
 // The first root file system of a VM: user space, then the repository with compiled tests, then a kernel's modules.
 import fs from 'node:fs';
-import { SourceMap } from 'node:module';
+import { createRequire, SourceMap } from 'node:module';
 import path from 'node:path';
 import { transformSync } from '@swc/core';
 import { SetupError, root } from '../../scripts/setup.mjs';
-import { bundle, locate } from './bundle.mjs';
+import { bundle, bundleLoader, locate } from './bundle.mjs';
 import { CpioArchive } from './cpio.mjs';
 import { architectures } from './machines.mjs';
 
@@ -41,7 +41,7 @@ export function suiteArchive({
   addon,
   files,
   pattern,
-  script = 'cd /node-ebpf\nexec node --expose-gc vm/runner.cjs\n',
+  script = 'cd /node-ebpf\nnode vm/warm-up.cjs\nexec node --expose-gc vm/runner.cjs\n',
 }) {
   const archive = new CpioArchive();
   const inside = (name) => `/node-ebpf/${name}`;
@@ -66,13 +66,18 @@ export function suiteArchive({
     return [inside(name), code];
   });
   const tests = bundle(compiled, { extension: '.ts', root: inside('.') });
-  archive.file(inside('vm/typescript.js'), tests.text);
+  archive.file(inside('vm/typescript.bundle.js'), tests.text);
+  archive.file(inside('vm/typescript.js'), bundleLoader(inside('vm/typescript.bundle.js')));
 
   // What is published, in the same places for whoever requires it.
   const built = filesBelow('dist', '.js').map((name) => [inside(name), fs.readFileSync(path.join(root, name), 'utf8')]);
-  archive.file(inside('vm/dist.js'), bundle(built, { extension: '.js', root: inside('.') }).text);
+  archive.file(inside('vm/dist.bundle.js'), bundle(built, { extension: '.js', root: inside('.') }).text);
+  archive.file(inside('vm/dist.js'), bundleLoader(inside('vm/dist.bundle.js')));
   for (const [name] of built) {
-    archive.file(name, `module.exports = require('/node-ebpf/vm/dist.js').load(${JSON.stringify(name)});\n`);
+    let stub = `module.exports = require('/node-ebpf/vm/dist.js').load(${JSON.stringify(name)});\n`;
+    // Never run: ES modules find here which names they can import.
+    if (name === inside('dist/index.js')) stub += `0 && (module.exports = { ${publicNames().join(', ')} });\n`;
+    archive.file(name, stub);
   }
 
   archive.file(inside('test/helpers/typescript-hook.cjs'), guest('typescript-hook.cjs'));
@@ -82,11 +87,15 @@ export function suiteArchive({
     const skip = /\.(d\.ts|d\.mts|d\.cts|map|md)$|\/node_modules$/u;
     archive.copy(path.join(root, folder), inside(folder), (file) => !skip.test(file));
   }
-  for (const name of ['runner.cjs', 'globals.cjs', 'features.cjs']) archive.file(inside(`vm/${name}`), guest(name));
+  for (const name of ['warm-up.cjs', 'runner.cjs', 'globals.cjs', 'features.cjs']) archive.file(inside(`vm/${name}`), guest(name));
   archive.file('/suite.json', JSON.stringify({ files, pattern }));
   archive.file('/init', guest('init'), { executable: true });
   archive.file('/run.sh', script);
   return { archive: archive.end(), sourceLine: sourceLines(tests.lines, maps) };
+}
+
+function publicNames() {
+  return Object.keys(createRequire(import.meta.url)(path.join(root, 'dist/index.js')));
 }
 
 /** Tests load `x.bpf.o`: on a big-endian machine that is the object compiled for it, and `x.bpfeb.o` is the other one. */
@@ -95,7 +104,7 @@ function inOtherOrder(name) {
   return name.replace(/\.bpf\.o$/u, '.bpfeb.o');
 }
 
-/** (line, column) of vm/typescript.js → `lib/ebpf.ts:12:3`. */
+/** (line, column) of vm/typescript.bundle.js → `lib/ebpf.ts:12:3`. */
 function sourceLines(lines, maps) {
   const parsed = new Map();
   return (line, column) => {

@@ -8,6 +8,8 @@ import { writeArchives } from './cpio.mjs';
 import { architectures, machineName } from './machines.mjs';
 
 const securityModules = 'lsm=landlock,lockdown,yama,integrity,apparmor,bpf';
+/** Fewer page faults and less clearing of pages, which cost most of a process's start under emulation. */
+const quicker = ['init_on_alloc=0', 'transparent_hugepage=always'];
 
 /** The program and arguments of QEMU. */
 export function commandLine(machine, { tools, kernel, initialRoot, token, processors = 1, memory = '1G', extra = [] }) {
@@ -18,6 +20,7 @@ export function commandLine(machine, { tools, kernel, initialRoot, token, proces
     'panic=-1',
     'oops=panic',
     securityModules,
+    ...quicker,
     `vm_token=${token}`,
     ...extra,
   ];

@@ -51,7 +51,7 @@ function parse(text) {
 function inSources(text, sourceLine) {
   const words = stripVTControlCharacters(text);
   const plain = words.replaceAll(/\n +at [^\n]*\/vm\/(?:globals|runner)\.cjs[^\n]*/gu, '');
-  return plain.replace(/\/node-ebpf\/vm\/typescript\.js:(\d+):(\d+)/gu, (whole, line, column) => {
+  return plain.replace(/\/node-ebpf\/vm\/typescript\.bundle\.js:(\d+):(\d+)/gu, (whole, line, column) => {
     return sourceLine(Number(line), Number(column)) ?? whole;
   });
 }
