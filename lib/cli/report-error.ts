@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import { debuglog, inspect } from 'node:util';
+import { debuglog, inspect, types } from 'node:util';
 
 import { EbpfError } from '../index.js';
 import { CommandError, CommandLineError } from './command-error.js';
@@ -30,10 +30,10 @@ function messageOf(error: unknown): string {
 
 function isCommandLineError(error: unknown): error is Error {
   if (error instanceof CommandLineError) return true;
-  return error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS_');
+  return types.isNativeError(error) && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS_');
 }
 
 /** An error of a stream: `ENOSPC: no space left on device, write` says it all. */
 function isSystemError(error: unknown): error is Error {
-  return error instanceof Error && 'errno' in error && 'syscall' in error;
+  return types.isNativeError(error) && 'errno' in error && 'syscall' in error;
 }

@@ -1,7 +1,8 @@
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { commandLine } from '../helpers/command-line.js';
 import { Executor, heldIds, nodeEbpf, RunningCommand, samples } from '../helpers/command.js';
 import { livingIds } from '../helpers/kernel-ids.js';
 import { until } from '../helpers/until.js';
@@ -203,81 +204,24 @@ describe('node-ebpf run', () => {
 });
 
 describe('what node-ebpf says when it cannot', () => {
-  async function failure(...args: string[]): Promise<{ status: number | string; stderr: string; stdout: string }> {
-    const command = nodeEbpf(args);
-    try {
-      const status = await command.exit();
-      return { status, stderr: command.stderr, stdout: command.stdout };
-    } finally {
-      await command.end();
-    }
-  }
-
-  test('a variable that does not exist: the nearest is offered', async () => {
-    expect(await failure('run', execsnoop, '--set', 'target_pid=1')).toEqual({
-      status: 1,
-      stdout: '',
-      stderr:
-        'node-ebpf: ERR_EBPF_NOT_FOUND: no variable of "execsnoop.bpf.o" is named "target_pid"; did you mean "target_ppid" or "target_uid"?\n',
-    });
-  });
-
-  test('a value that is no number, or too large', async () => {
-    expect(await failure('run', execsnoop, '--set', 'target_ppid=init')).toEqual({
-      status: 2,
-      stdout: '',
-      stderr: 'node-ebpf: --set target_ppid=init: expected a number such as 1000, -1 or 0x3e8\nTry: node-ebpf --help\n',
-    });
-    const { status, stderr } = await failure('run', execsnoop, '--set', 'target_ppid=4294967296');
-    expect(status).toBe(1);
-    expect(stderr).toMatch(/^node-ebpf: ERR_EBPF_INVALID_VALUE: .*target_ppid.*4294967296/);
-  });
-
   test('a ring or a type that does not exist', async () => {
-    const ring = await failure('run', execsnoop, '--events', 'event=event');
+    const ring = await commandLine('run', execsnoop, '--events', 'event=event');
     expect(ring.status).toBe(1);
     expect(ring.stderr).toMatch(/ERR_EBPF_NOT_FOUND: no map .*"event"; did you mean "events"\?\n$/);
-    const type = await failure('run', execsnoop, '--events', 'events=evnt');
+    const type = await commandLine('run', execsnoop, '--events', 'events=evnt');
     expect(type.status).toBe(1);
     expect(type.stderr).toMatch(/ERR_EBPF_NOT_FOUND: no type .*"evnt"; did you mean "event"\?\n$/);
-    const hash = await failure('run', execsnoop, '--events', 'execs_by_uid=event');
+    const hash = await commandLine('run', execsnoop, '--events', 'execs_by_uid=event');
     expect(hash.status).toBe(1);
     expect(hash.stderr).toMatch(/ERR_EBPF_INVALID_VALUE: .*"execs_by_uid".*HASH.*RingBuffer/);
   });
 
-  test('files that are not there, not whole, not objects', async () => {
-    const missing = await failure('run', join(folder, 'missing.bpf.o'));
-    expect(missing).toMatchObject({
-      status: 1,
-      stderr: `node-ebpf: cannot read ${join(folder, 'missing.bpf.o')}: no such file or directory (ENOENT)\n`,
-    });
-    expect(await failure('run', folder)).toMatchObject({
-      status: 1,
-      stderr: `node-ebpf: cannot read ${folder}: illegal operation on a directory (EISDIR)\n`,
-    });
-    const truncated = join(folder, 'truncated.bpf.o');
-    copyFileSync(execsnoop, truncated);
-    truncateSync(truncated, 3000);
-    const cut = await failure('run', truncated);
-    expect(cut.status).toBe(1);
-    expect(cut.stderr).toMatch(/^node-ebpf: ERR_EBPF_OBJECT_FORMAT: truncated\.bpf\.o.*\n$/);
-    const text = await failure('run', join(samples, 'execsnoop.bpf.c'));
-    expect(text.status).toBe(1);
-    expect(text.stderr).toMatch(/^node-ebpf: ERR_EBPF_OBJECT_FORMAT: execsnoop\.bpf\.c.*\n$/);
-  });
-
   test('a program that the verifier refuses: the reason and the C line', async () => {
-    const { status, stderr } = await failure('run', join(samples, 'rejected.bpf.o'));
+    const { status, stderr } = await commandLine('run', join(samples, 'rejected.bpf.o'));
     expect(status).toBe(1);
     expect(stderr).toMatch(/^node-ebpf: ERR_EBPF_VERIFIER: .*unchecked/);
     expect(stderr).toContain("R0 invalid mem access 'map_value_or_null'");
     expect(stderr).toMatch(/rejected\.bpf\.c:20.*\*count \+= 1;/);
-  });
-
-  test('a section that says no program type', async () => {
-    const { status, stderr } = await failure('run', join(samples, 'wrong_section.bpf.o'));
-    expect(status).toBe(1);
-    expect(stderr).toMatch(/^node-ebpf: ERR_EBPF_\w+: .*raw_tracepiont\/sys_enter/);
   });
 
   test('without rights: which capability is missing', async () => {
@@ -300,33 +244,5 @@ describe('what node-ebpf says when it cannot', () => {
     } finally {
       await command.end();
     }
-  });
-});
-
-describe('node-ebpf', () => {
-  test('--help, --version, commands that do not exist', async () => {
-    const ask = async (...args: string[]): Promise<[number | string, string, string]> => {
-      const command = nodeEbpf(args);
-      return [await command.exit(), command.stdout, command.stderr];
-    };
-    const { version } = JSON.parse(readFileSync(join(__dirname, '../../package.json'), 'utf8')) as { version: string };
-    expect(await ask('--version')).toEqual([0, `${version}\n`, '']);
-    expect(await ask('--help')).toEqual([
-      0,
-      expect.stringMatching(/^Usage: node-ebpf <command>[^]*\n {2}run +load/),
-      '',
-    ]);
-    expect(await ask('run', '--help')).toEqual([0, expect.stringMatching(/^Usage: node-ebpf run[^]*--events/), '']);
-    expect(await ask()).toEqual([2, '', expect.stringMatching(/^Usage:/)]);
-    expect(await ask('rum')).toEqual([
-      2,
-      '',
-      'node-ebpf: no command rum; the commands are: run\nTry: node-ebpf --help\n',
-    ]);
-    expect(await ask('run', execsnoop, '--colour')).toEqual([
-      2,
-      '',
-      expect.stringMatching(/Unknown option '--colour'/),
-    ]);
   });
 });

@@ -87,7 +87,8 @@ export function suiteArchive({
     const skip = /\.(d\.ts|d\.mts|d\.cts|map|md)$|\/node_modules$/u;
     archive.copy(path.join(root, folder), inside(folder), (file) => !skip.test(file));
   }
-  for (const name of ['warm-up.cjs', 'runner.cjs', 'globals.cjs', 'features.cjs']) archive.file(inside(`vm/${name}`), guest(name));
+  for (const name of ['warm-up.cjs', 'runner.cjs', 'globals.cjs', 'features.cjs'])
+    archive.file(inside(`vm/${name}`), guest(name));
   archive.file('/suite.json', JSON.stringify({ files, pattern }));
   archive.file('/init', guest('init'), { executable: true });
   archive.file('/run.sh', script);
