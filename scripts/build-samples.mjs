@@ -24,8 +24,19 @@ const FLAGS = [
 ];
 /** Compiled for big-endian machines too, so that both byte orders are tested everywhere. */
 const BIG_ENDIAN_TOO = new Set([
-  ...['core', 'core_missing', 'execsnoop', 'maps', 'raw_tracepoint', 'rejected', 'ring_burst', 'subprograms'],
-  ...['slow_verifier', 'tracepoint', 'two_rings'],
+  ...[
+    'callbacks',
+    'core',
+    'core_missing',
+    'execsnoop',
+    'fentry',
+    'kprobe',
+    'lsm',
+    'maps',
+    'newer_types',
+    'raw_tracepoint',
+  ],
+  ...['rejected', 'ring_burst', 'slow_verifier', 'subprograms', 'tracepoint', 'two_rings'],
 ]);
 
 const folder = fileURLToPath(new URL('../bpf-samples/', import.meta.url));

@@ -19,6 +19,12 @@ const hasKprobes = () => fs.existsSync('/sys/bus/event_source/devices/kprobe');
 // Kernels hardened against tracing of functions have no kprobes, and refuse fentry and LSM programs though they have the code.
 const hasTrampolines = () => hasKprobes() && kernelHas('register_ftrace_direct');
 
+/** Needs bpf_loop, of 5.17, and a JIT: functions of programs that are interpreted cannot be called back. */
+const hasCallbacks = () => {
+  const jit = read('/proc/sys/net/core/bpf_jit_enable').trim();
+  return kernelHas('bpf_loop') && jit !== '' && jit !== '0';
+};
+
 const activeModules = () => read('/sys/kernel/security/lsm').trim().split(',');
 
 /** need → a sentence why this machine could meet it, or undefined when it cannot. */
@@ -32,6 +38,7 @@ const needs = new Map([
   ['BPF LSM', () => (hasTrampolines() && activeModules().includes('bpf') ? 'BPF LSM is on' : undefined)],
   ['tracefs', () => (read('/proc/filesystems').includes('\ttracefs') ? 'the kernel has tracefs' : undefined)],
   ['big-endian processor', () => (os.endianness() === 'BE' ? 'this processor is big-endian' : undefined)],
+  ['callbacks of helpers', () => (hasCallbacks() ? 'the kernel has bpf_loop and a JIT' : undefined)],
   // scripts/vm-test.mjs says so inside the VMs: what is measured in milliseconds is measured on real processors.
   // `npm run test:vm` fetches them.
   ['fetched kernels', () => (fetchedKernel() === undefined ? undefined : `${vmCache()} has them`)],

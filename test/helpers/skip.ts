@@ -13,6 +13,7 @@ export type Need =
   | 'tracefs'
   | 'big-endian processor'
   | 'a processor that is not emulated'
+  | 'callbacks of helpers'
   | 'fetched kernels'
   | `kernel ${number}.${number}`;
 

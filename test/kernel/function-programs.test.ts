@@ -16,6 +16,7 @@ import {
   u32,
   type Link,
 } from '../../lib/index.js';
+import { kernelHasSymbol } from '../helpers/kernel-symbols.js';
 import { kernelHasFunction } from '../helpers/kernel-types.js';
 import { sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
@@ -25,7 +26,7 @@ const hasKprobes = existsSync('/sys/bus/event_source/devices/kprobe');
  * The kernel can call programs at the entry of functions: its tracer can call what is registered directly. Kernels
  * hardened against tracing of functions have no kprobes, and refuse such programs though they have the code.
  */
-const hasFentry = hasKprobes && / register_ftrace_direct(\t|$)/mu.test(readFileSync('/proc/kallsyms', 'latin1'));
+const hasFentry = hasKprobes && kernelHasSymbol('register_ftrace_direct');
 const securityModules = existsSync('/sys/kernel/security/lsm') ? readFileSync('/sys/kernel/security/lsm', 'utf8') : '';
 const hasLsm = hasFentry && securityModules.trim().split(',').includes('bpf');
 

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 
 import { Btf, BtfKind, type BtfMember } from '../../lib/btf/index.js';
 import { ArrayMap, Ebpf, ObjectSpec } from '../../lib/index.js';
+import { hasCallbacks } from '../helpers/kernel-symbols.js';
 import { sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
 
@@ -93,16 +94,28 @@ testIf(hasBtf, 'kernel BTF')('an access that no kernel has is explained when the
   });
 });
 
-test('functions called across sections, hidden ones and callbacks included, are verified and run', async () => {
+test('functions called across sections, weak and hidden ones included, are verified and run', async () => {
   const ebpf = await Ebpf.load(sample('subprograms'));
   try {
     await ebpf.program('first').testRun({ context: new Uint8Array(8) });
     expect(ebpf.variable('first_result').value).toBe(10n + 41n + 3n);
+    await ebpf.program('second').testRun({ context: new Uint8Array(8) });
+    expect(ebpf.variable('second_result').value).toBe(201n + 5n + 6n);
+  } finally {
+    await ebpf.close();
+  }
+});
+
+testIf(hasCallbacks, 'callbacks of helpers')('functions that helpers call back are verified and run', async () => {
+  const ebpf = await Ebpf.load(sample('callbacks'));
+  try {
+    await ebpf.program('loop').testRun({ context: new Uint8Array(8) });
     // Ten calls, each adding twice its index.
     expect(ebpf.variable('loop_result').value).toBe(90n * 100n + 10n);
-    await ebpf.program('second').testRun({ context: new Uint8Array(8) });
+    await ebpf.program('each').testRun({ context: new Uint8Array(8) });
     // Four elements, all zero.
     expect(ebpf.variable('each_result').value).toBe(4n);
+    expect(ebpf.variable('runs').value).toBe(14n);
   } finally {
     await ebpf.close();
   }

@@ -134,7 +134,7 @@ test.each(['execsnoop.bpf', 'execsnoop.bpfeb'])('%s follows structs that move, e
   );
 });
 
-test.each(['execsnoop', 'subprograms'])('%s becomes the same instructions in both byte orders', (name) => {
+test.each(['execsnoop', 'subprograms', 'callbacks'])('%s becomes the same instructions in both byte orders', (name) => {
   const [little, big] = ['bpf', 'bpfeb'].map((order) => {
     const object = parse(`${name}.${order}`);
     const plans = plansOf(
@@ -146,7 +146,7 @@ test.each(['execsnoop', 'subprograms'])('%s becomes the same instructions in bot
   expect(little).toEqual(big);
 });
 
-test.each(['execsnoop.bpf', 'subprograms.bpf', 'maps.bpf', 'core.bpf'])(
+test.each(['execsnoop.bpf', 'subprograms.bpf', 'callbacks.bpf', 'maps.bpf', 'core.bpf'])(
   '%s relocates to equal bytes each time, and neither file nor spec is written',
   (name) => {
     const bytes = bytesOf(name);
@@ -231,7 +231,7 @@ describe('on the kernel that runs', () => {
 });
 
 test('objects with any byte changed relocate, or give an error of the family', () => {
-  const objects = ['execsnoop.bpf', 'core.bpf', 'subprograms.bpf'].map((name) => {
+  const objects = ['execsnoop.bpf', 'core.bpf', 'subprograms.bpf', 'callbacks.bpf'].map((name) => {
     const bytes = bytesOf(name);
     const object = ObjectSpec.parse(bytes, { name });
     return { bytes, btf: kernelLike(object, () => 64) };
