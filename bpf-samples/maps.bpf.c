@@ -70,13 +70,12 @@ struct {
 	__type(value, struct point);
 } points SEC(".maps");
 
-/* Without BTF types: only sizes. */
+/* Without BTF types: only sizes. Not BPF_F_NO_PREALLOC, of which kernels before 6.1 warn in tracing programs. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 8);
 	__uint(key_size, 6);
 	__uint(value_size, 10);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 } untyped SEC(".maps");
 
 /* What __type(value, ...) and __uint(value_size, ...) say of a map that the kernel gives no values is only a hint. */

@@ -46,6 +46,16 @@ async function askKernel(machine, { kernel, tools, userSpace, addon, folder }) {
   return answers;
 }
 
+/** What a kernel does on its own account and a user may take for a fault of the library. */
+const warnings = [
+  '## Warnings in the kernel log',
+  '',
+  'Kernels before 6.1 write `WARNING: … trace type BPF program uses run-time allocation` once after boot, when a kprobe, tracepoint',
+  'or raw tracepoint program is loaded that uses a hash with `BPF_F_NO_PREALLOC`. The program is loaded and works, but it can',
+  'deadlock where it runs inside the allocator. Leave the flag out of the map, or give it only to maps of other programs.',
+  '',
+];
+
 function page(asked) {
   const columns = asked.map(({ kernel, machine }) => `${/^\d+\.\d+/u.exec(kernel.release)[0]} ${machine.architecture}`);
   const sections = new Map();
@@ -83,6 +93,7 @@ function page(asked) {
     }
     text.push('');
   }
+  text.push(...warnings);
   return text.join('\n');
 }
 
