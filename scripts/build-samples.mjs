@@ -37,6 +37,7 @@ const BIG_ENDIAN_TOO = new Set([
     'raw_tracepoint',
   ],
   ...['rejected', 'ring_burst', 'slow_verifier', 'subprograms', 'tracepoint', 'two_rings'],
+  ...['externs', 'kfunc'],
 ]);
 
 const folder = fileURLToPath(new URL('../bpf-samples/', import.meta.url));

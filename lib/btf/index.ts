@@ -6,5 +6,6 @@ export * from './btf-type.js';
 export * from './data-sections.js';
 export * from './downgrade.js';
 export * from './essential-name.js';
+export * from './extern-declarations.js';
 export * from './static-functions.js';
 export * from './type-name.js';

@@ -9,6 +9,7 @@ import { readDeclaredMaps } from './declared-maps.js';
 import { readExterns } from './externs.js';
 import { placedName, readFunctionRanges } from './function-ranges.js';
 import { readFunctions } from './functions.js';
+import { readKconfigSection, type KconfigSection } from './kconfig-section.js';
 import { readLegacyMaps } from './legacy-maps.js';
 import type { MapSpec } from './map-spec.js';
 import { ObjectBtf } from './object-btf.js';
@@ -29,7 +30,14 @@ export function readObject(bytes: Uint8Array, name: string): ObjectSpecOptions {
   const declared = readDeclaredMaps(elf, btf, dataSections);
   const legacy = readLegacyMaps(elf);
   const dataMaps = readDataMaps(elf, kernelObjectName(name), dataSections);
-  const maps = byName(elf, [...(declared?.maps ?? []), ...(legacy?.maps ?? []), ...dataMaps]);
+  const externs = readExterns(elf, btf);
+  const kconfig = readKconfigSection({ name, mapPrefix: kernelObjectName(name) }, btf, externs);
+  const maps = byName(elf, [
+    ...(declared?.maps ?? []),
+    ...(legacy?.maps ?? []),
+    ...dataMaps,
+    ...(kconfig === undefined ? [] : [kconfig.map]),
+  ]);
 
   const ranges = readFunctionRanges(elf);
   const mapSections = [declared, legacy].filter((section) => section !== undefined);
@@ -44,11 +52,12 @@ export function readObject(bytes: Uint8Array, name: string): ObjectSpecOptions {
     littleEndian: elf.littleEndian,
     license: readLicense(elf, warnings),
     kernelVersion: readKernelVersion(elf),
-    types: btf === undefined ? undefined : new ObjectBtf(btf, dataSections),
+    types: btf === undefined ? undefined : new ObjectBtf(btf, dataSections, kconfig),
     programs,
     maps,
-    variables: btf === undefined ? new Map<string, VariableSpec>() : readVariables(btf, dataMaps, dataSections),
-    externs: readExterns(elf, btf),
+    variables:
+      btf === undefined ? new Map<string, VariableSpec>() : readVariables(btf, dataMaps, dataSections, kconfig),
+    externs,
     functions,
     unsupported: findUnsupported(elf, maps),
     warnings,
@@ -138,8 +147,13 @@ function readVariables(
   btf: Btf,
   dataMaps: readonly MapSpec[],
   dataSections: ReadonlyMap<string, DataSection>,
+  kconfig: KconfigSection | undefined,
 ): Map<string, VariableSpec> {
   const variables = new Map<string, VariableSpec>();
+  if (kconfig !== undefined) {
+    const { map } = kconfig;
+    for (const variable of kconfig.variables) variables.set(variable.name, new VariableSpec({ ...variable, map, btf }));
+  }
   // Global names are unique; static ones give way to them and to each other.
   for (const statics of [false, true]) {
     for (const map of dataMaps) {

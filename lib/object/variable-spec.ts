@@ -25,7 +25,7 @@ export interface VariableSpecOptions {
  */
 export class VariableSpec {
   readonly name: string;
-  /** The ELF section: `.rodata`, `.data`, `.bss`, … */
+  /** The ELF section: `.rodata`, `.data`, `.bss`, …; `.kconfig` for what the kernel's configuration gives. */
   readonly section: string;
   /** The name of the data map it lies in. */
   readonly map: string;
@@ -54,7 +54,8 @@ export class VariableSpec {
   }
 
   /**
-   * What the variable holds when the program is loaded.
+   * What the variable holds when the program is loaded. A `__kconfig` variable gets its value from the load, by the
+   * option `kconfig` or the running kernel's configuration: here it is zero, and cannot be set.
    *
    * @throws UsageError when the value set does not fit the variable's type; the error's path names the member.
    */
@@ -64,6 +65,12 @@ export class VariableSpec {
   }
 
   set value(value: unknown) {
+    if (this.section === '.kconfig') {
+      throw UsageError.invalidValue(
+        this.name,
+        `it is a configuration value of the kernel; give another with the load's option kconfig: { ${this.name}: … }`,
+      );
+    }
     const codec = this.#codecOfType();
     // Into a copy first: a value that fits in part changes nothing.
     const bytes = this.#bytes();
