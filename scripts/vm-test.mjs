@@ -13,6 +13,7 @@ import { SetupError, main, say } from './setup.mjs';
 import { kernelTests } from '../test/vm/image.mjs';
 import { fetchKernels, fetchTools } from '../test/vm/fetch.mjs';
 import { fetchUserSpace } from '../test/vm/user-space.mjs';
+import { checkKernelsPage } from '../test/vm/kernels-page.mjs';
 import { machineName, selectMachines } from '../test/vm/machines.mjs';
 import { runSuite } from '../test/vm/run-suite.mjs';
 import { selfTest } from '../test/vm/self-test.mjs';
@@ -130,7 +131,7 @@ await main(undefined, async (args) => {
     };
     const outcome = await runSuite(machine, {
       ...parts.get(machine.architecture),
-      ...{ files: kernelTests(machine.tests), pattern, folder, onTest },
+      ...{ files: kernelTests(machine.tests), pattern, folder, onTest, askFeatures: everything },
       kernel: kernels.get(machine),
       timeoutMs: Number(timeout) * 1000,
     });
@@ -150,6 +151,10 @@ await main(undefined, async (args) => {
   }
   for (const [key, names] of skips) say(`vm: skipped on ${names.join(', ')}: ${key}`);
   const more = unexplained(outcomes, everything);
+  const wrongPage = everything
+    ? checkKernelsPage(outcomes, { folder, moved: (text) => say(`vm: ${text}`) })
+    : undefined;
+  if (wrongPage !== undefined) more.push(wrongPage);
   for (const line of more) say(`vm: failed: ${line}`);
   for (const outcome of outcomes) {
     say(

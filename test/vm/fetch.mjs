@@ -67,7 +67,7 @@ function libraryFolders(folder) {
 }
 
 function kernelRecipe(machine) {
-  return hashOf(machine.debianSuite, architectures[machine.architecture].flavour, modules, 3);
+  return hashOf(machine.debianSuites, architectures[machine.architecture].flavour, modules, 3);
 }
 
 /** What the cache has of a kernel without fetching it: for tests that only want its BTF. */
@@ -88,22 +88,52 @@ function withPaths(entry) {
 
 /** Each machine's kernel: { release, image, btf, config, modules: names in order, modulesFolder }. */
 export async function fetchKernels(list, tools) {
-  const missing = list.filter((machine) => cachedKernel(machine) === undefined);
-  if (missing.length > 0) {
-    const sources = missing.map(({ debianSuite, architecture }) => [debianSuite, architectures[architecture].debian]);
-    const distinct = [...new Map(sources.map((source) => [source.join(), source])).values()];
-    tell(`fetching the package lists of ${distinct.map((source) => source.join(' ')).join(', ')}`);
-    const apt = new PrivateApt(distinct);
-    try {
-      for (const machine of missing) await fetchKernel(machine, apt, tools.get(machine.architecture));
-    } finally {
-      apt.close();
+  const lists = new PackageLists();
+  try {
+    for (const machine of list) {
+      if (cachedKernel(machine) === undefined) await fetchFromAny(machine, lists, tools.get(machine.architecture));
     }
+  } finally {
+    lists.close();
   }
   return new Map(list.map((machine) => [machine, cachedKernel(machine)]));
 }
 
-async function fetchKernel(machine, apt, tools) {
+/** A mirror may be in the middle of an update, and a suite may move on: another suite has the same kernel. */
+async function fetchFromAny(machine, lists, tools) {
+  const failures = [];
+  for (const suite of machine.debianSuites) {
+    try {
+      await fetchKernel(machine, lists.of(suite, architectures[machine.architecture].debian), suite, tools);
+      return;
+    } catch (error) {
+      if (!(error instanceof SetupError)) throw error;
+      failures.push(`${suite}: ${error.message}`);
+      tell(`${machineName(machine)} cannot be had from ${suite}`);
+    }
+  }
+  throw new SetupError(`${machineName(machine)} cannot be had\n${failures.join('\n')}`);
+}
+
+/** The package lists of suites and architectures, fetched when asked for. */
+class PackageLists {
+  #fetched = new Map();
+
+  of(suite, architecture) {
+    const key = `${suite} ${architecture}`;
+    if (!this.#fetched.has(key)) {
+      tell(`fetching the package list of ${key}`);
+      this.#fetched.set(key, new PrivateApt([[suite, architecture]]));
+    }
+    return this.#fetched.get(key);
+  }
+
+  close() {
+    for (const apt of this.#fetched.values()) apt.close();
+  }
+}
+
+async function fetchKernel(machine, apt, suite, tools) {
   const start = Date.now();
   const { debian, flavour, image: kind } = architectures[machine.architecture];
   const prefix = `linux-image-${machine.version}`;
@@ -116,9 +146,7 @@ async function fetchKernel(machine, apt, tools) {
     .filter((name) => !other.test(name.slice(0, -flavour.length)) && !name.includes('~rc'));
   const name = names.at(-1);
   if (name === undefined) {
-    throw new SetupError(
-      `${machine.debianSuite} has no package ${prefix}…-${flavour} for ${debian}: update test/vm/machines.mjs`,
-    );
+    throw new SetupError(`${suite} has no package ${prefix}…-${flavour} for ${debian}: update test/vm/machines.mjs`);
   }
   await makeEntry(`kernel-${machineName(machine)}`, kernelRecipe(machine), (folder) => {
     const tree = path.join(folder, 'tree');

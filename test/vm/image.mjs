@@ -33,7 +33,7 @@ export function kernelTests(names) {
 
 /**
  * The repository as tests see it, below /node-ebpf, with the same names; the code is in two bundles. `script` is the work of
- * the VM: all of it, but for tests of the runner. Returns the archive and sourceLine(line, column), which leads from the
+ * the VM: all of it, but for tests of the runner. With `askFeatures` the kernel is asked what docs/kernels.md says. Returns the archive and sourceLine(line, column), which leads from the
  * bundle of the tests back to the sources.
  */
 export function suiteArchive({
@@ -41,7 +41,8 @@ export function suiteArchive({
   addon,
   files,
   pattern,
-  script = 'cd /node-ebpf\nnode vm/warm-up.cjs\nexec node --expose-gc vm/runner.cjs\n',
+  askFeatures = false,
+  script = workOfSuite(askFeatures),
 }) {
   const archive = new CpioArchive();
   const inside = (name) => `/node-ebpf/${name}`;
@@ -97,6 +98,12 @@ export function suiteArchive({
 
 function publicNames() {
   return Object.keys(createRequire(import.meta.url)(path.join(root, 'dist/index.js')));
+}
+
+function workOfSuite(askFeatures) {
+  const lines = ['cd /node-ebpf', 'node vm/warm-up.cjs'];
+  if (askFeatures) lines.push('node vm/features.cjs || exit 1');
+  return [...lines, 'exec node --expose-gc vm/runner.cjs', ''].join('\n');
 }
 
 /** Tests load `x.bpf.o`: on a big-endian machine that is the object compiled for it, and `x.bpfeb.o` is the other one. */

@@ -40,18 +40,18 @@ export const architectures = {
 const smoke = ['load', 'maps', 'events', 'relocate', 'sys-maps', 'sys-programs', 'sys-ring'];
 
 /**
- * One row for each kernel: the newest package of that version in that Debian suite. Version `7` is the newest of all 7.x.
+ * One row for each kernel: the newest package of that version in the first of these Debian suites that can be had. Version `7` is the newest of all 7.x.
  * Where `tests` are named, only those files of test/kernel run.
  */
 export const machines = [
-  { architecture: 'x64', version: '5.10', debianSuite: 'bullseye' },
-  { architecture: 'x64', version: '6.1', debianSuite: 'bookworm' },
-  { architecture: 'x64', version: '6.12', debianSuite: 'trixie' },
-  { architecture: 'x64', version: '6.18', debianSuite: 'trixie-backports' },
-  { architecture: 'x64', version: '7', debianSuite: 'trixie-backports' },
-  { architecture: 'arm64', version: '5.10', debianSuite: 'bullseye', tests: smoke },
-  { architecture: 'arm64', version: '7', debianSuite: 'trixie-backports', tests: smoke },
-  { architecture: 's390x', version: '6.12', debianSuite: 'trixie', tests: smoke },
+  { architecture: 'x64', version: '5.10', debianSuites: ['bullseye'] },
+  { architecture: 'x64', version: '6.1', debianSuites: ['bookworm', 'bullseye-backports'] },
+  { architecture: 'x64', version: '6.12', debianSuites: ['trixie', 'bookworm-backports'] },
+  { architecture: 'x64', version: '6.18', debianSuites: ['trixie-backports'] },
+  { architecture: 'x64', version: '7', debianSuites: ['trixie-backports', 'sid'] },
+  { architecture: 'arm64', version: '5.10', debianSuites: ['bullseye'], tests: smoke },
+  { architecture: 'arm64', version: '7', debianSuites: ['trixie-backports', 'sid'], tests: smoke },
+  { architecture: 's390x', version: '6.12', debianSuites: ['trixie', 'bookworm-backports'], tests: smoke },
 ];
 
 /** Modules that tests may need and Debian does not build in; those a kernel lacks or has built in are left out. */

@@ -4,13 +4,18 @@ import { stripVTControlCharacters } from 'node:util';
 import { modulesArchive, suiteArchive } from './image.mjs';
 import { runMachine } from './machine.mjs';
 
-/** { passed, failed, skipped: arrays of tests; problems, console: arrays of lines; milliseconds, readySeconds } */
+/**
+ * { passed, failed, skipped: arrays of tests; features: [{ section, row, supported, reason }]; problems, console: arrays of
+ * lines; milliseconds, readySeconds }
+ */
 export async function runSuite(
   machine,
-  { files, pattern, script, addon, userSpace, kernel, tools, folder, timeoutMs, onTest },
+  { files, pattern, askFeatures, script, addon, userSpace, kernel, tools, folder, timeoutMs, onTest },
 ) {
-  const { archive, sourceLine } = suiteArchive({ architecture: machine.architecture, addon, files, pattern, script });
-  const outcome = { machine, kernel, passed: [], failed: [], skipped: [], ended: undefined, readySeconds: undefined };
+  const { archive, sourceLine } = suiteArchive({
+    ...{ architecture: machine.architecture, addon, files, pattern, askFeatures, script },
+  });
+  const outcome = { machine, kernel, passed: [], failed: [], skipped: [], features: [] };
   const onMessage = (kind, rest) => {
     if (kind === 'ready') {
       outcome.readySeconds = Number.parseFloat(rest);
@@ -23,6 +28,8 @@ export async function runSuite(
       if (value.error !== undefined) value.error = inSources(value.error, sourceLine);
       outcome[value.status].push(value);
       onTest?.(value);
+    } else if (kind === 'feature') {
+      outcome.features.push(value);
     } else if (kind === 'done') {
       outcome.ended = value;
     }

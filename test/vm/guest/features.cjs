@@ -47,10 +47,7 @@ async function main() {
   for (const [row, question] of Object.entries(rest)) await ask('Features', row, question);
 }
 
-main().then(
-  () => say('done', {}),
-  (error) => {
-    console.log(error);
-    process.exit(1);
-  },
-);
+main().catch((error) => {
+  console.log(error);
+  process.exit(1);
+});
