@@ -38,6 +38,7 @@ const BIG_ENDIAN_TOO = new Set([
   ],
   ...['rejected', 'ring_burst', 'slow_verifier', 'subprograms', 'tracepoint', 'two_rings'],
   ...['externs', 'kfunc'],
+  ...['map_values'],
 ]);
 
 const folder = fileURLToPath(new URL('../bpf-samples/', import.meta.url));

@@ -1,3 +1,4 @@
+import { MapType } from '../abi/index.js';
 import type { Btf } from '../btf/index.js';
 import { SymbolType, type ElfFile, type ElfRelocation, type ElfSection } from '../elf/index.js';
 import { ObjectFormatError, quote } from '../errors/index.js';
@@ -15,6 +16,8 @@ export interface SectionMaps {
 
 /** An entry of `values` is a pointer in the object, whatever it becomes in the map. */
 const POINTER_SIZE = 8;
+/** The index of a value is its key: in an array by nature, in a hash of maps because libbpf has it so. */
+const SLOT_KEY_SIZE = 4;
 
 /**
  * The maps of `.maps`, in the order of their definition.
@@ -50,6 +53,12 @@ export function readDeclaredMaps(
     const { spec, valuesOffset } = readMapDefinition(btf, { object: elf.name, name, typeId, offset });
     if (valuesOffset !== undefined) {
       spec.slots = slots.take(offset + valuesOffset, offset + variable.size, spec.inner === undefined);
+      if (spec.slots.length > 0 && spec.type === MapType.HASH_OF_MAPS && spec.keySize !== SLOT_KEY_SIZE) {
+        throw new ObjectFormatError(
+          `map ${quote(name)}: the keys of its "values" are their places, so they need ${SLOT_KEY_SIZE} bytes and not ${spec.keySize}`,
+          { object: elf.name, section: '.maps', offset },
+        );
+      }
     }
     maps.push(spec);
     nameAt.set(offset, name);

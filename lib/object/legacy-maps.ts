@@ -14,13 +14,26 @@ const IPROUTE2_WORDS = 9;
 /** iproute2's PIN_GLOBAL_NS: shared under that name by every object. */
 const IPROUTE2_PIN_GLOBAL = 2;
 const IPROUTE2_PIN_DIRECTORY = '/sys/fs/bpf/tc/globals/';
+/** `inner_idx` of a map that only shows what inner maps are like. */
+const IPROUTE2_NO_SLOT = 0xffff_ffff;
+
+/** What iproute2's definition says beyond the map itself. */
+interface Nesting {
+  readonly spec: MapSpec;
+  /** 0 for none. */
+  readonly id: number;
+  /** Of a map of maps: the `id` of those that are in it, 0 for none. */
+  readonly innerId: number;
+  /** Where in such maps this one is. */
+  readonly innerIndex: number;
+}
 
 /**
  * The maps of a `maps` section, as objects had them before BTF described maps.
  *
  * @throws ObjectFormatError for a definition of a form that nobody is known to have used.
  */
-export function readLegacyMaps(elf: ElfFile): SectionMaps | undefined {
+export function readLegacyMaps(elf: ElfFile, warnings: string[]): SectionMaps | undefined {
   const section = elf.section('maps');
   if (section === undefined || section.size === 0) return undefined;
   const reader = elf.reader(section);
@@ -28,6 +41,7 @@ export function readLegacyMaps(elf: ElfFile): SectionMaps | undefined {
     .filter((symbol) => symbol.section === section && symbol.name !== '' && symbol.type !== SymbolType.SECTION)
     .sort((a, b) => a.value - b.value || a.index - b.index);
   const maps: MapSpec[] = [];
+  const nested: Nesting[] = [];
   const nameAt = new Map<number, string>();
   for (const [index, { name, value: offset }] of symbols.entries()) {
     const fail = (problem: string): ObjectFormatError =>
@@ -47,22 +61,37 @@ export function readLegacyMaps(elf: ElfFile): SectionMaps | undefined {
       maxEntries: word(3),
       flags: word(4),
     });
-    if (known > DEFINITION_WORDS) readPinning(spec, known, word(6), fail);
-    if (known === IPROUTE2_WORDS && (word(7) !== 0 || word(8) !== 0)) {
-      throw fail('iproute2 map-in-map definitions (inner_id, inner_idx) are not supported: declare it in ".maps"');
-    }
+    if (known > DEFINITION_WORDS) readPinning(spec, known, word(6), warnings);
+    if (known === IPROUTE2_WORDS) nested.push({ spec, id: word(5), innerId: word(7), innerIndex: word(8) });
     maps.push(spec);
     nameAt.set(offset, name);
   }
+  nest(elf, nested);
   return { section, maps, nameAt };
 }
 
-function readPinning(
-  spec: MapSpec,
-  words: number,
-  pinning: number,
-  fail: (problem: string) => ObjectFormatError,
-): void {
+/** Gives maps of maps their inner maps, as iproute2 does: by `id` and `inner_id`, in the slot `inner_idx`. */
+function nest(elf: ElfFile, definitions: readonly Nesting[]): void {
+  for (const { spec: outer, innerId } of definitions) {
+    if (innerId === 0) continue;
+    const inner = definitions.filter(({ id, innerId: ofInner }) => id === innerId && ofInner === 0);
+    const [template] = inner;
+    if (template === undefined) {
+      throw new ObjectFormatError(`map ${quote(outer.name)}: no map that could be inside has the id ${innerId}`, {
+        object: elf.name,
+        section: 'maps',
+      });
+    }
+    outer.inner = template.spec.clone();
+    outer.inner.pinning = 'none';
+    outer.inner.pinPath = undefined;
+    outer.slots = inner
+      .filter(({ innerIndex }) => innerIndex !== IPROUTE2_NO_SLOT)
+      .map(({ spec, innerIndex }) => ({ index: innerIndex, kind: 'map', name: spec.name }));
+  }
+}
+
+function readPinning(spec: MapSpec, words: number, pinning: number, warnings: string[]): void {
   if (pinning === 0) return;
   if (words === AYA_WORDS && pinning === 1) {
     spec.pinning = 'by-name';
@@ -70,6 +99,7 @@ function readPinning(
     spec.pinning = 'by-name';
     spec.pinPath = IPROUTE2_PIN_DIRECTORY + spec.name;
   } else {
-    throw fail(`pinning ${pinning} is not supported`);
+    // 1 is a folder named after a hash of the file, others stand in /etc/iproute2/bpf_pinning.
+    warnings.push(`map ${quote(spec.name)} is not pinned: what its pinning ${pinning} means is known to tc alone`);
   }
 }

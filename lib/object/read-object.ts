@@ -28,7 +28,7 @@ export function readObject(bytes: Uint8Array, name: string): ObjectSpecOptions {
   const btf = readBtf(elf);
   const dataSections = btf === undefined ? new Map<string, DataSection>() : readDataSections(elf, btf);
   const declared = readDeclaredMaps(elf, btf, dataSections);
-  const legacy = readLegacyMaps(elf);
+  const legacy = readLegacyMaps(elf, warnings);
   const dataMaps = readDataMaps(elf, kernelObjectName(name), dataSections);
   const externs = readExterns(elf, btf);
   const kconfig = readKconfigSection({ name, mapPrefix: kernelObjectName(name) }, btf, externs);
@@ -59,7 +59,7 @@ export function readObject(bytes: Uint8Array, name: string): ObjectSpecOptions {
       btf === undefined ? new Map<string, VariableSpec>() : readVariables(btf, dataMaps, dataSections, kconfig),
     externs,
     functions,
-    unsupported: findUnsupported(elf, maps),
+    unsupported: findUnsupported(elf),
     warnings,
   };
 }
@@ -186,21 +186,13 @@ function readKernelVersion(elf: ElfFile): number {
   return reader.u32(0);
 }
 
-function findUnsupported(elf: ElfFile, maps: ReadonlyMap<string, MapSpec>): UnsupportedFeature[] {
+function findUnsupported(elf: ElfFile): UnsupportedFeature[] {
   const unsupported: UnsupportedFeature[] = [];
   for (const section of elf.sections) {
     if (/^\??\.struct_ops(\.link)?$/.test(section.name) && section.size > 0) {
       unsupported.push({
         feature: 'struct_ops maps',
         explanation: `section ${quote(section.name)} of ${elf.name} defines some`,
-      });
-    }
-  }
-  for (const map of maps.values()) {
-    if (map.slots.length > 0) {
-      unsupported.push({
-        feature: 'initial values of maps of maps and program arrays',
-        explanation: `map ${quote(map.name)} of ${elf.name} has "values"`,
       });
     }
   }

@@ -273,12 +273,26 @@ describe('initial values', () => {
         { index: 2, kind: 'map', name: 'one' },
       ],
     });
-    expect(spec.unsupported).toEqual([
-      {
-        feature: 'initial values of maps of maps and program arrays',
-        explanation: 'map "outer" of x.o has "values"',
-      },
-    ]);
+    expect(spec.unsupported).toEqual([]);
+  });
+
+  test('need keys of four bytes', () => {
+    const builder = new ObjectBuilder();
+    const inner = builder.definition(hash(builder));
+    builder.map('one', hash(builder)).map(
+      'outer',
+      [
+        ['type', builder.uint(MapType.HASH_OF_MAPS)],
+        ['key', builder.typed(builder.u64)],
+        ['values', builder.btf.addArray(builder.typed(inner), builder.int, 0)],
+      ],
+      1,
+    );
+    const section = builder.addMaps();
+    builder.elf.relocation(section, 8 + 24, builder.symbols.get('one') ?? 0);
+    expect(() => ObjectSpec.parse(builder.encode())).toThrow(
+      'map "outer": the keys of its "values" are their places, so they need 4 bytes and not 8',
+    );
   });
 
   test.each([
@@ -331,11 +345,27 @@ describe('a maps section of before BTF', () => {
     expect(map).toMatchObject({ pinning: 'by-name', pinPath: '/sys/fs/bpf/tc/globals/m' });
   });
 
+  test("holds iproute2's maps of maps", () => {
+    const inner = [1, 4, 8, 100, 0, 42, 2, 0];
+    const words = [...inner, 5, ...inner, 0xffff_ffff, 12, 4, 4, 16, 0, 0, 0, 42, 0];
+    const spec = legacy(words, ['first', 'second', 'outer']);
+    expect(spec.map('outer')).toMatchObject({
+      inner: { name: 'first', type: MapType.HASH, keySize: 4, valueSize: 8, pinning: 'none', pinPath: undefined },
+      slots: [{ index: 5, kind: 'map', name: 'first' }],
+    });
+    expect(spec.map('first')).toMatchObject({ pinning: 'by-name', inner: undefined });
+  });
+
+  test('says which pinning only tc knows', () => {
+    const spec = legacy([1, 4, 8, 100, 0, 0, 1, 0, 0]);
+    expect(spec.map('m').pinning).toBe('none');
+    expect(spec.warnings).toEqual(['map "m" is not pinned: what its pinning 1 means is known to tc alone']);
+  });
+
   test.each([
     [[1, 4, 8, 100], 'map "m": a definition of 16 bytes is of no known form'],
     [[1, 4, 8, 100, 0, 9], 'map "m": its field 5 is unknown and not 0'],
-    [[1, 4, 8, 100, 0, 0, 1, 0, 0], 'map "m": pinning 1 is not supported'],
-    [[12, 4, 4, 1, 0, 0, 0, 3, 0], 'map "m": iproute2 map-in-map definitions'],
+    [[12, 4, 4, 1, 0, 0, 0, 3, 0], 'map "m": no map that could be inside has the id 3'],
   ])('is refused with %j', (words, problem) => {
     expect(() => legacy(words)).toThrow(problem);
   });
