@@ -1,18 +1,25 @@
 export { AttachType, HelperId, LinkType, MapFlag, MapType, MapUpdateFlag, ProgramType } from './abi/index.js';
-export { Btf, BtfKind } from './btf/index.js';
+export { Btf, BtfBuilder, BtfKind, BtfLinkage } from './btf/index.js';
 export type {
   BtfArray,
   BtfAsyncOptions,
+  BtfBuilderOptions,
   BtfComposite,
   BtfDataSection,
+  BtfDataSectionEntry,
   BtfDeclarationTag,
   BtfEnum,
+  BtfEnum64,
+  BtfEnum64Value,
+  BtfEnumValue,
   BtfFloat,
   BtfForward,
   BtfFunction,
   BtfFunctionPrototype,
   BtfInt,
+  BtfMember,
   BtfOptions,
+  BtfParameter,
   BtfReference,
   BtfType,
   BtfTypeTag,

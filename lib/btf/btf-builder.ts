@@ -17,6 +17,11 @@ export interface BtfBuilderOptions {
   readonly littleEndian: boolean;
   /** Makes split BTF: ids and string offsets continue those of the base, whose strings are not repeated. */
   readonly base?: Btf | undefined;
+  /**
+   * Strings to begin with, in this order, whether a type uses them or not: another BTF's ({@link Btf.allStrings}), so that
+   * offsets into them, which BTF.ext and CO-RE relocations hold, stay what they were.
+   */
+  readonly strings?: Iterable<string> | undefined;
 }
 
 /** The most items a kernel before 7.1 takes in one type. */
@@ -24,7 +29,11 @@ const mostItems = 0xffff;
 
 /**
  * Writes BTF in either byte order. Each `add…` appends a type and returns its id; a type may refer to one that is added
- * later, by {@link nextId} plus how many come between.
+ * later, by {@link nextId} plus how many come between. Strings are kept once each, in the order of their first use: a
+ * type's name, then those of its members. What a compiler or pahole wrote is written again byte for byte when the strings
+ * are given too, as some of the kernel's belong to types that deduplication removed.
+ *
+ * Sizes are in bytes. Numbers that their field cannot hold are a {@link UsageError}, and leave the builder as it was.
  *
  * @example
  * ```js
@@ -32,6 +41,9 @@ const mostItems = 0xffff;
  * const int = builder.addInt('int', { size: 4, signed: true });
  * builder.addStruct('event', 4, [{ name: 'pid', type: int, bitOffset: 0, bitSize: 0 }]);
  * const btf = Btf.parse(builder.encode(), { name: 'built' });
+ *
+ * const copy = new BtfBuilder({ littleEndian: btf.littleEndian, strings: btf.allStrings() });
+ * for (let id = btf.startId; id < btf.endId; id++) copy.add(btf.type(id)); // the same bytes
  * ```
  */
 export class BtfBuilder {
@@ -53,22 +65,29 @@ export class BtfBuilder {
     this.#types = new ByteWriter({ littleEndian });
     this.#strings = new ByteWriter({ littleEndian });
     if (base === undefined) this.#strings.u8(0);
+    for (const string of options.strings ?? []) if (string !== '') this.#appendString(string);
   }
 
-  /** A builder that holds all of `btf`'s types and strings already, under their ids and offsets. */
-  static from(btf: Btf): BtfBuilder {
+  /**
+   * A builder that holds all of `btf`'s types and strings already, under their ids and offsets; in the other byte order
+   * when `littleEndian` says so.
+   *
+   * @throws {UsageError} for split BTF in another byte order than its base has.
+   */
+  static from(btf: Btf, options: { littleEndian?: boolean } = {}): BtfBuilder {
+    const { littleEndian = btf.littleEndian } = options;
+    if (littleEndian !== btf.littleEndian) {
+      const swapped = new BtfBuilder({ littleEndian, base: btf.base, strings: btf.allStrings() });
+      for (let id = btf.startId; id < btf.endId; id++) swapped.add(btf.type(id));
+      return swapped;
+    }
     const builder = new BtfBuilder({ littleEndian: btf.littleEndian, base: btf.base });
     const { typesOffset, typesLength } = btf.header;
     builder.#types.append(btf.bytes.subarray(typesOffset, typesOffset + typesLength));
     builder.#nextId = btf.endId;
     const { bytes, start } = btf.strings;
     if (bytes.byteLength > 0) builder.#strings.append(start === 0 ? bytes.subarray(1) : bytes);
-    for (let at = 0; at < bytes.byteLength;) {
-      const end = bytes.indexOf(0, at);
-      const string = Buffer.from(bytes.buffer, bytes.byteOffset + at, end - at).toString('utf8');
-      if (string !== '' && !builder.#offsets.has(string)) builder.#offsets.set(string, start + at);
-      at = end + 1;
-    }
+    for (const [string, offset] of btf.ownStrings()) builder.#offsets.set(string, offset);
     return builder;
   }
 
@@ -80,8 +99,10 @@ export class BtfBuilder {
   /** The offset of `string` among the strings, appended when it is not there yet. */
   string(string: string): number {
     if (string === '') return 0;
-    const known = this.#offsets.get(string);
-    if (known !== undefined) return known;
+    return this.#offsets.get(string) ?? this.base?.stringOffset(string) ?? this.#appendString(string);
+  }
+
+  #appendString(string: string): number {
     if (string.includes('\0')) throw UsageError.invalidValue('name', `${quote(string)} contains a NUL`);
     const offset = (this.base?.stringsEnd ?? 0) + this.#strings.length;
     this.#strings.append(Buffer.from(string, 'utf8')).u8(0);
@@ -98,7 +119,7 @@ export class BtfBuilder {
     const bitOffset = unsigned('bitOffset', int.bitOffset ?? 0, 0xff);
     const flags =
       (int.signed === true ? intSigned : 0) | (int.char === true ? intChar : 0) | (int.bool === true ? intBool : 0);
-    return this.#add(BtfKind.INT, name, int.size, { words: [(flags << 24) | (bitOffset << 16) | bits] });
+    return this.#add(BtfKind.INT, name, int.size, { words: () => [(flags << 24) | (bitOffset << 16) | bits] });
   }
 
   addPointer(type: number): number {
@@ -107,7 +128,7 @@ export class BtfBuilder {
 
   addArray(elementType: number, indexType: number, length: number): number {
     return this.#add(BtfKind.ARRAY, '', 0, {
-      words: [word('elementType', elementType), word('indexType', indexType), word('length', length)],
+      words: () => [word('elementType', elementType), word('indexType', indexType), word('length', length)],
     });
   }
 
@@ -122,30 +143,30 @@ export class BtfBuilder {
   /** 4 bytes and unsigned when not given. */
   addEnum(name: string, options: { size?: number; signed?: boolean; values: readonly BtfEnumValue[] }): number {
     const signed = options.signed === true;
-    const words = options.values.flatMap(({ name: valueName, value }) => {
-      const fits = signed ? value === (value | 0) : value === value >>> 0;
-      if (!fits)
-        throw UsageError.invalidValue(
-          valueName,
-          `${value} does not fit ${signed ? 'a signed' : 'an unsigned'} 32-bit value`,
-        );
-      return [this.string(valueName), value >>> 0];
-    });
+    const words = (): number[] => {
+      const made: number[] = [];
+      for (const { name: valueName, value } of options.values) {
+        const fits = signed ? value === (value | 0) : value === value >>> 0;
+        if (!fits) throw misfit(valueName, value, signed, 32);
+        made.push(this.string(valueName), value >>> 0);
+      }
+      return made;
+    };
     return this.#add(BtfKind.ENUM, name, options.size ?? 4, { flag: signed, count: options.values.length, words });
   }
 
   /** 8 bytes and unsigned when not given. */
   addEnum64(name: string, options: { size?: number; signed?: boolean; values: readonly BtfEnum64Value[] }): number {
     const signed = options.signed === true;
-    const words = options.values.flatMap(({ name: valueName, value }) => {
-      const fits = value === (signed ? BigInt.asIntN(64, value) : BigInt.asUintN(64, value));
-      if (!fits)
-        throw UsageError.invalidValue(
-          valueName,
-          `${value} does not fit ${signed ? 'a signed' : 'an unsigned'} 64-bit value`,
-        );
-      return [this.string(valueName), Number(value & 0xffff_ffffn), Number((value >> 32n) & 0xffff_ffffn)];
-    });
+    const words = (): number[] => {
+      const made: number[] = [];
+      for (const { name: valueName, value } of options.values) {
+        const fits = value === (signed ? BigInt.asIntN(64, value) : BigInt.asUintN(64, value));
+        if (!fits) throw misfit(valueName, value, signed, 64);
+        made.push(this.string(valueName), Number(value & 0xffff_ffffn), Number((value >> 32n) & 0xffff_ffffn));
+      }
+      return made;
+    };
     return this.#add(BtfKind.ENUM64, name, options.size ?? 8, { flag: signed, count: options.values.length, words });
   }
 
@@ -176,22 +197,23 @@ export class BtfBuilder {
 
   /** A last parameter of type 0 without a name stands for `...`. */
   addFunctionPrototype(returnType: number, parameters: readonly BtfParameter[]): number {
-    const words = parameters.flatMap(({ name, type }) => [this.string(name), word('parameter', type)]);
+    const words = (): number[] => {
+      const made: number[] = [];
+      for (const { name, type } of parameters) made.push(this.string(name), word('parameter', type));
+      return made;
+    };
     return this.#add(BtfKind.FUNC_PROTO, '', returnType, { count: parameters.length, words });
   }
 
   /** `linkage` is a `BtfLinkage`. */
   addVariable(name: string, type: number, linkage: number): number {
-    return this.#add(BtfKind.VAR, name, type, { words: [word('linkage', linkage)] });
+    return this.#add(BtfKind.VAR, name, type, { words: () => [word('linkage', linkage)] });
   }
 
   /** Sizes and offsets in bytes; the kernel wants the entries in ascending order of offsets. */
   addDataSection(name: string, size: number, entries: readonly BtfDataSectionEntry[]): number {
-    const words = entries.flatMap((entry) => [
-      word('type', entry.type),
-      word('offset', entry.offset),
-      word('size', entry.size),
-    ]);
+    const words = (): number[] =>
+      entries.flatMap((entry) => [word('type', entry.type), word('offset', entry.offset), word('size', entry.size)]);
     return this.#add(BtfKind.DATASEC, name, size, { count: entries.length, words });
   }
 
@@ -206,7 +228,7 @@ export class BtfBuilder {
     }
     return this.#add(BtfKind.DECL_TAG, name, type, {
       flag: options.attribute === true,
-      words: [componentIndex >>> 0],
+      words: () => [componentIndex >>> 0],
     });
   }
 
@@ -275,12 +297,18 @@ export class BtfBuilder {
     members: readonly BtfMember[],
   ): number {
     const flag = members.some((member) => member.bitSize !== 0);
-    const words = members.flatMap((member) => {
-      const offset = flag
-        ? ((unsigned('bitSize', member.bitSize, 0xff) << 24) | unsigned('bitOffset', member.bitOffset, 0xff_ffff)) >>> 0
-        : word('bitOffset', member.bitOffset);
-      return [this.string(member.name), word('type', member.type), offset];
-    });
+    const words = (): number[] => {
+      const made: number[] = [];
+      for (const member of members) {
+        const nameOffset = this.string(member.name);
+        const offset = flag
+          ? unsigned('bitSize', member.bitSize, 0xff) * 0x100_0000 +
+            unsigned('bitOffset', member.bitOffset, 0xff_ffff)
+          : word('bitOffset', member.bitOffset);
+        made.push(nameOffset, word('type', member.type), offset);
+      }
+      return made;
+    };
     return this.#add(kind, name, size, { flag, count: members.length, words });
   }
 
@@ -288,17 +316,19 @@ export class BtfBuilder {
     kind: BtfKind,
     name: string,
     sizeOrType: number,
-    rest: { flag?: boolean; count?: number; words?: readonly number[] } = {},
+    rest: { flag?: boolean; count?: number; words?: () => readonly number[] } = {},
   ): number {
     const count = unsigned('count', rest.count ?? 0, mostItems);
-    const nameOffset = this.string(name);
-    const types = this.#types;
     word('size or type', sizeOrType);
+    const nameOffset = this.string(name);
+    // The names of members come after the type's own among the strings; and what throws writes no half of a type.
+    const words = rest.words?.() ?? [];
+    const types = this.#types;
     types
       .u32(nameOffset)
       .u32((rest.flag === true ? 0x8000_0000 : 0) + kind * 0x100_0000 + count)
       .u32(sizeOrType);
-    for (const value of rest.words ?? []) types.u32(value);
+    for (const value of words) types.u32(value);
     return this.#nextId++;
   }
 }
@@ -308,6 +338,10 @@ function unsigned(what: string, value: number, most: number): number {
     throw UsageError.invalidValue(what, `${value} is not an integer from 0 to ${most}`);
   }
   return value;
+}
+
+function misfit(name: string, value: number | bigint, signed: boolean, bits: number): UsageError {
+  return UsageError.invalidValue(name, `${value} does not fit ${signed ? 'a signed' : 'an unsigned'} ${bits}-bit value`);
 }
 
 function word(what: string, value: number): number {

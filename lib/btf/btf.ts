@@ -59,6 +59,7 @@ export class Btf {
   /** @internal */
   readonly strings: StringTable;
   #names: NameIndex | undefined;
+  #stringOffsets: ReadonlyMap<string, number> | undefined;
   readonly #types = new Map<number, BtfType>();
   readonly #decoded = new Map<number, string>();
   #decodedBytes = 0;
@@ -180,6 +181,34 @@ export class Btf {
     const string = Buffer.from(bytes.buffer, bytes.byteOffset + at, end - at).toString('utf8');
     this.#decoded.set(offset, string);
     return string;
+  }
+
+  /**
+   * The strings of this BTF in the order of the file, without those of its base: names, and what BTF.ext refers to, lines
+   * of source for one. Each once; the empty string, which is offset 0, is left out.
+   */
+  allStrings(): string[] {
+    return [...this.ownStrings().keys()];
+  }
+
+  /** @internal The strings of this BTF, not its base's, and the offset each has; the empty one left out. */
+  ownStrings(): ReadonlyMap<string, number> {
+    if (this.#stringOffsets !== undefined) return this.#stringOffsets;
+    const found = new Map<string, number>();
+    const { bytes, start } = this.strings;
+    for (let at = 0; at < bytes.byteLength;) {
+      const end = bytes.indexOf(0, at);
+      const string = Buffer.from(bytes.buffer, bytes.byteOffset + at, end - at).toString('utf8');
+      if (string !== '' && !found.has(string)) found.set(string, start + at);
+      at = end + 1;
+    }
+    this.#stringOffsets = found;
+    return found;
+  }
+
+  /** @internal Where the string is, here or in the base. */
+  stringOffset(string: string): number | undefined {
+    return string === '' ? 0 : (this.base?.stringOffset(string) ?? this.ownStrings().get(string));
   }
 
   /** The type's object, made at the first call; the same one each time. Id 0 is `void`. */

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 
-import { Btf, BtfKind, typeName } from '../../../lib/btf/index.js';
+import { Btf, BtfBuilder, BtfKind, typeName } from '../../../lib/btf/index.js';
 import { testIf } from '../../helpers/skip.js';
 
 const path = '/sys/kernel/btf/vmlinux';
@@ -46,5 +46,20 @@ describe('the BTF of the running kernel', () => {
       const size = btf.sizeOf(id);
       if (size % btf.alignmentOf(id) !== 0) throw new Error(`${typeName(btf, id)}: ${size} bytes`);
     }
+  });
+
+  kernelTest('decoded type by type and built anew, it has the same bytes; in the other byte order and back, too', () => {
+    const input = readFileSync(path);
+    const original = Buffer.from(input);
+    const btf = Btf.parse(input, { name: 'vmlinux' });
+    const builder = new BtfBuilder({ littleEndian: btf.littleEndian, strings: btf.allStrings() });
+    for (let id = btf.startId; id < btf.endId; id++) builder.add(btf.type(id));
+    input.fill(0);
+    expect(original.equals(builder.encode())).toBe(true);
+
+    const swapped = BtfBuilder.from(Btf.parse(original, { name: 'vmlinux' }), { littleEndian: !btf.littleEndian });
+    const other = Btf.parse(swapped.encode(), { name: 'swapped' });
+    expect(other.littleEndian).toBe(!btf.littleEndian);
+    expect(original.equals(BtfBuilder.from(other, { littleEndian: btf.littleEndian }).encode())).toBe(true);
   });
 });

@@ -14,12 +14,22 @@ describe.each(objects.map((sample) => [sample.name, sample] as const))('%s', (na
     expect(allTypes(Btf.parse(builder.encode(), { name }))).toEqual(allTypes(btf));
   });
 
+  test('with its strings given first, a builder writes the same bytes, even when the input is gone', () => {
+    const original = Uint8Array.from(btf.bytes);
+    const input = Uint8Array.from(original);
+    const read = Btf.parse(input, { name });
+    const builder = new BtfBuilder({ littleEndian: read.littleEndian, strings: read.allStrings() });
+    for (let id = 1; id < read.endId; id++) builder.add(read.type(id));
+    input.fill(0);
+    expect(builder.encode()).toEqual(original);
+  });
+
   test('survives a change of byte order', () => {
-    const builder = new BtfBuilder({ littleEndian: !btf.littleEndian });
-    for (let id = 1; id < btf.endId; id++) builder.add(btf.type(id));
-    const other = Btf.parse(builder.encode(), { name });
+    const other = Btf.parse(BtfBuilder.from(btf, { littleEndian: !btf.littleEndian }).encode(), { name });
     expect(other.littleEndian).toBe(!btf.littleEndian);
     expect(allTypes(other)).toEqual(allTypes(btf));
+    const back = BtfBuilder.from(other, { littleEndian: btf.littleEndian }).encode();
+    expect(back).toEqual(Uint8Array.from(btf.bytes));
   });
 
   test('functions are FUNCs, and everything belongs to sections of the object', () => {
