@@ -16,14 +16,15 @@ const kernelHas = (symbol) => new RegExp(` ${symbol}(\\t|$)`, 'mu').test(read('/
 
 const hasKprobes = () => fs.existsSync('/sys/bus/event_source/devices/kprobe');
 
+const hasBtf = () => fs.existsSync('/sys/kernel/btf/vmlinux');
+
+const hasJit = () => !['', '0'].includes(read('/proc/sys/net/core/bpf_jit_enable').trim());
+
 // Kernels hardened against tracing of functions have no kprobes, and refuse fentry and LSM programs though they have the code.
-const hasTrampolines = () => hasKprobes() && kernelHas('register_ftrace_direct');
+const hasTrampolines = () => hasKprobes() && hasBtf() && hasJit() && kernelHas('register_ftrace_direct');
 
 /** Needs bpf_loop, of 5.17, and a JIT: functions of programs that are interpreted cannot be called back. */
-const hasCallbacks = () => {
-  const jit = read('/proc/sys/net/core/bpf_jit_enable').trim();
-  return kernelHas('bpf_loop') && jit !== '' && jit !== '0';
-};
+const hasCallbacks = () => hasJit() && kernelHas('bpf_loop');
 
 const activeModules = () => read('/sys/kernel/security/lsm').trim().split(',');
 
@@ -33,8 +34,16 @@ const needs = new Map([
   ['root', () => (process.getuid?.() === 0 ? 'this is root' : undefined)],
   ['kprobes', () => (hasKprobes() ? 'the kernel has kprobes' : undefined)],
   ['uprobes', () => (fs.existsSync('/sys/bus/event_source/devices/uprobe') ? 'the kernel has uprobes' : undefined)],
-  ['kernel BTF', () => (fs.existsSync('/sys/kernel/btf/vmlinux') ? '/sys/kernel/btf/vmlinux exists' : undefined)],
-  ['fentry', () => (hasTrampolines() ? 'the kernel has kprobes and register_ftrace_direct' : undefined)],
+  ['kernel BTF', () => (hasBtf() ? '/sys/kernel/btf/vmlinux exists' : undefined)],
+  ['a kernel without BTF', () => (hasBtf() ? undefined : 'there is no /sys/kernel/btf/vmlinux')],
+  ['fentry', () => (hasTrampolines() ? 'the kernel has kprobes, BTF, a JIT and register_ftrace_direct' : undefined)],
+  [
+    'a kernel without fentry',
+    () =>
+      hasKprobes() && hasBtf() && !hasTrampolines()
+        ? 'the kernel has kprobes and BTF, and no JIT or no direct calls'
+        : undefined,
+  ],
   ['BPF LSM', () => (hasTrampolines() && activeModules().includes('bpf') ? 'BPF LSM is on' : undefined)],
   ['tracefs', () => (read('/proc/filesystems').includes('\ttracefs') ? 'the kernel has tracefs' : undefined)],
   ['big-endian processor', () => (os.endianness() === 'BE' ? 'this processor is big-endian' : undefined)],

@@ -16,17 +16,17 @@ import {
   u32,
   type Link,
 } from '../../lib/index.js';
-import { kernelHasSymbol } from '../helpers/kernel-symbols.js';
-import { kernelHasFunction } from '../helpers/kernel-types.js';
+import { hasJit, kernelHasSymbol } from '../helpers/kernel-symbols.js';
+import { hasKernelBtf, kernelHasFunction } from '../helpers/kernel-types.js';
 import { sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
 
 const hasKprobes = existsSync('/sys/bus/event_source/devices/kprobe');
 /**
- * The kernel can call programs at the entry of functions: its tracer can call what is registered directly. Kernels
- * hardened against tracing of functions have no kprobes, and refuse such programs though they have the code.
+ * The kernel can call programs at the entry of functions: its tracer calls directly what the JIT made. Kernels hardened
+ * against tracing of functions have no kprobes, and refuse such programs though they have the code.
  */
-const hasFentry = hasKprobes && kernelHasSymbol('register_ftrace_direct');
+const hasFentry = hasKprobes && hasKernelBtf && hasJit && kernelHasSymbol('register_ftrace_direct');
 const securityModules = existsSync('/sys/kernel/security/lsm') ? readFileSync('/sys/kernel/security/lsm', 'utf8') : '';
 const hasLsm = hasFentry && securityModules.trim().split(',').includes('bpf');
 
@@ -223,6 +223,25 @@ describe('fentry and fexit', () => {
     }
   });
 });
+
+testIf(hasKprobes && hasKernelBtf && !hasFentry, 'a kernel without fentry')(
+  'programs that attach by BTF are refused by a kernel that cannot call them, which is named as the reason',
+  async () => {
+    for (const name of ['fentry', 'lsm']) {
+      const attached = load(name).then(async (ebpf) => {
+        try {
+          await ebpf.attach();
+        } finally {
+          await ebpf.close();
+        }
+      });
+      await expect(attached).rejects.toMatchObject({
+        code: 'ERR_EBPF_UNSUPPORTED',
+        message: expect.stringContaining(process.arch) as unknown,
+      });
+    }
+  },
+);
 
 describe('LSM programs', () => {
   testIf(hasLsm, 'BPF LSM')('forbid what they are asked about, and nothing else', async () => {

@@ -18,13 +18,18 @@ import {
 } from '../../lib/index.js';
 import { Executor, heldIds } from '../helpers/command.js';
 import { emulated } from '../helpers/emulation.js';
+import { hasKernelBtf } from '../helpers/kernel-types.js';
 import { sample } from '../helpers/samples.js';
+import { testIf } from '../helpers/skip.js';
 
 const execsnoop = sample('execsnoop');
 const Exec = struct('event', { ts: u64, pid: u32, ppid: u32, uid: u32, comm: cstr(16), filename: cstr(128) });
 const Count = struct('exec_count', { execs: u64, last_ts: u64 });
 
-test('an object on disk becomes decoded events', async () => {
+/** For what is shown with execsnoop, which attaches by BTF and reads by CO-RE. */
+const testWithTypes = testIf(hasKernelBtf, 'kernel BTF');
+
+testWithTypes('an object on disk becomes decoded events', async () => {
   const shell = new Executor();
   const ebpf = await Ebpf.load(execsnoop, { variables: { target_ppid: shell.pid } });
   try {
@@ -58,16 +63,18 @@ test('an object on disk becomes decoded events', async () => {
 });
 
 describe('sources', () => {
-  test.each([
+  for (const [what, source, name] of [
     ['a URL', pathToFileURL(execsnoop), 'execsnoop.bpf.o'],
     ['bytes', new Uint8Array(readFileSync(execsnoop)), 'object'],
     ['a specification', ObjectSpec.parse(readFileSync(execsnoop), { name: 'parsed' }), 'parsed'],
-  ])('%s', async (_, source, name) => {
-    const ebpf = await Ebpf.load(source);
-    expect(ebpf.name).toBe(name);
-    expect(ebpf.programs.map((program) => program.name)).toEqual(['exec']);
-    await ebpf.close();
-  });
+  ] as const) {
+    testWithTypes(what, async () => {
+      const ebpf = await Ebpf.load(source);
+      expect(ebpf.name).toBe(name);
+      expect(ebpf.programs.map((program) => program.name)).toEqual(['exec']);
+      await ebpf.close();
+    });
+  }
 
   test('a specification is not changed and can be loaded again', async () => {
     const spec = ObjectSpec.parse(readFileSync(execsnoop), { name: 'execsnoop' });
@@ -106,14 +113,14 @@ describe('what was loaded', () => {
     await ebpf.close();
   });
 
-  test('is the same object each time it is asked for', () => {
+  testWithTypes('is the same object each time it is asked for', () => {
     expect(ebpf.map('events')).toBe(ebpf.map('events', RingBuffer));
     expect(ebpf.map('events', BpfMap)).toBe(ebpf.map('events'));
     expect(ebpf.program('exec')).toBe(ebpf.program('exec', BtfTracepoint));
     expect(ebpf.variable('target_uid')).toBe(ebpf.variable('target_uid'));
   });
 
-  test('shows what it is without a system call', () => {
+  testWithTypes('shows what it is without a system call', () => {
     expect(inspect(ebpf)).toBe(
       "Ebpf { 'execsnoop.bpf.o', programs: ['exec'], maps: ['events', 'execs_by_uid', '.rodata', '.bss'], 0 links }",
     );
@@ -127,13 +134,13 @@ describe('what was loaded', () => {
     );
   });
 
-  test('is known to the kernel', () => {
+  testWithTypes('is known to the kernel', () => {
     expect(ebpf.program('exec').info()).toMatchObject({ name: 'exec', type: 26, createdByUid: process.getuid?.() });
     expect(ebpf.map('events').info()).toMatchObject({ name: 'events', type: 27, maxEntries: 262_144 });
     expect(ebpf.map('.rodata').info()).toMatchObject({ name: 'execsnoo.rodata', valueSize: 12 });
   });
 
-  test('unknown names are refused with the nearest', () => {
+  testWithTypes('unknown names are refused with the nearest', () => {
     const error = (code: string, message: string): Error => expect.objectContaining({ code, message }) as Error;
     expect(() => ebpf.map('event')).toThrow(
       error('ERR_EBPF_NOT_FOUND', 'no map of "execsnoop.bpf.o" is named "event"; did you mean "events"?'),
@@ -151,7 +158,7 @@ describe('what was loaded', () => {
 });
 
 describe('options', () => {
-  test('variables take what their type takes, and are constants to the program', async () => {
+  testWithTypes('variables take what their type takes, and are constants to the program', async () => {
     const ebpf = await Ebpf.load(execsnoop, { variables: { target_uid: -1n, target_ppid: 4_294_967_295 } });
     expect(ebpf.variable('target_uid').value).toBe(-1n);
     expect(ebpf.variable('target_ppid').value).toBe(4_294_967_295);
@@ -168,7 +175,7 @@ describe('options', () => {
     await ebpf.close();
   });
 
-  test('int64 decides what 64-bit values are', async () => {
+  testWithTypes('int64 decides what 64-bit values are', async () => {
     const asNumber = await Ebpf.load(execsnoop, { int64: 'number' });
     const asString = await Ebpf.load(execsnoop, { int64: 'string' });
     expect(asNumber.variable('target_uid').value).toBe(-1);
@@ -176,7 +183,7 @@ describe('options', () => {
     await Promise.all([asNumber.close(), asString.close()]);
   });
 
-  test("a live map takes the place of the object's and stays open", async () => {
+  testWithTypes("a live map takes the place of the object's and stays open", async () => {
     const owner = await Ebpf.load(execsnoop);
     const shared = owner.map('execs_by_uid', HashMap);
     const user = await Ebpf.load(execsnoop, { maps: { execs_by_uid: shared } });
@@ -187,7 +194,7 @@ describe('options', () => {
     await owner.close();
   });
 
-  test('a live map that does not fit is refused with what differs', async () => {
+  testWithTypes('a live map that does not fit is refused with what differs', async () => {
     const owner = await Ebpf.load(execsnoop);
     const loading = Ebpf.load(execsnoop, { maps: { events: owner.map('execs_by_uid') } });
     await expect(loading).rejects.toMatchObject({
@@ -222,7 +229,7 @@ describe('options', () => {
     await expect(Ebpf.load(execsnoop, options as object)).rejects.toMatchObject({ name: 'UsageError', message });
   });
 
-  test('a ring is rounded up to a power of two of pages', async () => {
+  testWithTypes('a ring is rounded up to a power of two of pages', async () => {
     const ebpf = await Ebpf.load(execsnoop, { maps: { events: { maxEntries: 5000 } } });
     expect(ebpf.map('events').maxEntries).toBe(8192);
     await ebpf.close();
@@ -233,7 +240,7 @@ describe('leaving nothing behind', () => {
   /** Descriptors close off the event loop's turn; the ids are those of this process. */
   const held = (): string[] => [...heldIds('self')].sort();
 
-  test('close() may be called again and closes everything', async () => {
+  testWithTypes('close() may be called again and closes everything', async () => {
     const before = held();
     const ebpf = await Ebpf.load(execsnoop);
     const link = await ebpf.program('exec', BtfTracepoint).attach();
@@ -245,7 +252,7 @@ describe('leaving nothing behind', () => {
     expect(held()).toEqual(before);
   });
 
-  test('a program that the verifier refuses takes the others with it', async () => {
+  testWithTypes('a program that the verifier refuses takes the others with it', async () => {
     const before = held();
     await expect(Ebpf.load(sample('rejected'))).rejects.toMatchObject({ code: 'ERR_EBPF_VERIFIER' });
     await expect(Ebpf.load(sample('core_missing'))).rejects.toMatchObject({ code: 'ERR_EBPF_VERIFIER' });
@@ -271,7 +278,7 @@ describe('leaving nothing behind', () => {
     }
   });
 
-  test('using what is closed is refused', async () => {
+  testWithTypes('using what is closed is refused', async () => {
     const ebpf = await Ebpf.load(execsnoop);
     const counts = ebpf.map('execs_by_uid', HashMap);
     const dropped = ebpf.variable('events_dropped');
@@ -289,7 +296,7 @@ describe('leaving nothing behind', () => {
   });
 });
 
-test('a load is reported to diagnostics_channel', async () => {
+testWithTypes('a load is reported to diagnostics_channel', async () => {
   const messages: unknown[] = [];
   const listen = (message: unknown): void => {
     messages.push(message);

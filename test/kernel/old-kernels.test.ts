@@ -90,6 +90,25 @@ describe('types of the kernel from elsewhere', () => {
     });
   });
 
+  testIf(!hasKernelBtf, 'a kernel without BTF')('are asked for where the kernel was built without them', async () => {
+    for (const [name, needer] of [
+      ['core', 'program "report"'],
+      ['execsnoop', 'program "exec"'],
+      ['fentry', 'program "enter"'],
+    ] as const) {
+      await expect(Ebpf.load(sample(name))).rejects.toMatchObject({
+        code: 'ERR_EBPF_UNSUPPORTED',
+        feature: "the kernel's BTF",
+        message: expect.stringMatching(`CONFIG_DEBUG_INFO_BTF=y .*needed by ${needer}`) as unknown,
+      });
+    }
+    // What attaches by BTF needs the ids of the kernel that runs: types of another one are no help.
+    await expect(Ebpf.load(sample('execsnoop'), { kernelBtf: sample('core') })).rejects.toMatchObject({
+      code: 'ERR_EBPF_UNSUPPORTED',
+    });
+    expect(await features.kernelBtf()).toMatchObject({ supported: false });
+  });
+
   test('that cannot be read or are none are refused', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'ebpf-btf-'));
     try {

@@ -37,11 +37,11 @@ export const architectures = {
 };
 
 /** Loading, attaching, maps, ring buffers, CO-RE, variables: where an architecture could make a difference. */
-const smoke = ['load', 'maps', 'events', 'relocate', 'sys-maps', 'sys-programs', 'sys-ring'];
+const smoke = ['load', 'maps', 'events', 'relocate', 'function-programs', 'sys-maps', 'sys-programs', 'sys-ring'];
 
 /**
- * One row for each kernel: the newest package of that version in the first of these Debian suites that can be had. Version `7` is the newest of all 7.x.
- * Where `tests` are named, only those files of test/kernel run.
+ * One row for each kernel: the newest package of that version in the first of these Debian suites that can be had. Version
+ * `7` is the newest of all 7.x. Where `tests` are named, only those files of test/kernel run.
  */
 export const machines = [
   { architecture: 'x64', version: '5.10', debianSuites: ['bullseye'] },
@@ -51,6 +51,13 @@ export const machines = [
   { architecture: 'x64', version: '7', debianSuites: ['trixie-backports', 'sid'] },
   { architecture: 'arm64', version: '5.10', debianSuites: ['bullseye'], tests: smoke },
   { architecture: 'arm64', version: '7', debianSuites: ['trixie-backports', 'sid'], tests: smoke },
+  // A kernel without BTF of its own.
+  {
+    architecture: 's390x',
+    version: '6.1',
+    debianSuites: ['bookworm', 'bullseye-backports'],
+    tests: [...smoke, 'old-kernels'],
+  },
   { architecture: 's390x', version: '6.12', debianSuites: ['trixie', 'bookworm-backports'], tests: smoke },
 ];
 
