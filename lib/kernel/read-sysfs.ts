@@ -4,15 +4,19 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 /** How long to read before the event loop gets a turn. */
 const sliceMs = 3;
 
+/** Files of procfs have no size, and are given out a page or less at a time. */
+const leastBytes = 65_536;
+
 /**
- * Reads a large file of sysfs, which is in memory but handed out a page per call: over a thousand round trips to a
- * thread for the kernel's BTF, which take several times as long as reading it here, in slices.
+ * Reads a large file of sysfs or procfs, which is in memory but handed out a page per call: over a thousand round trips to
+ * a thread for the kernel's BTF, which take several times as long as reading it here, in slices. And
+ * readFile() of Node 20.11 takes the first short read of a file without a size for its end.
  */
 export async function readSysfs(path: string): Promise<Uint8Array> {
   const descriptor = openSync(path, 'r');
   try {
     // One byte more than expected: the end is seen without another call.
-    let bytes = new Uint8Array(fstatSync(descriptor).size + 1);
+    let bytes = new Uint8Array(Math.max(fstatSync(descriptor).size + 1, leastBytes));
     let sliceStart = performance.now();
     for (let length = 0; ;) {
       const count = readSync(descriptor, bytes, length, bytes.length - length, null);

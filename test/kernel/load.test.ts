@@ -76,7 +76,7 @@ describe('sources', () => {
     });
   }
 
-  test('a specification is not changed and can be loaded again', async () => {
+  testWithTypes('a specification is not changed and can be loaded again', async () => {
     const spec = ObjectSpec.parse(readFileSync(execsnoop), { name: 'execsnoop' });
     const first = await Ebpf.load(spec, {
       variables: { target_ppid: 7 },
@@ -259,7 +259,7 @@ describe('leaving nothing behind', () => {
     expect(held()).toEqual(before);
   });
 
-  test('an abort rejects with its reason, whenever it comes', async () => {
+  testWithTypes('an abort rejects with its reason, whenever it comes', async () => {
     const before = held();
     await expect(Ebpf.load(execsnoop, { signal: AbortSignal.abort('early') })).rejects.toBe('early');
     for (const delay of emulated ? [0, 5, 100] : [0, 1, 2, 5, 10, 20, 50, 100]) {

@@ -44,7 +44,7 @@ describe('RLIMIT_MEMLOCK', () => {
     const accounted = (await features.memoryCgroupAccounting()).supported;
     const { stdout, stderr } = await runChild(
       join(__dirname, 'features-children', 'locked-memory.ts'),
-      [sample('execsnoop')],
+      [sample('ring_burst')],
       {
         wrapper: ['sh', '-c', 'ulimit -l 64; exec "$@"', 'sh'],
       },

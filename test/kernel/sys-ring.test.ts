@@ -1,3 +1,4 @@
+import { endianness } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { MapType, ProgramType } from '../../lib/abi/index.js';
@@ -6,6 +7,8 @@ import { createMap, loadProgram, Ring, testRunProgram, type Handle } from '../..
 import { emitting, emittingRingOffset, packet } from '../helpers/assemble.js';
 import { openDescriptors } from '../helpers/open-descriptors.js';
 import { until } from '../helpers/until.js';
+
+const littleEndian = endianness() === 'LE';
 
 const opened: { close: () => void }[] = [];
 afterEach(() => {
@@ -57,8 +60,8 @@ function payloads(bytes: Uint8Array): Uint8Array[] {
   const found: Uint8Array[] = [];
   let offset = 0;
   while (offset < bytes.byteLength) {
-    const length = view.getUint32(offset, true);
-    expect(view.getUint32(offset + 4, true)).toBe(0);
+    const length = view.getUint32(offset, littleEndian);
+    expect(view.getUint32(offset + 4, littleEndian)).toBe(0);
     found.push(bytes.slice(offset + 8, offset + 8 + length));
     offset += 8 + Math.ceil(length / 8) * 8;
   }
