@@ -2,7 +2,7 @@
 //
 //   npm run build:ts && node scripts/generate-abi.mjs [--check] [--linux <version>] [path of a BTF]
 //
-// The BTF is read with our own reader, compiled (dist/btf). Default: the running kernel's, /sys/kernel/btf/vmlinux; with another path say
+// The BTF is read with our own reader, compiled (dist/). Default: the running kernel's, /sys/kernel/btf/vmlinux; with another path say
 // which Linux it is of. `--check` writes nothing and fails when the files differ. The newest kernel at hand is the one to generate from: numbers
 // and fields are only ever added to the kernel's interface.
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { release } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import * as prettier from 'prettier';
-import { Btf, BtfKind } from '../dist/btf/index.js';
+import { Btf, BtfKind } from '../dist/index.js';
 
 const runningKernel = '/sys/kernel/btf/vmlinux';
 

@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import { PermissionError, UnsupportedError } from '../errors/index.js';
 
@@ -97,9 +98,8 @@ function tryToLoad(): UnsupportedError | PermissionError | undefined {
     );
   }
   try {
-    // Both lib/sys and dist/sys lie two folders below the package.
     const locate = createRequire(__filename)('node-gyp-build') as (root: string) => Addon;
-    loaded = locate(join(__dirname, '..', '..'));
+    loaded = locate(packageFolder());
     return undefined;
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'ERR_DLOPEN_DISABLED') {
@@ -118,6 +118,13 @@ function tryToLoad(): UnsupportedError | PermissionError | undefined {
       { cause },
     );
   }
+}
+
+/** The nearest folder with a package.json: above lib/sys in a clone, above dist once published. */
+function packageFolder(): string {
+  let folder = __dirname;
+  while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) folder = dirname(folder);
+  return folder;
 }
 
 function firstLine(error: unknown): string {
