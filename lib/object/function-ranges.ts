@@ -68,8 +68,12 @@ export function readFunctionRanges(elf: ElfFile): FunctionRanges {
     }
     bySection.set(section, []);
   }
-  if (bySection.size > 0 && elf.symbols.length === 0) {
-    throw new ObjectFormatError('there is code but no symbol table: the file was stripped', { object: elf.name });
+  const [code] = bySection.keys();
+  if (code !== undefined && elf.symbols.length === 0) {
+    throw new ObjectFormatError('there is code but no symbol table: the file was stripped', {
+      object: elf.name,
+      section: code.name,
+    });
   }
   for (const symbol of elf.symbols) {
     if (symbol.section === undefined || symbol.type !== SymbolType.FUNC) continue;

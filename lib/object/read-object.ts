@@ -137,7 +137,11 @@ function requireProgbits(elf: ElfFile, name: string): ReturnType<ElfFile['sectio
 function byName(elf: ElfFile, maps: readonly MapSpec[]): Map<string, MapSpec> {
   const named = new Map<string, MapSpec>();
   for (const map of maps) {
-    if (named.has(map.name)) throw new ObjectFormatError(`two maps are named ${quote(map.name)}`, { object: elf.name });
+    if (named.has(map.name)) {
+      // A data map has its section's name.
+      const section = map.kind === 'data' ? map.name : (elf.section('.maps') ?? elf.section('maps'))?.name;
+      throw new ObjectFormatError(`two maps are named ${quote(map.name)}`, { object: elf.name, section });
+    }
     named.set(map.name, map);
   }
   return named;

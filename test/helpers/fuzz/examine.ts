@@ -15,8 +15,8 @@ const STEPS = 3_000_000;
 const STEPS_PER_BYTE = 2_000;
 const BYTES = 1_000_000;
 const BYTES_PER_BYTE = 400;
-/** Of a value that is read for the asking: zeros that only a header claims, such as a `.bss` of 4 GiB, are no harm unread. */
-const LARGEST_VALUE = 65_536;
+/** Of a data map whose variables are read and set: zeros that only a header claims, a `.bss` of 4 GiB, do no harm unread. */
+const LARGEST_MAP = 65_536;
 
 /**
  * Does with an object all that the pure rooms can do without a kernel: parse, needs, relocate, print. Throws when that
@@ -75,8 +75,9 @@ function print(object: ObjectSpec): void {
     .concat(...object.functions.values())) {
     requirePrintable(disassemble(spec.code, object.littleEndian));
   }
-  for (const variable of object.clone().variables.values()) {
-    if (variable.size > LARGEST_VALUE) continue;
+  const copy = object.clone();
+  for (const variable of copy.variables.values()) {
+    if (copy.map(variable.map).valueSize > LARGEST_MAP) continue;
     attempt(() => {
       const { value } = variable;
       variable.value = value;

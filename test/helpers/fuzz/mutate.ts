@@ -105,24 +105,20 @@ export function mutated(subject: Subject, changes: readonly Edit[]): Uint8Array 
 
 /** What a field may hold at most or least, and the sizes that a reader may compare it with. */
 export function extremesOf(width: number, present: bigint, length: number): bigint[] {
-  const bits = BigInt(width * 8);
-  const most = (1n << bits) - 1n;
+  const most = (1n << BigInt(width * 8)) - 1n;
   const size = BigInt(length);
-  const wanted = [0n, 1n, most, most - 1n, most >> 1n, (most >> 1n) + 1n, size, size - 1n, size + 1n, 1n << 32n];
-  const related = [
-    present + 1n,
-    present - 1n,
-    present * 2n,
-    present + 8n,
-    2n,
-    3n,
-    7n,
-    8n,
-    0xffffn,
-    0xff_ffffn,
-    0xffff_fff8n,
-  ];
-  return [...new Set([...wanted, ...related].map((one) => BigInt.asUintN(width * 8, one)))];
+  const wanted = [0n, 1n, most, (most >> 1n) + 1n, size, size - 1n, size + 1n, present + 1n, present - 1n];
+  return unsigned(width, wanted);
+}
+
+/** More of them, for a search that takes one at a time. */
+function edgesOf(width: number, present: bigint, length: number): bigint[] {
+  const others = [present * 2n, present + 8n, 2n, 3n, 7n, 8n, 0xffffn, 0xff_ffffn, 0xffff_fff8n, 1n << 32n];
+  return unsigned(width, [...extremesOf(width, present, length), ...others]);
+}
+
+function unsigned(width: number, values: readonly bigint[]): bigint[] {
+  return [...new Set(values.map((one) => BigInt.asUintN(width * 8, one)))];
 }
 
 function write(bytes: Uint8Array, subject: Subject, field: Field, choice: Value, fields: readonly Field[]): void {
@@ -131,7 +127,7 @@ function write(bytes: Uint8Array, subject: Subject, field: Field, choice: Value,
   let result: bigint;
   switch (choice.value) {
     case 'extreme': {
-      const extremes = extremesOf(field.width, present, bytes.byteLength);
+      const extremes = edgesOf(field.width, present, bytes.byteLength);
       result = extremes[choice.choice % extremes.length] ?? 0n;
       break;
     }
@@ -153,7 +149,7 @@ function write(bytes: Uint8Array, subject: Subject, field: Field, choice: Value,
   writeField(bytes, field, result, subject.littleEndian);
 }
 
-function readField(bytes: Uint8Array, { at, width }: Field, littleEndian: boolean): bigint | undefined {
+export function readField(bytes: Uint8Array, { at, width }: Field, littleEndian: boolean): bigint | undefined {
   if (at + width > bytes.byteLength) return undefined;
   const field = bytes.subarray(at, at + width);
   const mostFirst = littleEndian ? Array.from(field).reverse() : Array.from(field);

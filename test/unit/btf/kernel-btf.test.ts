@@ -48,18 +48,21 @@ describe('the BTF of the running kernel', () => {
     }
   });
 
-  kernelTest('decoded type by type and built anew, it has the same bytes; in the other byte order and back, too', () => {
-    const input = readFileSync(path);
-    const original = Buffer.from(input);
-    const btf = Btf.parse(input, { name: 'vmlinux' });
-    const builder = new BtfBuilder({ littleEndian: btf.littleEndian, strings: btf.allStrings() });
-    for (let id = btf.startId; id < btf.endId; id++) builder.add(btf.type(id));
-    input.fill(0);
-    expect(original.equals(builder.encode())).toBe(true);
+  kernelTest(
+    'decoded type by type and built anew, it has the same bytes; in the other byte order and back, too',
+    () => {
+      const input = readFileSync(path);
+      const original = Buffer.from(input);
+      const btf = Btf.parse(input, { name: 'vmlinux' });
+      const builder = new BtfBuilder({ littleEndian: btf.littleEndian, strings: btf.allStrings() });
+      for (let id = btf.startId; id < btf.endId; id++) builder.add(btf.type(id));
+      input.fill(0);
+      expect(original.equals(builder.encode())).toBe(true);
 
-    const swapped = BtfBuilder.from(Btf.parse(original, { name: 'vmlinux' }), { littleEndian: !btf.littleEndian });
-    const other = Btf.parse(swapped.encode(), { name: 'swapped' });
-    expect(other.littleEndian).toBe(!btf.littleEndian);
-    expect(original.equals(BtfBuilder.from(other, { littleEndian: btf.littleEndian }).encode())).toBe(true);
-  });
+      const swapped = BtfBuilder.from(Btf.parse(original, { name: 'vmlinux' }), { littleEndian: !btf.littleEndian });
+      const other = Btf.parse(swapped.encode(), { name: 'swapped' });
+      expect(other.littleEndian).toBe(!btf.littleEndian);
+      expect(original.equals(BtfBuilder.from(other, { littleEndian: btf.littleEndian }).encode())).toBe(true);
+    },
+  );
 });
