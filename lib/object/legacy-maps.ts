@@ -1,5 +1,5 @@
 import type { MapType } from '../abi/index.js';
-import { SymbolType, type ElfFile } from '../elf/index.js';
+import { SectionFlag, SectionType, SymbolType, type ElfFile, type ElfSection, type ElfSymbol } from '../elf/index.js';
 import { ObjectFormatError, quote } from '../errors/index.js';
 import type { SectionMaps } from './declared-maps.js';
 import { MapSpec } from './map-spec.js';
@@ -28,18 +28,31 @@ interface Nesting {
   readonly innerIndex: number;
 }
 
+/** `maps`, and `lirc_mode2/maps` of the remote control protocols of v4l-utils (ir-keytable). */
+const SECTION_NAME = /^(.+\/)?maps$/;
+
 /**
- * The maps of a `maps` section, as objects had them before BTF described maps.
+ * The maps of `maps` sections, as objects had them before BTF described maps.
  *
  * @throws ObjectFormatError for a definition of a form that nobody is known to have used.
  */
-export function readLegacyMaps(elf: ElfFile, warnings: string[]): SectionMaps | undefined {
-  const section = elf.section('maps');
-  if (section === undefined || section.size === 0) return undefined;
+export function readLegacyMaps(elf: ElfFile, warnings: string[]): SectionMaps[] {
+  const symbols = new Map<ElfSection, ElfSymbol[]>();
+  for (const section of elf.sections) if (isLegacy(section)) symbols.set(section, []);
+  for (const symbol of elf.symbols) {
+    if (symbol.section === undefined || symbol.name === '' || symbol.type === SymbolType.SECTION) continue;
+    symbols.get(symbol.section)?.push(symbol);
+  }
+  return Array.from(symbols, ([section, own]) => readSection(elf, section, own, warnings));
+}
+
+function isLegacy({ name, type, flags, size }: ElfSection): boolean {
+  return SECTION_NAME.test(name) && type === SectionType.PROGBITS && (flags & SectionFlag.EXECINSTR) === 0 && size > 0;
+}
+
+function readSection(elf: ElfFile, section: ElfSection, symbols: ElfSymbol[], warnings: string[]): SectionMaps {
   const reader = elf.reader(section);
-  const symbols = elf.symbols
-    .filter((symbol) => symbol.section === section && symbol.name !== '' && symbol.type !== SymbolType.SECTION)
-    .sort((a, b) => a.value - b.value || a.index - b.index);
+  symbols.sort((a, b) => a.value - b.value || a.index - b.index);
   const maps: MapSpec[] = [];
   const nested: Nesting[] = [];
   const nameAt = new Map<number, string>();
@@ -66,12 +79,12 @@ export function readLegacyMaps(elf: ElfFile, warnings: string[]): SectionMaps | 
     maps.push(spec);
     nameAt.set(offset, name);
   }
-  nest(elf, nested);
+  nest(elf, section, nested);
   return { section, maps, nameAt };
 }
 
 /** Gives maps of maps their inner maps, as iproute2 does: by `id` and `inner_id`, in the slot `inner_idx`. */
-function nest(elf: ElfFile, definitions: readonly Nesting[]): void {
+function nest(elf: ElfFile, section: ElfSection, definitions: readonly Nesting[]): void {
   for (const { spec: outer, innerId } of definitions) {
     if (innerId === 0) continue;
     const inner = definitions.filter(({ id, innerId: ofInner }) => id === innerId && ofInner === 0);
@@ -79,7 +92,7 @@ function nest(elf: ElfFile, definitions: readonly Nesting[]): void {
     if (template === undefined) {
       throw new ObjectFormatError(`map ${quote(outer.name)}: no map that could be inside has the id ${innerId}`, {
         object: elf.name,
-        section: 'maps',
+        section: section.name,
       });
     }
     outer.inner = template.spec.clone();

@@ -34,13 +34,13 @@ export function readObject(bytes: Uint8Array, name: string): ObjectSpecOptions {
   const kconfig = readKconfigSection({ name, mapPrefix: kernelObjectName(name) }, btf, externs);
   const maps = byName(elf, [
     ...(declared?.maps ?? []),
-    ...(legacy?.maps ?? []),
+    ...legacy.flatMap((section) => section.maps),
     ...dataMaps,
     ...(kconfig === undefined ? [] : [kconfig.map]),
   ]);
 
   const ranges = readFunctionRanges(elf);
-  const mapSections = [declared, legacy].filter((section) => section !== undefined);
+  const mapSections = declared === undefined ? legacy : [declared, ...legacy];
   const { programs, functions } = readFunctions(elf, ranges, new SideTables(name, btf, readBtfExt(elf, btf)), {
     functions: ranges,
     maps: new Map(mapSections.map(({ section, nameAt }) => [section.index, nameAt])),

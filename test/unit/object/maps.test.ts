@@ -362,6 +362,22 @@ describe('a maps section of before BTF', () => {
     expect(spec.warnings).toEqual(['map "m" is not pinned: what its pinning 1 means is known to tc alone']);
   });
 
+  test("may be one of a program's kind, as ir-keytable has it", () => {
+    const elf = new ElfBuilder();
+    const writer = new ByteWriter({ littleEndian: true });
+    for (const word of [2, 4, 16, 1, 0, 0, 0]) writer.u32(word);
+    const maps = elf.data('lirc_mode2/maps', writer.toBytes());
+    const map = elf.symbol({ name: 'state', section: maps, size: 28, type: SymbolType.OBJECT, binding: 1 });
+    // r1 = map; exit
+    const instructions = Uint8Array.from([0x18, 1, ...new Uint8Array(14), 0x95, ...new Uint8Array(7)]);
+    const code = elf.code('lirc_mode2/raw', instructions);
+    elf.function('decode', code, 0, instructions.length);
+    elf.relocation(code, 0, map);
+    const spec = ObjectSpec.parse(elf.encode());
+    expect(spec.map('state')).toMatchObject({ type: 2, keySize: 4, valueSize: 16, maxEntries: 1 });
+    expect(spec.program('decode').function.references[0]).toMatchObject({ kind: 'map', map: 'state' });
+  });
+
   test.each([
     [[1, 4, 8, 100], 'map "m": a definition of 16 bytes is of no known form'],
     [[1, 4, 8, 100, 0, 9], 'map "m": its field 5 is unknown and not 0'],
