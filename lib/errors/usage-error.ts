@@ -5,6 +5,9 @@ import { quote } from './quote.js';
 export type UsageErrorCode =
   'ERR_EBPF_INVALID_VALUE' | 'ERR_EBPF_NOT_FOUND' | 'ERR_EBPF_CLOSED' | 'ERR_EBPF_BUSY' | 'ERR_EBPF_BATCH_EXPIRED';
 
+/** Of more names than these, such as a kernel's functions, the first ones would tell nothing. */
+const LISTABLE = 100;
+
 /** The caller asked for something that cannot be: a value out of range, an unknown name, a closed or busy thing. */
 export class UsageError extends EbpfError {
   declare readonly code: UsageErrorCode;
@@ -36,7 +39,9 @@ export class UsageError extends EbpfError {
         ? `; did you mean ${suggestions.map((near) => quote(near)).join(' or ')}?`
         : names.length === 0
           ? '; there are none'
-          : `; there are ${listed(names)}`;
+          : names.length > LISTABLE
+            ? ''
+            : `; there are ${listed(names)}`;
     return new UsageError(`no ${what} is named ${quote(name)}${hint}`, { code: 'ERR_EBPF_NOT_FOUND', suggestions });
   }
 

@@ -28,8 +28,8 @@ interface Nesting {
   readonly innerIndex: number;
 }
 
-/** `maps`, and `lirc_mode2/maps` of the remote control protocols of v4l-utils (ir-keytable). */
-const SECTION_NAME = /^(.+\/)?maps$/;
+/** `maps`; `lirc_mode2/maps` of the remote control protocols of v4l-utils (ir-keytable); `maps/events` of gobpf. */
+const SECTION_NAME = /^(.+\/)?maps$|^maps\//;
 
 /**
  * The maps of `maps` sections, as objects had them before BTF described maps.

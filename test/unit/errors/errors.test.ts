@@ -46,6 +46,8 @@ test('an unknown name unlike any other comes with all of them, as far as they ca
     'no map is named "zzz"; there are "events", "starts"',
   );
   expect(UsageError.notFound('map', 'zzz', []).message).toBe('no map is named "zzz"; there are none');
+  const functions = Array.from({ length: 101 }, (_, index) => `kernel_function_${index}`);
+  expect(UsageError.notFound('function', 'zzz', functions).message).toBe('no function is named "zzz"');
   const many = Array.from({ length: 20 }, (_, index) => `map_number_${index}`);
   expect(UsageError.notFound('map', 'zzz', many).message).toMatch(/"map_number_7" and 12 more$/);
 });

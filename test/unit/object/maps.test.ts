@@ -362,12 +362,16 @@ describe('a maps section of before BTF', () => {
     expect(spec.warnings).toEqual(['map "m" is not pinned: what its pinning 1 means is known to tc alone']);
   });
 
-  test("may be one of a program's kind, as ir-keytable has it", () => {
+  // ir-keytable's protocols; gobpf, whose definitions end in a pinning and a name of 256 bytes.
+  test.each([
+    ['lirc_mode2/maps', 7],
+    ['maps/state', 70],
+  ])('may be named %s', (name, words) => {
     const elf = new ElfBuilder();
-    const writer = new ByteWriter({ littleEndian: true });
-    for (const word of [2, 4, 16, 1, 0, 0, 0]) writer.u32(word);
-    const maps = elf.data('lirc_mode2/maps', writer.toBytes());
-    const map = elf.symbol({ name: 'state', section: maps, size: 28, type: SymbolType.OBJECT, binding: 1 });
+    const definition = new ByteWriter({ littleEndian: true });
+    for (let word = 0; word < words; word++) definition.u32([2, 4, 16, 1][word] ?? 0);
+    const maps = elf.data(name, definition.toBytes());
+    const map = elf.symbol({ name: 'state', section: maps, size: words * 4, type: SymbolType.OBJECT, binding: 1 });
     // r1 = map; exit
     const instructions = Uint8Array.from([0x18, 1, ...new Uint8Array(14), 0x95, ...new Uint8Array(7)]);
     const code = elf.code('lirc_mode2/raw', instructions);
