@@ -1,11 +1,12 @@
 /** The names most like `wanted`, best first: those a slip of the finger, of case or of separators away. */
 export function nearestNames(wanted: string, known: Iterable<string>, limit = 3): string[] {
   const target = simplified(wanted);
+  const letters = new Letters(target);
   const ranked: { name: string; distance: number }[] = [];
   for (const name of known) {
     const candidate = simplified(name);
     const most = Math.max(1, Math.floor(Math.max(target.length, candidate.length) / 3));
-    const distance = editDistance(target, candidate, most);
+    const distance = letters.mayBeWithin(candidate, most) ? editDistance(target, candidate, most) : most + 1;
     if (distance <= most) ranked.push({ name, distance });
     else if (target.length >= 3 && candidate.includes(target)) ranked.push({ name, distance: most + 1 });
   }
@@ -15,6 +16,32 @@ export function nearestNames(wanted: string, known: Iterable<string>, limit = 3)
 
 function simplified(name: string): string {
   return name.toLowerCase().replace(/[_\-./]/g, '');
+}
+
+/** How often each letter stands in a word: tells cheaply, of a kernel's 60,000 functions, which are nothing like it. */
+class Letters {
+  readonly #length: number;
+  readonly #counts = new Int32Array(128);
+  readonly #left = new Int32Array(128);
+
+  constructor(word: string) {
+    this.#length = word.length;
+    for (let at = 0; at < word.length; at++) this.#count(this.#counts, word, at, 1);
+  }
+
+  /** False only if more than `most` edits are between the words: each edit changes one letter at most. */
+  mayBeWithin(other: string, most: number): boolean {
+    if (Math.abs(other.length - this.#length) > most) return false;
+    this.#left.set(this.#counts);
+    let strange = 0;
+    for (let at = 0; at < other.length; at++) if (this.#count(this.#left, other, at, -1) < 0) strange++;
+    return strange <= most;
+  }
+
+  #count(counts: Int32Array, word: string, at: number, change: number): number {
+    const letter = word.charCodeAt(at) & 127;
+    return (counts[letter] = (counts[letter] ?? 0) + change);
+  }
 }
 
 /**
