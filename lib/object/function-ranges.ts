@@ -52,8 +52,8 @@ export class FunctionRanges {
 }
 
 /**
- * Every function of the object: what a symbol of type FUNC in a section of code says is one. Code without a symbol, as a
- * linker leaves behind of weak functions that were overridden, is nobody's.
+ * Every function of the object: what a symbol of type FUNC in a section of code says is one, or of no type where there are
+ * no others. Code without a symbol, as a linker leaves behind of weak functions that were overridden, is nobody's.
  *
  * @throws ObjectFormatError when a function does not lie in its section or overlaps another.
  */
@@ -75,11 +75,11 @@ export function readFunctionRanges(elf: ElfFile): FunctionRanges {
       section: code.name,
     });
   }
-  for (const symbol of elf.symbols) {
-    if (symbol.section === undefined || symbol.type !== SymbolType.FUNC) continue;
-    const symbols = bySection.get(symbol.section);
-    if (symbols === undefined) continue;
-    symbols.push(symbol);
+  const inCode = elf.symbols.filter(({ section }) => section !== undefined && bySection.has(section));
+  const typed = inCode.filter(({ type }) => type === SymbolType.FUNC);
+  for (const symbol of typed.length > 0 ? typed : untypedFunctions(inCode)) {
+    if (symbol.section === undefined) continue;
+    bySection.get(symbol.section)?.push(symbol);
     uses.set(symbol.name, (uses.get(symbol.name) ?? 0) + 1);
   }
   const sections: CodeSection[] = [];
@@ -96,6 +96,26 @@ export function readFunctionRanges(elf: ElfFile): FunctionRanges {
     sections.push({ section, isText: isText(section.name), ranges });
   }
   return new FunctionRanges(sections);
+}
+
+/** What LLVM calls the places that code jumps to. */
+const LABEL = /^(LBB\d+_\d+$|\.L)/;
+
+/** LLVM before 8 gave functions neither type nor size: each ends where the next one begins. */
+function untypedFunctions(symbols: readonly ElfSymbol[]): ElfSymbol[] {
+  const functions = symbols.filter(({ type, name }) => type === SymbolType.NOTYPE && name !== '' && !LABEL.test(name));
+  functions.sort((a, b) => (a.section?.index ?? 0) - (b.section?.index ?? 0) || a.value - b.value || a.index - b.index);
+  const sized: ElfSymbol[] = [];
+  let next: ElfSymbol | undefined;
+  let end = 0;
+  for (const symbol of functions.reverse()) {
+    if (next?.section !== symbol.section) end = symbol.section?.size ?? 0;
+    // Several names of one function have one end.
+    else if (next?.value !== symbol.value) end = next?.value ?? 0;
+    sized.push({ ...symbol, size: end - symbol.value });
+    next = symbol;
+  }
+  return sized;
 }
 
 /** A name made unique by where what it names lies. */

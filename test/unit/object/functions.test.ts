@@ -441,3 +441,43 @@ test('struct_ops maps are known not to be supported', () => {
     { feature: 'struct_ops maps', explanation: 'section ".struct_ops.link" of x.o defines some' },
   ]);
 });
+
+describe('functions of an object by LLVM before 8', () => {
+  const exits = (count: number): Uint8Array =>
+    Array.from({ length: count })
+      .reduce<CodeBuilder>((builder) => builder.exit(), new CodeBuilder({ littleEndian: true }))
+      .toBytes();
+  const untyped = { type: SymbolType.NOTYPE, size: 0 };
+
+  test('are what symbols of no type name, each to the next one', () => {
+    const elf = new ElfBuilder();
+    const text = elf.code('.text', exits(5));
+    const xdp = elf.code('xdp', exits(3));
+    elf.symbol({ ...untyped, name: 'second', section: text, value: 16, binding: SymbolBinding.GLOBAL });
+    elf.symbol({ ...untyped, name: 'alias', section: text, value: 16, binding: SymbolBinding.GLOBAL });
+    elf.symbol({ ...untyped, name: 'first', section: text, binding: SymbolBinding.GLOBAL });
+    elf.symbol({ ...untyped, name: 'LBB0_1', section: xdp, value: 8, binding: SymbolBinding.LOCAL });
+    elf.symbol({ ...untyped, name: 'entry', section: xdp, binding: SymbolBinding.GLOBAL });
+    const spec = ObjectSpec.parse(elf.encode());
+    const programs = [...spec.programs.values()].map((program) => program.function);
+    const sizes = [...spec.functions.values(), ...programs].map(({ name, sectionOffset, code: { byteLength } }) => {
+      return [name, sectionOffset, byteLength];
+    });
+    expect(sizes).toEqual([
+      ['first', 0, 16],
+      ['second', 16, 24],
+      ['alias', 16, 24],
+      ['entry', 0, 24],
+    ]);
+    expect([...spec.programs.keys()]).toEqual(['entry']);
+  });
+
+  test('are no functions where others have a type', () => {
+    const elf = new ElfBuilder();
+    const xdp = elf.code('xdp', exits(3));
+    elf.function('entry', xdp, 0, 24);
+    elf.symbol({ ...untyped, name: 'out', section: xdp, value: 16, binding: SymbolBinding.LOCAL });
+    const spec = ObjectSpec.parse(elf.encode());
+    expect([...spec.programs.keys(), ...spec.functions.keys()]).toEqual(['entry']);
+  });
+});
