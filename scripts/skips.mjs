@@ -51,6 +51,8 @@ const needs = new Map([
   // scripts/vm-test.mjs says so inside the VMs: what is measured in milliseconds is measured on real processors.
   // `npm run test:vm` fetches them.
   ['fetched kernels', () => (fetchedKernel() === undefined ? undefined : `${vmCache()} has them`)],
+  // `npm run corpus` fetches them.
+  ['fetched objects', () => (hasFetchedObjects() ? `${vmCache()} has them` : undefined)],
   [
     'a processor that is not emulated',
     () => (process.env.EBPF_TEST_EMULATED === '1' ? undefined : 'this processor is not emulated'),
@@ -69,6 +71,14 @@ function fetchedKernel() {
   if (!fs.existsSync(folder)) return undefined;
   const names = fs.readdirSync(folder).filter((name) => /^kernel-[^-]+-[\d.]+$/u.test(name));
   return names.find((name) => fs.existsSync(path.join(folder, name, 'btf')));
+}
+
+function hasFetchedObjects() {
+  const folder = vmCache();
+  if (!fs.existsSync(folder)) return false;
+  return fs
+    .readdirSync(folder)
+    .some((name) => /^corpus-[a-z]+$/u.test(name) && fs.existsSync(path.join(folder, name, 'entry.json')));
 }
 
 /** `name [skipped: needs kprobes]` → `needs kprobes`. */

@@ -10,7 +10,7 @@ export interface FetchedKernel {
 }
 
 /** As test/vm/cache.mjs has it. */
-function cacheFolder(): string {
+export function cacheFolder(): string {
   const chosen = process.env['NODE_EBPF_VM_CACHE'];
   if (chosen !== undefined && chosen !== '') return chosen;
   const base = process.env['XDG_CACHE_HOME'];

@@ -17,6 +17,7 @@ export type Need =
   | 'a processor that is not emulated'
   | 'callbacks of helpers'
   | 'fetched kernels'
+  | 'fetched objects'
   | `kernel ${number}.${number}`;
 
 /**

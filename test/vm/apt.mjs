@@ -26,7 +26,7 @@ export function debianRelease() {
   const name = /^VERSION_CODENAME="?([a-z]+)"?$/mu.exec(text)?.[1];
   if (id !== 'debian' || name === undefined || findCommand('apt-get') === undefined || !fs.existsSync(keyring)) {
     throw new SetupError(
-      'the kernels of the VMs are Debian packages and are fetched with apt: this needs Debian 12 or later, with apt-get and ' +
+      'Debian packages are fetched with apt: this needs Debian 12 or later, with apt-get and ' +
         `${keyring}. On another system fill the cache on Debian and name it with NODE_EBPF_VM_CACHE`,
     );
   }

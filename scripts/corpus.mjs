@@ -1,0 +1,18 @@
+// `npm run corpus`: real objects, out of Debian's packages: each is parsed, compared with what libbpf says of it, adapted to this
+// kernel and loaded. Nothing is attached or pinned. `-- --suite bookworm` picks a suite, `-- --only execsnoop` objects.
+import { parseArgs } from 'node:util';
+import { main } from './setup.mjs';
+
+await main(['dependencies', 'addon', 'typescript'], async (words) => {
+  const { values } = parseArgs({
+    args: words,
+    options: {
+      suite: { type: 'string', multiple: true },
+      only: { type: 'string' },
+      verbose: { type: 'boolean', default: false },
+      'no-load': { type: 'boolean', default: false },
+    },
+  });
+  const { runCorpus } = await import('../test/corpus/run.mjs');
+  return runCorpus(values);
+});

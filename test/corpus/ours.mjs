@@ -1,0 +1,140 @@
+// What this library makes of an object, in the words of libbpf-says.c.
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { root } from '../../scripts/setup.mjs';
+
+const require = createRequire(path.join(root, 'package.json'));
+const load = (room) => require(`./dist/${room}/index.js`);
+
+const hex = (bytes) => (bytes === undefined ? undefined : Buffer.from(bytes).toString('hex'));
+
+export function parse(file) {
+  return load('object').ObjectSpec.parse(fs.readFileSync(file), { name: path.basename(file) });
+}
+
+export function programsOf(spec) {
+  return [...spec.programs.values()].map((program) => ({
+    name: program.name,
+    section: program.section,
+    type: program.type,
+    attachType: program.attachType,
+    autoload: program.autoload,
+    code: hex(program.function.code),
+  }));
+}
+
+export function mapsOf(spec) {
+  return [...spec.maps.values()].map((map) => ({
+    name: map.name,
+    kernelName: map.kernelName,
+    ...commonOf(map),
+    keyType: map.keyType,
+    valueType: map.valueType,
+    internal: map.kind === 'data',
+    autoCreate: map.autoCreate,
+    pinned: map.pinning !== 'none',
+    value: map.kind === 'data' ? hex(map.initialValue ?? new Uint8Array(map.valueSize)) : undefined,
+  }));
+}
+
+function commonOf(map) {
+  return {
+    type: map.type,
+    keySize: map.keySize,
+    valueSize: map.valueSize,
+    maxEntries: map.maxEntries,
+    flags: map.flags,
+    numaNode: map.numaNode ?? 0,
+    mapExtra: Number(map.mapExtra),
+  };
+}
+
+/** Names that mean no type get the type that their tool gives them, as in libbpf-says.c. */
+export function giveTypes(spec) {
+  const { AttachType, ProgramType } = load('abi');
+  for (const program of spec.programs.values()) {
+    if (program.type !== ProgramType.UNSPEC) continue;
+    const remoteControl = program.section.startsWith('lirc_mode2');
+    program.type = remoteControl ? ProgramType.LIRC_MODE2 : ProgramType.SOCKET_FILTER;
+    if (remoteControl) program.attachType = AttachType.LIRC_MODE2;
+  }
+}
+
+/** What tools set before they load, as in libbpf-says.c. Nothing is pinned. */
+export function giveSizes(spec) {
+  const { MapType } = load('abi');
+  const unsized = [MapType.PERF_EVENT_ARRAY, MapType.CGROUP_STORAGE, MapType.PERCPU_CGROUP_STORAGE];
+  const isSized = (type) => type >= MapType.HASH && type <= MapType.STACK && !unsized.includes(type);
+  for (const map of spec.maps.values()) {
+    map.pinning = 'none';
+    if (map.type === MapType.STACK_TRACE && map.valueSize === 0) map.valueSize = 127 * 8;
+    if (map.maxEntries > 0 || map.kind === 'data') continue;
+    if (map.type === MapType.RINGBUF || map.type === MapType.USER_RINGBUF) map.maxEntries = 4096;
+    else if (isSized(map.type)) map.maxEntries = 64;
+  }
+}
+
+/** The spec with one program to load. */
+export function only(spec, name) {
+  const copy = spec.clone();
+  for (const program of copy.programs.values()) program.autoload = program.name === name;
+  return copy;
+}
+
+export async function factsFor(spec) {
+  return load('kernel').gatherFacts(load('relocate').needs(spec));
+}
+
+/** What would be given to the kernel for one program: { maps, program }, or { error }. */
+export async function planOf(spec, name) {
+  try {
+    const copy = only(spec, name);
+    const plan = load('relocate').relocate(copy, await factsFor(copy));
+    const [program] = plan.programs();
+    return { maps: plan.maps.map(plannedMap), program: plannedProgram(program, copy) };
+  } catch (error) {
+    return { error };
+  }
+}
+
+function plannedMap(plan) {
+  return {
+    kernelName: plan.kernelName,
+    ...commonOf(plan.spec),
+    maxEntries: plan.maxEntries,
+    keyType: plan.btfKeyTypeId,
+    valueType: plan.btfValueTypeId,
+  };
+}
+
+function plannedProgram(plan, spec) {
+  const { type, attachType, flags } = plan.spec;
+  return {
+    name: plan.spec.name,
+    kernelName: plan.kernelName,
+    type,
+    attachType,
+    flags,
+    attachBtfId: plan.attachBtfId,
+    license: spec.license,
+    code: plan.code,
+    bindings: plan.bindings,
+    poisons: plan.poisons,
+    functionInfo: hex(plan.functionInfo),
+    lineInfo: hex(plan.lineInfo),
+  };
+}
+
+/** Loads one program and lets go of it. Returns undefined, or the error. */
+export async function loadError(spec, name) {
+  const copy = only(spec, name);
+  giveSizes(copy);
+  try {
+    const ebpf = await require('./dist/index.js').Ebpf.load(copy);
+    await ebpf.close();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}

@@ -1,0 +1,115 @@
+// Every object of the corpus: parsed, compared with what libbpf says, adapted to this kernel and loaded.
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { compareOpened, comparePlanned } from './compare.mjs';
+import { corpusOf, fetchLibbpf } from './fetch.mjs';
+import { Libbpf } from './libbpf.mjs';
+import { giveTypes, loadError, mapsOf, parse, planOf, programsOf } from './ours.mjs';
+import { suites } from './packages.mjs';
+import { report } from './report.mjs';
+
+export async function runCorpus({ suite = suites, only = '', verbose, 'no-load': noLoad }) {
+  const objects = [];
+  for (const name of suite) objects.push(...(await corpusOf(name)));
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'corpus-'));
+  try {
+    const libbpf = new Libbpf({ ...(await fetchLibbpf()), folder });
+    const results = [];
+    for (const object of objects.filter(({ file }) => file.includes(only))) {
+      results.push(await examine(object, { libbpf, noLoad }));
+    }
+    return report(results, { verbose });
+  } finally {
+    fs.rmSync(folder, { recursive: true });
+  }
+}
+
+/**
+ * { object, parseError, parseMs, opened, plans: programs compared, poisons, differences, loads, notes } where `loads` are
+ * { name, error, theirs: libbpf's event }.
+ */
+async function examine(object, { libbpf, noLoad }) {
+  const result = { object, plans: 0, poisons: 0, differences: [], loads: [], notes: [] };
+  const started = performance.now();
+  let spec;
+  try {
+    spec = parse(object.file);
+  } catch (error) {
+    result.parseError = error;
+  }
+  result.parseMs = performance.now() - started;
+  const said = libbpf.ask('open', object.file);
+  const problem = said.find(({ event }) => event === 'refused' || event === 'died');
+  result.opened = problem === undefined;
+  if (!result.opened) result.notes.push(`libbpf does not open it: ${firstLine(problem.warning) || problem.errno}`);
+  if (spec === undefined) return result;
+
+  result.uses = new Set([...spec.externs.values()].map(({ section }) => section));
+  if (result.opened) {
+    result.differences.push(...compareOpened({ programs: programsOf(spec), maps: mapsOf(spec) }, said));
+  }
+  if (spec.littleEndian !== (os.endianness() === 'LE')) {
+    result.notes.push('compiled for the other byte order');
+    return result;
+  }
+  giveTypes(spec);
+  if (result.opened) await comparePlans(spec, libbpf.ask('plan', object.file), result);
+  if (!noLoad) await compareLoads(spec, result.opened ? libbpf.ask('load', object.file) : [], result);
+  return result;
+}
+
+async function comparePlans(spec, said, result) {
+  const theirs = plansByProgram(said);
+  // libbpf knows data maps by what the kernel will call them.
+  const shownNames = new Map(
+    [...spec.maps.values()].map((map) => [map.name, map.kind === 'data' ? map.kernelName : map.name]),
+  );
+  for (const name of spec.programs.keys()) {
+    const ours = await planOf(spec, name);
+    const other = theirs.get(name) ?? { warning: 'nothing said' };
+    const where = `loaded program ${name}`;
+    if (other.program !== undefined && ours.program !== undefined) {
+      result.plans++;
+      result.poisons += ours.program.poisons.length;
+      result.differences.push(...comparePlanned({ ...ours, shownNames }, other));
+    } else if (other.program === undefined && ours.program === undefined) {
+      result.notes.push(`${where}: both refuse it: ${firstLine(ours.error.message)}; ${firstLine(other.warning)}`);
+    } else {
+      const [mine, libbpfs] = [ours.error?.message, other.warning].map((text) => (text ? firstLine(text) : 'planned'));
+      result.differences.push({ where, field: 'plan', ours: mine, theirs: libbpfs, error: ours.error });
+    }
+  }
+}
+
+/** program → { maps, program, warning }: libbpf loads all at once or, after that has failed, one after the other. */
+function plansByProgram(said) {
+  const plans = new Map();
+  const singly = said.findIndex(({ event }) => event === 'singly');
+  let maps = [];
+  for (const event of said.slice(singly + 1)) {
+    if (event.event === 'map') maps.push(event);
+    if (event.event === 'program') plans.set(event.name, { maps, program: event });
+    if (event.event === 'failed') plans.set(event.name, { warning: event.warning });
+    if (singly >= 0 && event.event !== 'map') maps = [];
+  }
+  return plans;
+}
+
+async function compareLoads(spec, said, result) {
+  for (const name of spec.programs.keys()) {
+    const error = await loadError(spec, name);
+    const theirs = said.find((event) => ['loaded', 'failed'].includes(event.event) && event.name === name);
+    result.loads.push({ name, error, theirs });
+    if (theirs?.event !== 'loaded' || error === undefined) continue;
+    const where = `loaded program ${name}`;
+    result.differences.push({ where, field: 'load', ours: firstLine(error.message), theirs: 'loaded', error });
+  }
+}
+
+function firstLine(text) {
+  return text
+    .trim()
+    .split('\n')[0]
+    .replace(/^libbpf: /u, '');
+}
