@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util';
 import { main } from './setup.mjs';
 
-await main(['dependencies', 'addon', 'typescript'], async (words) => {
+await main(['dependencies', 'addon'], async (words) => {
   const { values } = parseArgs({
     args: words,
     options: {

@@ -5,7 +5,8 @@ import path from 'node:path';
 import { root } from '../../scripts/setup.mjs';
 
 const require = createRequire(path.join(root, 'package.json'));
-const load = (room) => require(`./dist/${room}/index.js`);
+require('./test/helpers/typescript-hook.cjs');
+const load = (room) => require(`./lib/${room}/index.ts`);
 
 const hex = (bytes) => (bytes === undefined ? undefined : Buffer.from(bytes).toString('hex'));
 
@@ -92,20 +93,23 @@ export async function planOf(spec, name) {
     const copy = only(spec, name);
     const plan = load('relocate').relocate(copy, await factsFor(copy));
     const [program] = plan.programs();
-    return { maps: plan.maps.map(plannedMap), program: plannedProgram(program, copy) };
+    return { maps: plan.maps.flatMap(plannedMaps), program: plannedProgram(program, copy) };
   } catch (error) {
     return { error };
   }
 }
 
-function plannedMap(plan) {
-  return {
+/** A map of maps is created after one that shows what those in it are like. */
+function plannedMaps(plan) {
+  const inner = plan.inner === undefined ? [] : plannedMaps(plan.inner);
+  const map = {
     kernelName: plan.kernelName,
     ...commonOf(plan.spec),
     maxEntries: plan.maxEntries,
     keyType: plan.btfKeyTypeId,
     valueType: plan.btfValueTypeId,
   };
+  return [...inner, map];
 }
 
 function plannedProgram(plan, spec) {
@@ -131,7 +135,7 @@ export async function loadError(spec, name) {
   const copy = only(spec, name);
   giveSizes(copy);
   try {
-    const ebpf = await require('./dist/index.js').Ebpf.load(copy);
+    const ebpf = await require('./lib/index.ts').Ebpf.load(copy);
     await ebpf.close();
     return undefined;
   } catch (error) {
