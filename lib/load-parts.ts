@@ -1,6 +1,6 @@
 import type { Ebpf } from './ebpf.js';
 import { EbpfError, quote } from './errors/index.js';
-import { capabilitiesFor, explainPermission } from './kernel/index.js';
+import { ModuleDescriptors, capabilitiesFor, explainPermission } from './kernel/index.js';
 import type { Link } from './links/index.js';
 import {
   CreatedMaps,
@@ -43,13 +43,14 @@ export async function loadParts(
   const { signal, reused } = context;
   const maps = new CreatedMaps();
   const programs: LoadedProgram[] = [];
+  const modules = new ModuleDescriptors();
   let btf: Handle | undefined;
   try {
     btf = plan.btf === undefined ? undefined : await loadObjectBtf(spec, plan.btf);
     await maps.create(plan.maps, { btf, reused, signal });
     signal?.throwIfAborted();
     const { license, kernelVersion } = spec;
-    await loadPrograms(plan, { maps: maps.handles, btf, license, kernelVersion, signal }, (program) => {
+    await loadPrograms(plan, { maps: maps.handles, btf, modules, license, kernelVersion, signal }, (program) => {
       programs.push(program);
     });
     maps.fillProgramSlots(plan.maps, new Map(programs.map((program) => [program.plan.spec.name, program.handle])));
@@ -60,6 +61,7 @@ export async function loadParts(
   } finally {
     // Maps and programs have references of their own.
     btf?.close();
+    modules.close();
   }
   return (owner) => new LoadedParts(spec, maps.handles, programs, context, owner);
 }
@@ -118,7 +120,7 @@ export class LoadedParts {
     const spec = this.#spec.variables.get(name);
     const memory = spec === undefined ? undefined : this.#memory(spec);
     if (spec === undefined || memory === undefined) return undefined;
-    const codec = codecByBtf(this.#types(0, 0), spec.typeId, spec.size);
+    const codec = codecByBtf(this.#types({ kind: 'declared', keyType: 0, valueType: 0 }), spec.typeId, spec.size);
     const { section, offset, size, constant } = spec;
     const variable = new Variable({ name, section, offset, size, constant, codec, memory });
     this.#variables.set(name, variable);
@@ -142,7 +144,7 @@ export class LoadedParts {
       valueSize,
       maxEntries,
       flags,
-      types: this.#types(spec.keyType, spec.valueType),
+      types: this.#types(spec),
       dropped: this.#droppedCounter(spec.name),
     });
   }
@@ -174,7 +176,8 @@ export class LoadedParts {
     return memory;
   }
 
-  #types(keyType: number, valueType: number): ValueTypes {
-    return { btf: this.#spec.btf, keyType, valueType, decode: this.#decode };
+  #types({ kind, keyType, valueType }: Pick<MapSpec, 'kind' | 'keyType' | 'valueType'>): ValueTypes {
+    const btf = kind === 'data' ? this.#spec.completedBtf : this.#spec.btf;
+    return { btf, keyType, valueType, decode: this.#decode };
   }
 }

@@ -1,4 +1,4 @@
-import { withDataSections, withDefinedExterns, type Btf, type DataSectionLayout } from '../btf/index.js';
+import { Btf, withDataSections, withDefinedExterns, type DataSectionLayout } from '../btf/index.js';
 import type { DataSection } from './data-section.js';
 import type { KconfigSection } from './kconfig-section.js';
 
@@ -8,6 +8,7 @@ export class ObjectBtf {
   readonly #dataSections: ReadonlyMap<string, DataSection>;
   readonly #kconfig: KconfigSection | undefined;
   #bytes: Uint8Array | undefined;
+  #completed: Btf | undefined;
 
   constructor(btf: Btf, dataSections: ReadonlyMap<string, DataSection>, kconfig?: KconfigSection) {
     this.btf = btf;
@@ -19,6 +20,12 @@ export class ObjectBtf {
   get bytes(): Uint8Array {
     this.#bytes ??= withDataSections(withDefinedExterns(this.btf), this.#layouts());
     return this.#bytes;
+  }
+
+  /** {@link bytes} to be read: in them the variables of sections have their places. Ids are those of {@link btf}. */
+  get completed(): Btf {
+    this.#completed ??= Btf.parse(this.bytes, { name: this.btf.name });
+    return this.#completed;
   }
 
   #layouts(): Map<string, DataSectionLayout> {

@@ -106,6 +106,14 @@ export class ObjectSpec {
   }
 
   /**
+   * @internal {@link btfBytes} to be read: by it the value of a data map can be decoded, by {@link btf} not, since clang
+   * leaves the places of variables out.
+   */
+  get completedBtf(): Btf | undefined {
+    return this.#types?.completed;
+  }
+
+  /**
    * The program of that name.
    *
    * @throws UsageError (`ERR_EBPF_NOT_FOUND`) with the nearest names.

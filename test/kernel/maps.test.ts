@@ -369,3 +369,10 @@ test('a map outlives its Ebpf by a pin in a BPF file system only', async () => {
   expect(map.closed).toBe(true);
   await touch();
 });
+
+test.each(['.rodata', '.data', '.bss', '.data.custom'])('section %s is decoded as its variables are', (section) => {
+  const value = ebpf.map(section, ArrayMap).get(0) as Record<string, unknown>;
+  const variables = [...ebpf.spec.variables.values()].filter((variable) => variable.section === section);
+  expect(variables.length).toBeGreaterThan(0);
+  for (const { name } of variables) expect([name, value[name]]).toEqual([name, ebpf.variable(name).value]);
+});
