@@ -29,8 +29,8 @@ struct rq {
 	int cpu;
 } __attribute__((preserve_access_index));
 
-extern const void init_task __ksym;
-extern const void init_task___flavoured __ksym;
+extern const void _stext __ksym;
+extern const void _stext___flavoured __ksym;
 extern const void no_such_symbol __ksym __weak;
 /* Has a type, so it is found in BTF: one per CPU. */
 extern const struct rq runqueues __ksym __weak;
@@ -42,8 +42,8 @@ __u64 wide = 0;
 __s32 narrow = 0;
 char first_letter = 0;
 __u32 answers = 0;
-__u64 init_task_address = 0;
-__u64 init_task_address_again = 0;
+__u64 text_address = 0;
+__u64 text_address_again = 0;
 __u64 missing_address = 1;
 __u64 missing_variable = 1;
 __s32 queue_of_cpu = -1;
@@ -63,8 +63,8 @@ int report(void *context)
 		  (CONFIG_SAMPLE_TRISTATE == TRI_MODULE ? 32 : 0) | (CONFIG_SAMPLE_CHAR == 'm' ? 64 : 0) |
 		  (CONFIG_SAMPLE_U16 == 65535 ? 128 : 0) | (CONFIG_SAMPLE_S32 < 0 ? 256 : 0) |
 		  (CONFIG_CC_VERSION_TEXT[0] ? 512 : 0);
-	init_task_address = (__u64)&init_task;
-	init_task_address_again = (__u64)&init_task___flavoured;
+	text_address = (__u64)&_stext;
+	text_address_again = (__u64)&_stext___flavoured;
 	missing_address = (__u64)&no_such_symbol;
 	missing_variable = (__u64)&no_such_variable;
 	if (&runqueues) {

@@ -98,8 +98,9 @@ export class Ebpf<S extends Shape = AnyShape> {
     const wanted = needs(spec);
     // Between two steps that take this thread's time, others get theirs.
     await nextTurn();
-    const facts = await gatherFacts(wanted, { signal, kernelBtf: options.kernelBtf });
+    const facts = await gatherFacts(wanted, { signal, kernelBtf: options.kernelBtf, kconfig: options.kconfig });
     const plan = relocate(spec, facts);
+    for (const warning of plan.warnings) process.emitWarning(warning, { type: 'EbpfWarning', code: 'EBPF_LOAD' });
     await nextTurn();
     const load = await loadParts(spec, plan, { reused, decode: options, signal });
     const ebpf = new Ebpf<S>(spec, load);

@@ -101,7 +101,7 @@ export {
   type ReaderStats,
   type ReadOptions,
 } from './events/index.js';
-export { features, type Feature, type Features } from './kernel/index.js';
+export { features, type Feature, type Features, type Kconfig } from './kernel/index.js';
 export { Link, PerfEventLink, RawTracepointLink, TracingLink } from './links/index.js';
 export { type LoadOptions, type LoadSource, type MapOptions } from './load-options.js';
 export {

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { types } from 'node:util';
 
 import { EbpfError, UsageError, nearestNames, quote } from './errors/index.js';
-import { readWhole } from './kernel/index.js';
+import { readWhole, type Kconfig } from './kernel/index.js';
 import { BpfMap, type DecodeOptions } from './maps/index.js';
 import { ObjectSpec, sectionTable, type MapSpec } from './object/index.js';
 
@@ -32,13 +32,19 @@ export interface LoadOptions extends DecodeOptions {
    * still need the kernel's own.
    */
   readonly kernelBtf?: string | URL | Uint8Array | undefined;
+  /**
+   * Values of `__kconfig` variables, in place of those that the running kernel was built with: text as in a `.config`, or
+   * names with values, as in `{ CONFIG_HZ: 250, CONFIG_BPF_JIT: true }`. What it does not name is looked up in
+   * `/boot/config-<release>`, else in `/proc/config.gz`. Names that the object does not ask for are ignored.
+   */
+  readonly kconfig?: Kconfig | undefined;
   /** What errors call the object. Default: the file's name. */
   readonly name?: string | undefined;
   /** Aborting it ends the load between two system calls: it rejects with `signal.reason` and leaves nothing behind. */
   readonly signal?: AbortSignal | undefined;
 }
 
-const loadOptionNames = ['variables', 'maps', 'int64', 'chars', 'enums', 'kernelBtf', 'name', 'signal'];
+const loadOptionNames = ['variables', 'maps', 'int64', 'chars', 'enums', 'kernelBtf', 'kconfig', 'name', 'signal'];
 const mapOptionNames = ['maxEntries', 'flags', 'pinPath'];
 
 /** Reads and parses the object; the caller owns what comes back. */

@@ -44,6 +44,21 @@ const needs = new Map([
         ? 'the kernel has kprobes and BTF, and no JIT or no direct calls'
         : undefined,
   ],
+  [
+    'kernel configuration',
+    () =>
+      hasBtf() && ['/proc/config.gz', `/boot/config-${os.release()}`].some((file) => fs.existsSync(file))
+        ? 'the configuration of the kernel can be read'
+        : undefined,
+  ],
+  // Those of the sample `kfunc`, which any program may call.
+  [
+    'kernel functions',
+    () =>
+      hasBtf() && hasJit() && kernelHas('bpf_rcu_read_lock')
+        ? 'the kernel has bpf_rcu_read_lock, BTF and a JIT'
+        : undefined,
+  ],
   ['BPF LSM', () => (hasTrampolines() && activeModules().includes('bpf') ? 'BPF LSM is on' : undefined)],
   ['tracefs', () => (read('/proc/filesystems').includes('\ttracefs') ? 'the kernel has tracefs' : undefined)],
   ['big-endian processor', () => (os.endianness() === 'BE' ? 'this processor is big-endian' : undefined)],

@@ -7,8 +7,12 @@ import type { KernelFacts, Needs } from '../relocate/index.js';
 
 import { features } from './features/index.js';
 import { btfFrom } from './btf-file.js';
+import { gatherKconfig, symbolsForKconfig } from './gather-kconfig.js';
 import { kernelBtf } from './kernel-btf.js';
+import type { Kconfig } from './kernel-config.js';
+import { addressesOf, findKernelSymbols, type SymbolScanner } from './kernel-symbols.js';
 import { allowLockedMemory } from './locked-memory.js';
+import { moduleBtf } from './module-btf.js';
 import { pageSize } from './page-size.js';
 import { possibleCpus } from './possible-cpus.js';
 
@@ -20,6 +24,8 @@ export interface GatherOptions {
   readonly signal?: AbortSignal | undefined;
   /** Types to use in place of the running kernel's: a file, or its bytes. */
   readonly kernelBtf?: string | URL | Uint8Array | undefined;
+  /** Values to use in place of the running kernel's configuration. */
+  readonly kconfig?: Kconfig | undefined;
 }
 
 /** Asks the kernel what an object needs to know of it, and no more. */
@@ -27,14 +33,55 @@ export async function gatherFacts(needs: Needs, options: GatherOptions = {}): Pr
   const { signal, kernelBtf: given } = options;
   await allowLockedMemory();
   const coreBtf = given === undefined || !needs.kernelBtf ? undefined : await btfFrom(given);
-  const own = coreBtf === undefined ? needs.kernelBtf : needs.attachesByBtf;
-  const btf = own ? await kernelBtfFor(needs) : undefined;
+  const own = coreBtf === undefined ? needs.kernelBtf : needs.kernelIds;
+  const btf = own ? await kernelBtfFor(needs) : needs.optionalKernelIds ? await kernelBtfIfAny() : undefined;
   signal?.throwIfAborted();
-  for (const each of [btf, coreBtf]) if (each !== undefined) await lookUp(each, needs.typeNames);
+  for (const each of [btf, coreBtf]) if (each !== undefined) await lookUp(each, needs.typeNames.keys());
+  const modules = btf === undefined ? undefined : await modulesFor(needs, btf, signal);
+  signal?.throwIfAborted();
+  const { kconfig, symbols } = await gatherExterns(needs, options.kconfig);
   const btfKinds = needs.btfKinds.size === 0 ? undefined : await supportedKinds(needs.btfKinds);
   signal?.throwIfAborted();
   const littleEndian = endianness() === 'LE';
-  return { littleEndian, btf, coreBtf, possibleCpus: possibleCpus(), pageSize: pageSize(), btfKinds };
+  const machine = { littleEndian, possibleCpus: possibleCpus(), pageSize: pageSize() };
+  return { ...machine, btf, coreBtf, modules, btfKinds, kconfig, symbols };
+}
+
+/** One reading of the kernel's symbols serves both. */
+async function gatherExterns(needs: Needs, given: Kconfig | undefined): Promise<Partial<KernelFacts>> {
+  const names = new Set([...needs.symbols, ...needs.variables, ...symbolsForKconfig(needs.kconfig)]);
+  const scanned = names.size === 0 ? undefined : await scanSymbols(names, needs.symbols.size > 0);
+  return {
+    kconfig: needs.kconfig.size === 0 ? undefined : await gatherKconfig(needs.kconfig, given, scanned),
+    symbols: scanned === undefined ? undefined : addressesOf(needs.symbols, scanned),
+  };
+}
+
+/** A kernel that tells no symbols is a problem only where their addresses are needed. */
+async function scanSymbols(names: ReadonlySet<string>, required: boolean): Promise<SymbolScanner | undefined> {
+  return findKernelSymbols(names).catch((error: unknown) => {
+    if (error instanceof UnsupportedError && !required) return undefined;
+    throw error;
+  });
+}
+
+/** Modules are read only for what the kernel proper has not. */
+async function modulesFor(needs: Needs, btf: Btf, signal: AbortSignal | undefined): Promise<readonly Btf[]> {
+  const types = new Map(
+    [...needs.typeNames].filter(
+      ([name, kinds]) => !btf.findByEssentialName(name).some((id) => kinds.has(btf.kind(id))),
+    ),
+  );
+  if (types.size === 0 && needs.modules.size === 0) return [];
+  return moduleBtf(btf, { types, names: needs.modules, signal });
+}
+
+/** What only weak externs ask for may be missing. */
+async function kernelBtfIfAny(): Promise<Btf | undefined> {
+  return kernelBtf().catch((error: unknown) => {
+    if (error instanceof UnsupportedError) return undefined;
+    throw error;
+  });
 }
 
 async function supportedKinds(kinds: ReadonlySet<BtfKind>): Promise<ReadonlySet<BtfKind> | undefined> {

@@ -8,15 +8,18 @@ import {
   systemCallFailure,
 } from '../errors/index.js';
 import { capabilitiesFor, explainPermission, kernelKnows, readsKernel } from '../kernel/index.js';
-import type { ProgramPlan } from '../relocate/index.js';
+import type { Poison, ProgramPlan } from '../relocate/index.js';
 
 import { programTypeName } from './program-type-name.js';
 import { summarizeLog } from './verifier-log.js';
 
 const call = 'bpf(BPF_PROG_LOAD)';
 
-/** What relocation leaves where an access has no place in this kernel; the verifier names it when it gets there. */
-const poisonMark = /invalid func unknown#195896080/;
+/**
+ * What relocation leaves where a type, map or function is not there, by libbpf's numbers; the verifier names it when it
+ * gets there.
+ */
+const poisonMark = /invalid func unknown#(?:195896080|200[12]\d{6})\b/;
 
 /** What the kernel answered. */
 export interface Refusal {
@@ -60,11 +63,7 @@ function verifierError(plan: ProgramPlan, { errno, log, logTruncated }: Refusal)
     ? plan.poisons.find(({ instruction }) => instruction === found.instruction)
     : undefined;
   const line = (found.instruction === undefined ? undefined : plan.sourceLine(found.instruction)) ?? found.line;
-  const reason =
-    poison === undefined
-      ? found.summary
-      : `it can reach an access that this kernel has no place for, ${poison.access}: ${poison.reason}; ` +
-        'guard it with bpf_core_field_exists(), bpf_core_type_exists() or bpf_core_enum_value_exists()';
+  const reason = poison === undefined ? found.summary : explainPoison(poison);
   return new VerifierError({
     program: escapeControl(plan.spec.name),
     log,
@@ -72,6 +71,23 @@ function verifierError(plan: ProgramPlan, { errno, log, logTruncated }: Refusal)
     line: line === undefined ? undefined : escapeControl(line),
     failure: systemCallFailure(call, errno),
   });
+}
+
+function explainPoison({ kind, access, reason }: Poison): string {
+  switch (kind) {
+    case 'core':
+      return (
+        `it can reach an access that this kernel has no place for, ${access}: ${reason}; ` +
+        'guard it with bpf_core_field_exists(), bpf_core_type_exists() or bpf_core_enum_value_exists()'
+      );
+    case 'map':
+      return `it can reach a use of ${access}, which was not created: ${reason}`;
+    case 'function':
+      return (
+        `it can reach a call of kernel function ${access}, which cannot be made: ${reason}; ` +
+        'guard it with bpf_ksym_exists(), as in if (bpf_ksym_exists(f)) f()'
+      );
+  }
 }
 
 function escapeLines(text: string): string {

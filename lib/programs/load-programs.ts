@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
+import type { ModuleDescriptors } from '../kernel/index.js';
 import type { LoadPlan, ProgramPlan } from '../relocate/index.js';
-import { loadProgram, type Handle, type LoadProgramResult } from '../sys/index.js';
+import { loadProgram, type CodeBinding, type Handle, type LoadProgramResult } from '../sys/index.js';
 
 import { loadFailure } from './load-failure.js';
 
@@ -9,6 +10,7 @@ import { loadFailure } from './load-failure.js';
 export interface LoadContext {
   readonly maps: ReadonlyMap<string, Handle>;
   readonly btf: Handle | undefined;
+  readonly modules: ModuleDescriptors;
   readonly license: string;
   readonly kernelVersion: number;
   readonly signal: AbortSignal | undefined;
@@ -58,13 +60,12 @@ async function loadOne(
     type: spec.type,
     name: plan.kernelName,
     code: plan.code,
-    bindings: plan.bindings.flatMap(({ offset, map }) => {
-      const handle = context.maps.get(map);
-      return handle === undefined ? [] : [{ offset, map: handle }];
-    }),
+    bindings: bindingsOf(plan, context),
+    functionModules: plan.functionModules.map((module) => context.modules.open(module)),
     license: context.license,
     expectedAttachType: spec.attachType,
     attachBtfId: plan.attachBtfId,
+    attachBtf: plan.attachModule === undefined ? undefined : context.modules.open(plan.attachModule),
     flags: spec.flags,
     kernelVersion: context.kernelVersion,
     btf: context.btf,
@@ -75,4 +76,12 @@ async function loadOne(
   });
   if (result.handle === undefined) throw await loadFailure(plan, result);
   loaded({ plan, handle: result.handle });
+}
+
+function bindingsOf(plan: ProgramPlan, { maps, modules }: LoadContext): CodeBinding[] {
+  const ofMaps = plan.bindings.flatMap(({ offset, map }) => {
+    const handle = maps.get(map);
+    return handle === undefined ? [] : [{ offset, handle }];
+  });
+  return [...ofMaps, ...plan.moduleBindings.map(({ offset, module }) => ({ offset, handle: modules.open(module) }))];
 }

@@ -18,7 +18,7 @@ export function applyCoreRelocations(draft: ProgramDraft, placed: PlacedFunction
     try {
       const answer = resolver.resolve(table.kinds[row] ?? 0, table.typeIds[row] ?? 0, table.accessStrings[row] ?? 0);
       const reason = patchInstruction(instruction, answer, placed.end);
-      if (reason !== undefined) draft.poisons.push({ instruction: index, access: answer.access, reason });
+      if (reason !== undefined) draft.poisons.push({ kind: 'core', instruction: index, access: answer.access, reason });
     } catch (problem) {
       if (!(problem instanceof CoreProblem)) throw problem;
       throw draft.error(problem.message, index, accessOf(draft.object, table, row), problem.cause);

@@ -1,15 +1,18 @@
 import { CallSource, type Instruction, INSTRUCTION_SIZE, LoadSource, Opcode } from '../asm/index.js';
 import { quote, UnsupportedError } from '../errors/index.js';
 import type { FunctionSpec } from '../object/index.js';
+import { applyExtern } from './apply-extern.js';
 import { poisonInstruction } from './core/patch-instruction.js';
+import type { ExternResolver } from './extern-resolver.js';
+import { KCONFIG_MAP } from './kconfig.js';
 import type { ProgramDraft } from './program-draft.js';
 import type { PlacedFunction } from './linked-functions.js';
 
 /** With the map's index added: the invalid call that marks a map that is not created, as in libbpf: tools know it. */
 export const POISONED_MAP_CALL = 2_001_000_000;
 
-/** Writes what one function refers to into a program's code: functions, maps, global variables. */
-export function applyReferences(draft: ProgramDraft, placed: PlacedFunction): void {
+/** Writes what one function refers to into a program's code: functions, maps, global variables, what the kernel provides. */
+export function applyReferences(draft: ProgramDraft, placed: PlacedFunction, externs: ExternResolver): void {
   for (const reference of placed.spec.references) {
     const instruction = draft.instructionAt(placed, reference.offset);
     switch (reference.kind) {
@@ -33,7 +36,11 @@ export function applyReferences(draft: ProgramDraft, placed: PlacedFunction): vo
         bindMap(draft, instruction, reference.map, LoadSource.MAP_VALUE, reference.offsetInMap, placed.end);
         break;
       case 'extern':
-        throw unsupportedExtern(draft, instruction.index, reference.name);
+        if (draft.object.externs.get(reference.name)?.section === KCONFIG_MAP) {
+          const offset = draft.object.variables.get(reference.name)?.offset ?? 0;
+          bindMap(draft, instruction, KCONFIG_MAP, LoadSource.MAP_VALUE, offset, placed.end);
+        } else applyExtern(draft, instruction, reference.name, externs, placed.end);
+        break;
       case 'section':
         throw unsupportedSection(draft, instruction.index, reference.section, reference.symbol);
     }
@@ -68,7 +75,12 @@ function bindMap(
   if (!map.autoCreate) {
     const place = [...draft.object.maps.keys()].indexOf(name);
     poisonInstruction(instruction, POISONED_MAP_CALL + place, end);
-    draft.poisons.push({ instruction: index, access: `map ${quote(name)}`, reason: 'its autoCreate is false' });
+    draft.poisons.push({
+      kind: 'map',
+      instruction: index,
+      access: `map ${quote(name)}`,
+      reason: 'its autoCreate is false',
+    });
     return;
   }
   instruction.source = source;
@@ -80,22 +92,6 @@ function expectOpcode(draft: ProgramDraft, instruction: Instruction, opcode: num
   if (instruction.opcode === opcode && (opcode === Opcode.CALL || instruction.slots === 2)) return;
   const found = `0x${instruction.opcode.toString(16)}`;
   throw draft.error(`an instruction of opcode ${found} takes no address`, instruction.index);
-}
-
-function unsupportedExtern(draft: ProgramDraft, index: number, name: string): UnsupportedError {
-  const extern = draft.object.externs.get(name);
-  const section = extern?.section;
-  const weak = extern?.weak === true ? ', weak ones included' : '';
-  const what =
-    section === '.kconfig'
-      ? 'kernel configuration values (__kconfig)'
-      : section === '.ksyms'
-        ? 'kernel symbols (__ksym)'
-        : 'symbols that the object does not define';
-  return new UnsupportedError(
-    what,
-    `program ${quote(draft.spec.name)} refers to ${quote(name)}; these are not resolved yet${weak}${draft.placeOf(index)}`,
-  );
 }
 
 function unsupportedSection(draft: ProgramDraft, index: number, section: string, symbol: string): UnsupportedError {

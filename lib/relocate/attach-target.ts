@@ -1,14 +1,27 @@
 import { AttachType, ProgramType } from '../abi/index.js';
 import { type Btf, BtfKind } from '../btf/index.js';
-import { quote, UnsupportedError, UsageError } from '../errors/index.js';
+import { escapeControl, quote, UnsupportedError, UsageError } from '../errors/index.js';
 import type { ProgramSpec } from '../object/index.js';
+import type { KernelFacts } from './load-plan.js';
 
 /** What a program names in the kernel's BTF to say where it attaches. */
 export interface AttachTarget {
   /** The BTF name: `btf_trace_sched_process_exec`. */
   readonly name: string;
+  /** Whose type it is: a module, or `vmlinux` for the kernel proper. Undefined for whoever has it, the kernel first. */
+  readonly module: string | undefined;
   readonly rule: TargetRule;
 }
+
+/** A type of the kernel or of a module. */
+export interface TargetType {
+  readonly id: number;
+  /** Undefined for the kernel proper. */
+  readonly module: string | undefined;
+}
+
+/** The kernel proper among modules. */
+export const KERNEL = 'vmlinux';
 
 interface TargetRule {
   /** What the kernel puts before the name that the section gives. */
@@ -27,7 +40,6 @@ const HOOK: TargetRule = { prefix: 'bpf_lsm_', kind: BtfKind.FUNC, noun: 'securi
  * What a program attaches to by BTF; undefined when it attaches by other means.
  *
  * @throws {UsageError} when it says no name.
- * @throws {UnsupportedError} for targets outside the kernel proper.
  */
 export function attachTarget(program: ProgramSpec): AttachTarget | undefined {
   const rule = ruleOf(program);
@@ -40,31 +52,49 @@ export function attachTarget(program: ProgramSpec): AttachTarget | undefined {
       { code: 'ERR_EBPF_INVALID_VALUE', path: `programs.${program.name}.attachTo` },
     );
   }
-  if (attachTo.includes(':')) {
-    throw new UnsupportedError(
-      'functions of kernel modules',
-      `program ${quote(program.name)} attaches to ${quote(attachTo)}, and modules' BTF is not read yet`,
-    );
-  }
-  return { name: rule.prefix + attachTo, rule };
+  const colon = attachTo.indexOf(':');
+  if (colon < 0) return { name: rule.prefix + attachTo, module: undefined, rule };
+  return { name: rule.prefix + attachTo.slice(colon + 1), module: attachTo.slice(0, colon), rule };
 }
 
 /**
- * The BTF id of what a program attaches to; 0 when it attaches by other means.
+ * The BTF type that a program attaches to; undefined when it attaches by other means.
  *
- * @throws {UsageError} with the nearest names when the kernel has no such thing.
+ * @throws {UsageError} with the nearest names when neither the kernel nor a module has such a thing.
  */
-export function attachBtfIdOf(program: ProgramSpec, kernel: Btf | undefined): number {
+export function targetTypeOf(program: ProgramSpec, facts: KernelFacts): TargetType | undefined {
   const target = attachTarget(program);
-  if (target === undefined || kernel === undefined) return 0;
-  const id = kernel.find(target.name, target.rule.kind);
-  if (id !== undefined) return id;
-  const { prefix, kind, noun } = target.rule;
-  throw UsageError.notFound(
-    `${noun} of this kernel, for program ${quote(program.name)},`,
-    target.name.slice(prefix.length),
-    namesOf(kernel, prefix, kind),
-  );
+  const { btf: kernel, modules = [] } = facts;
+  if (target === undefined || kernel === undefined) return undefined;
+  const { name, module: wanted, rule } = target;
+  const own = wanted === undefined || wanted === KERNEL ? kernel.find(name, rule.kind) : undefined;
+  if (own !== undefined) return { id: own, module: undefined };
+  const searched = modules.filter((module) => wanted === undefined || module.name === wanted);
+  for (const module of searched) {
+    const id = module.findAll(name, rule.kind).find((one) => one >= module.startId);
+    if (id !== undefined) return { id, module: module.name };
+  }
+  throw notFound(program, target, kernel, searched);
+}
+
+function notFound(program: ProgramSpec, target: AttachTarget, kernel: Btf, searched: readonly Btf[]): UsageError {
+  const { name, module, rule } = target;
+  const { prefix, kind, noun } = rule;
+  const forProgram = `, for program ${quote(program.name)},`;
+  if (module === undefined || module === KERNEL) {
+    const names = namesOf(kernel, prefix, kind);
+    return UsageError.notFound(`${noun} of this kernel${forProgram}`, name.slice(prefix.length), names);
+  }
+  const [found] = searched;
+  if (found === undefined) {
+    return new UsageError(
+      `program ${quote(program.name)} attaches to ${quote(program.attachTo ?? '')}, and no module ${quote(module)} is loaded ` +
+        `that has BTF (/sys/kernel/btf/${escapeControl(module)}); load it (modprobe) first`,
+      { code: 'ERR_EBPF_NOT_FOUND' },
+    );
+  }
+  const names = namesOf(found, prefix, kind);
+  return UsageError.notFound(`${noun} of module ${quote(module)}${forProgram}`, name.slice(prefix.length), names);
 }
 
 function ruleOf(program: ProgramSpec): TargetRule | undefined {

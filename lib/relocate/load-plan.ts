@@ -14,16 +14,61 @@ export interface KernelFacts {
   readonly pageSize: number;
   /** Of {@link Needs.btfKinds} those that the kernel takes; all when undefined. */
   readonly btfKinds?: ReadonlySet<BtfKind> | undefined;
+  /** The values of {@link Needs.kconfig}. */
+  readonly kconfig?: KconfigFacts | undefined;
+  /**
+   * Where {@link Needs.symbols} are, several under one name when the kernel has several, and which of
+   * {@link Needs.variables} there are.
+   */
+  readonly symbols?: ReadonlyMap<string, readonly KernelSymbol[]> | undefined;
+  /** BTF of kernel modules, split on `btf` and named as they are. Those that may have what `btf` has not. */
+  readonly modules?: readonly Btf[] | undefined;
+}
+
+/** A kernel's configuration, as far as it was asked for. */
+export interface KconfigFacts {
+  /** By name; what is not set is not there. */
+  readonly options: ReadonlyMap<string, KconfigOption>;
+  /** Where options were looked for, for errors: `/proc/config.gz`. */
+  readonly places: readonly string[];
+}
+
+/** A value as `.config` has it. */
+export interface KconfigOption {
+  /** `y`, `m`, `n`, a number or a string in double quotes. */
+  readonly text: string;
+  /** Where it was found, for errors: `/proc/config.gz`. */
+  readonly source: string;
+}
+
+/** A line of /proc/kallsyms. */
+export interface KernelSymbol {
+  readonly address: bigint;
+  /** The module it belongs to; undefined for the kernel proper. */
+  readonly module?: string | undefined;
 }
 
 /** What an object needs of a kernel, known before one is looked at. */
 export interface Needs {
   /** Whether the kernel's types must be known. */
   readonly kernelBtf: boolean;
-  /** Whether a program names a type or function of the running kernel to attach to: only its own BTF has the id. */
-  readonly attachesByBtf: boolean;
-  /** The kernel types and functions that will be looked for, without flavours. */
-  readonly typeNames: ReadonlySet<string>;
+  /**
+   * Whether ids of the running kernel's types are needed, of what programs attach to, call or refer to: only its own BTF
+   * has them.
+   */
+  readonly kernelIds: boolean;
+  /** Whether such an id is wanted that can be done without: of a weak `__ksym`. */
+  readonly optionalKernelIds: boolean;
+  /** The kernel types, functions and variables that will be looked for, without flavours, each with its kinds. */
+  readonly typeNames: ReadonlyMap<string, ReadonlySet<BtfKind>>;
+  /** Modules whose BTF is needed since a program names them: `nf_conntrack` of `fentry/nf_conntrack:nf_ct_delete`. */
+  readonly modules: ReadonlySet<string>;
+  /** The `__kconfig` variables: `CONFIG_HZ`, `LINUX_KERNEL_VERSION`. */
+  readonly kconfig: ReadonlySet<string>;
+  /** Kernel symbols whose address is wanted. */
+  readonly symbols: ReadonlySet<string>;
+  /** Kernel variables that code refers to by their type: the kernel finds their addresses by its own symbols. */
+  readonly variables: ReadonlySet<string>;
   /** What needs the kernel's BTF, for errors: `program "exec": CO-RE relocation task_struct.pid`. */
   readonly reasons: readonly string[];
   /** The kinds of type in the object's BTF that not every kernel takes. */
@@ -39,6 +84,8 @@ export interface LoadPlan {
   readonly btf: Uint8Array | undefined;
   /** Those to be created, in order. */
   readonly maps: readonly MapPlan[];
+  /** What was odd about the object's fit to this kernel but does no harm. */
+  readonly warnings: readonly string[];
   /** Relocates one program per step. It can be iterated again and gives the same programs. */
   programs(): Iterable<ProgramPlan>;
 }
@@ -71,8 +118,17 @@ export interface ProgramPlan {
   readonly code: Uint8Array;
   /** Ascending by offset. */
   readonly bindings: readonly Binding[];
+  /** Where code takes the descriptor of a module's BTF, ascending by offset. */
+  readonly moduleBindings: readonly ModuleBinding[];
+  /**
+   * The modules whose functions it calls. Calls name them by their place, counted from 1, in the array of descriptors that
+   * BPF_PROG_LOAD is given.
+   */
+  readonly functionModules: readonly string[];
   /** The kernel type or function to attach to; 0 when attaching is by other means. */
   readonly attachBtfId: number;
+  /** The module that `attachBtfId` is of; undefined for the kernel proper. */
+  readonly attachModule: string | undefined;
   /** `struct bpf_func_info` records; undefined unless each function has its type. */
   readonly functionInfo: Uint8Array | undefined;
   /** In bytes. */
@@ -95,11 +151,21 @@ export interface Binding {
   readonly map: string;
 }
 
+/** Where code takes the descriptor of a module's BTF. */
+export interface ModuleBinding {
+  /** Byte offset, in the code, of the four-byte immediate. */
+  readonly offset: number;
+  /** The module's name. */
+  readonly module: string;
+}
+
 /** An instruction made invalid since what it refers to is not there: harmless where the program never gets to it. */
 export interface Poison {
+  /** What is missing: a type or field, a map, a kernel function. */
+  readonly kind: 'core' | 'map' | 'function';
   /** Index in the program's code. */
   readonly instruction: number;
-  /** What it refers to: `task_struct.gone`, `map "events"`. */
+  /** What it refers to: `task_struct.gone`, `map "events"`, `"bpf_cpumask_create"`. */
   readonly access: string;
   /** Why that is not there. */
   readonly reason: string;

@@ -1,6 +1,7 @@
 import { MapType } from '../abi/index.js';
 import { quote, UsageError } from '../errors/index.js';
 import { kernelNameOf, type MapSpec, type ObjectSpec } from '../object/index.js';
+import { KCONFIG_MAP, kconfigValue } from './kconfig.js';
 import type { KernelFacts, MapPlan } from './load-plan.js';
 
 /** Types whose maps the kernel refuses to create with BTF of key or value, in this or earlier versions. */
@@ -23,10 +24,20 @@ const TYPES_WITHOUT_BTF: ReadonlySet<MapType> = new Set<MapType>([
   MapType.ARENA,
 ]);
 
-/** The maps to be created, in the object's order. */
-export function planMaps(object: ObjectSpec, facts: KernelFacts): MapPlan[] {
+/**
+ * The maps to be created, in the object's order.
+ *
+ * @throws {RelocationError} for a configuration value that the kernel does not have or that does not fit.
+ */
+export function planMaps(object: ObjectSpec, facts: KernelFacts, warnings: string[] = []): MapPlan[] {
   const hasBtf = object.btf !== undefined;
-  return [...object.maps.values()].filter((map) => map.autoCreate).map((map) => planMap(map, facts, hasBtf));
+  const kconfig = kconfigValue(object, facts.kconfig, warnings);
+  return [...object.maps.values()]
+    .filter((map) => map.autoCreate)
+    .map((map) => {
+      const plan = planMap(map, facts, hasBtf);
+      return kconfig !== undefined && map.name === KCONFIG_MAP ? { ...plan, initialValue: kconfig } : plan;
+    });
 }
 
 function planMap(spec: MapSpec, facts: KernelFacts, hasBtf: boolean): MapPlan {

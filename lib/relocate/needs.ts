@@ -1,10 +1,13 @@
-import { essentialName, newerKindsIn } from '../btf/index.js';
+import { BtfKind, essentialName, newerKindsIn } from '../btf/index.js';
 import { quote } from '../errors/index.js';
-import type { ObjectSpec, ProgramSpec } from '../object/index.js';
+import type { FunctionSpec, ObjectSpec, ProgramSpec } from '../object/index.js';
 import { accessOf } from './apply-core-relocations.js';
-import { attachTarget } from './attach-target.js';
+import { attachTarget, KERNEL } from './attach-target.js';
 import { CoreRelocationKind } from './core/core-relocation-kind.js';
+import { namesOf } from './extern-resolver.js';
 import { FunctionLinker } from './function-linker.js';
+import { kconfigNames } from './kconfig.js';
+import { kernelExtern } from './kernel-extern.js';
 import type { Needs } from './load-plan.js';
 
 /**
@@ -14,45 +17,97 @@ import type { Needs } from './load-plan.js';
  * @throws {UsageError} for programs that do not say what they attach to.
  */
 export function needs(object: ObjectSpec): Needs {
-  const typeNames = new Set<string>();
-  const reasons = new Set<string>();
+  const collector = new NeedsCollector(object);
   const linker = new FunctionLinker(object);
-  let attachesByBtf = false;
   for (const program of object.programs.values()) {
     if (!program.autoload) continue;
-    const target = attachTarget(program);
-    if (target !== undefined) {
-      attachesByBtf = true;
-      typeNames.add(target.name);
-      reasons.add(`program ${quote(program.name)}: ${target.rule.noun} ${quote(program.attachTo ?? '')}`);
-    }
-    addCoreRelocations(object, program, linker, typeNames, reasons);
+    collector.addTarget(program);
+    for (const { spec } of linker.link(program).placed) collector.addFunction(program, spec);
   }
-  return {
-    kernelBtf: reasons.size > 0,
-    attachesByBtf,
-    typeNames,
-    reasons: [...reasons],
-    btfKinds: object.btf === undefined ? new Set() : newerKindsIn(object.btf),
-  };
+  return collector.needs();
 }
 
-function addCoreRelocations(
-  object: ObjectSpec,
-  program: ProgramSpec,
-  linker: FunctionLinker,
-  typeNames: Set<string>,
-  reasons: Set<string>,
-): void {
-  for (const { spec } of linker.link(program).placed) {
-    const table = spec.coreRelocations;
+class NeedsCollector {
+  readonly #object: ObjectSpec;
+  readonly #typeNames = new Map<string, Set<BtfKind>>();
+  readonly #modules = new Set<string>();
+  readonly #symbols = new Set<string>();
+  readonly #variables = new Set<string>();
+  readonly #reasons = new Set<string>();
+  #kernelIds = false;
+  #optionalKernelIds = false;
+
+  constructor(object: ObjectSpec) {
+    this.#object = object;
+  }
+
+  needs(): Needs {
+    const { btf } = this.#object;
+    return {
+      kernelBtf: this.#reasons.size > 0,
+      kernelIds: this.#kernelIds,
+      optionalKernelIds: this.#optionalKernelIds,
+      typeNames: this.#typeNames,
+      modules: this.#modules,
+      kconfig: kconfigNames(this.#object),
+      symbols: this.#symbols,
+      variables: this.#variables,
+      reasons: [...this.#reasons],
+      btfKinds: btf === undefined ? new Set() : newerKindsIn(btf),
+    };
+  }
+
+  addTarget(program: ProgramSpec): void {
+    const target = attachTarget(program);
+    if (target === undefined) return;
+    const { name, module, rule } = target;
+    this.#kernelIds = true;
+    if (module === undefined) this.#addName(name, rule.kind);
+    else if (module !== KERNEL) this.#modules.add(module);
+    this.#reasons.add(`program ${quote(program.name)}: ${rule.noun} ${quote(program.attachTo ?? '')}`);
+  }
+
+  addFunction(program: ProgramSpec, spec: FunctionSpec): void {
+    this.#addCoreRelocations(program, spec);
+    for (const reference of spec.references) {
+      if (reference.kind === 'extern') this.#addExtern(program, reference.name);
+    }
+  }
+
+  #addCoreRelocations(program: ProgramSpec, { coreRelocations: table }: FunctionSpec): void {
+    const { btf } = this.#object;
     for (const [row, kind] of table.kinds.entries()) {
       // The id of a type in the object's own BTF is known without a kernel.
       if (kind === CoreRelocationKind.TYPE_ID_LOCAL) continue;
       const typeId = table.typeIds[row] ?? 0;
-      if (object.btf !== undefined && typeId < object.btf.endId)
-        typeNames.add(essentialName(object.btf.nameOf(typeId)));
-      reasons.add(`program ${quote(program.name)}: CO-RE relocation ${accessOf(object, table, row)}`);
+      if (btf !== undefined && typeId < btf.endId) this.#addName(essentialName(btf.nameOf(typeId)), btf.kind(typeId));
+      this.#reasons.add(`program ${quote(program.name)}: CO-RE relocation ${accessOf(this.#object, table, row)}`);
     }
+  }
+
+  #addExtern(program: ProgramSpec, name: string): void {
+    const extern = this.#object.externs.get(name);
+    const declared = kernelExtern(this.#object.btf, extern);
+    if (declared === undefined) return;
+    if (declared.kind === 'symbol') {
+      for (const wanted of namesOf(name)) this.#symbols.add(wanted);
+      return;
+    }
+    const [noun, kind] =
+      declared.kind === 'function' ? ['kernel function', BtfKind.FUNC] : ['kernel variable', BtfKind.VAR];
+    this.#addName(essentialName(name), kind);
+    if (kind === BtfKind.VAR) for (const wanted of namesOf(name)) this.#variables.add(wanted);
+    if (extern?.weak === true) {
+      this.#optionalKernelIds = true;
+      return;
+    }
+    this.#kernelIds = true;
+    this.#reasons.add(`program ${quote(program.name)}: ${noun} ${quote(name)}`);
+  }
+
+  #addName(name: string, kind: BtfKind): void {
+    const kinds = this.#typeNames.get(name);
+    if (kinds === undefined) this.#typeNames.set(name, new Set([kind]));
+    else kinds.add(kind);
   }
 }

@@ -2,10 +2,11 @@ import { quote, UnsupportedError } from '../errors/index.js';
 import { kernelNameOf, type ObjectSpec, type ProgramSpec } from '../object/index.js';
 import { applyCoreRelocations } from './apply-core-relocations.js';
 import { applyReferences } from './apply-references.js';
-import { attachBtfIdOf } from './attach-target.js';
+import { targetTypeOf, type TargetType } from './attach-target.js';
 import { btfForLoad } from './btf-for-load.js';
 import { CoreResolver } from './core/core-resolver.js';
 import { encodeFunctionInfo, encodeLineInfo, FUNCTION_INFO_RECORD_SIZE, LINE_INFO_RECORD_SIZE } from './debug-info.js';
+import { ExternResolver } from './extern-resolver.js';
 import { FunctionLinker } from './function-linker.js';
 import type { KernelFacts, LoadPlan, ProgramPlan } from './load-plan.js';
 import { planMaps } from './map-plans.js';
@@ -38,31 +39,48 @@ export function relocate(object: ObjectSpec, facts: KernelFacts): LoadPlan {
   const programs = [...object.programs.values()].filter((program) => program.autoload);
   programs.forEach(checkProgramType);
   checkKernelBtf(object, facts);
-  const attachBtfIds = new Map(programs.map((program) => [program, attachBtfIdOf(program, facts.btf)]));
-  const linker = new FunctionLinker(object);
-  const resolver = object.btf === undefined ? undefined : new CoreResolver(object.btf, facts.coreBtf ?? facts.btf);
+  const attachTypes = new Map(programs.map((program) => [program, targetTypeOf(program, facts)]));
+  const tools: Tools = {
+    linker: new FunctionLinker(object),
+    core: coreResolver(object, facts),
+    externs: new ExternResolver(object, facts),
+  };
+  const warnings: string[] = [];
   return {
     btf: btfForLoad(object, facts.btfKinds),
-    maps: planMaps(object, facts),
+    maps: planMaps(object, facts, warnings),
+    warnings,
     *programs(): Generator<ProgramPlan, void, undefined> {
       for (const program of programs) {
-        yield relocateProgram(object, program, linker, resolver, attachBtfIds.get(program) ?? 0);
+        yield relocateProgram(object, program, tools, attachTypes.get(program));
       }
     },
   };
 }
 
+/** What all programs of a plan are relocated with. */
+interface Tools {
+  readonly linker: FunctionLinker;
+  readonly core: CoreResolver | undefined;
+  readonly externs: ExternResolver;
+}
+
+/** Types that were given in place of the kernel's stand alone: the modules are not of that kernel's. */
+function coreResolver({ btf }: ObjectSpec, { btf: own, coreBtf, modules }: KernelFacts): CoreResolver | undefined {
+  if (btf === undefined) return undefined;
+  return coreBtf === undefined ? new CoreResolver(btf, own, modules) : new CoreResolver(btf, coreBtf);
+}
+
 function relocateProgram(
   object: ObjectSpec,
   spec: ProgramSpec,
-  linker: FunctionLinker,
-  resolver: CoreResolver | undefined,
-  attachBtfId: number,
+  { linker, core, externs }: Tools,
+  attachType: TargetType | undefined,
 ): ProgramPlan {
   const draft = new ProgramDraft(object, spec, linker);
   for (const placed of draft.functions.placed) {
-    applyReferences(draft, placed);
-    if (resolver !== undefined) applyCoreRelocations(draft, placed, resolver);
+    applyReferences(draft, placed, externs);
+    if (core !== undefined) applyCoreRelocations(draft, placed, core);
     else if (placed.spec.coreRelocations.offsets.length > 0) {
       throw draft.error('it has CO-RE relocations, and the object has no BTF that says what they mean', placed.start);
     }
@@ -75,7 +93,10 @@ function relocateProgram(
     kernelName: kernelNameOf(spec.name),
     code: draft.code,
     bindings: draft.bindings.sort((a, b) => a.offset - b.offset),
-    attachBtfId,
+    moduleBindings: draft.moduleBindings.sort((a, b) => a.offset - b.offset),
+    functionModules: draft.functionModules,
+    attachBtfId: attachType?.id ?? 0,
+    attachModule: attachType?.module,
     functionInfo,
     functionInfoRecordSize: FUNCTION_INFO_RECORD_SIZE,
     lineInfo: hasBtf ? encodeLineInfo(draft.functions, littleEndian) : undefined,
@@ -96,8 +117,8 @@ function checkByteOrder(object: ObjectSpec, facts: KernelFacts): void {
 
 function checkKernelBtf(object: ObjectSpec, facts: KernelFacts): void {
   if (facts.btf !== undefined) return;
-  const { kernelBtf, attachesByBtf, reasons } = needs(object);
-  if (!kernelBtf || (facts.coreBtf !== undefined && !attachesByBtf)) return;
+  const { kernelBtf, kernelIds, reasons } = needs(object);
+  if (!kernelBtf || (facts.coreBtf !== undefined && !kernelIds)) return;
   const shown = reasons.slice(0, 5).map((reason) => `\n    ${reason}`);
   const more = reasons.length > shown.length ? `\n    and ${reasons.length - shown.length} more` : '';
   throw new UnsupportedError(

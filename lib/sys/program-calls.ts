@@ -6,10 +6,10 @@ import { AttributeWriter, cString, Direction } from './attribute-writer.js';
 import { bpfAsync, tryBpfAsync } from './bpf-call.js';
 import { Handle } from './handle.js';
 
-/** Where a program's code takes a map's descriptor: the byte offset of a 4-byte immediate. */
-export interface MapBinding {
+/** Where a program's code takes a descriptor, of a map or a module's BTF: the byte offset of a 4-byte immediate. */
+export interface CodeBinding {
   readonly offset: number;
-  readonly map: Handle;
+  readonly handle: Handle;
 }
 
 export interface LoadProgramOptions {
@@ -18,7 +18,9 @@ export interface LoadProgramOptions {
   readonly name: string;
   /** Eight bytes an instruction, in the machine's byte order; not changed. */
   readonly code: Uint8Array;
-  readonly bindings: readonly MapBinding[];
+  readonly bindings: readonly CodeBinding[];
+  /** BTF of the modules whose functions it calls; a call's offset is the place here, counted from 1. Linux 5.16. */
+  readonly functionModules?: readonly Handle[] | undefined;
   readonly license: string;
   readonly expectedAttachType?: AttachType | undefined;
   readonly attachBtfId?: number | undefined;
@@ -43,6 +45,7 @@ export type LoadProgramResult =
   | { readonly handle?: undefined; readonly errno: number; readonly log: string; readonly logTruncated: boolean };
 
 const BYTES_PER_INSTRUCTION = 8;
+const BYTES_PER_DESCRIPTOR = 4;
 const FIRST_LOG_SIZE = 65_536;
 const LARGEST_LOG_SIZE = 16 * 1024 * 1024;
 const ENOSPC = -constants.errno.ENOSPC;
@@ -88,10 +91,21 @@ function loadAttributes(options: LoadProgramOptions): AttributeWriter<keyof type
     .number('attach_btf_id', options.attachBtfId)
     .handle('attach_btf_obj_fd', options.attachBtf)
     .handle('prog_btf_fd', options.btf);
-  for (const { offset, map } of options.bindings) attr.handleIn(options.code, offset, map);
+  for (const { offset, handle } of options.bindings) attr.handleIn(options.code, offset, handle);
+  functionModules(attr, options.functionModules ?? []);
   records(attr, 'func_info', options.functionInfo, options.functionInfoRecordSize);
   records(attr, 'line_info', options.lineInfo, options.lineInfoRecordSize);
   return attr;
+}
+
+/** Place 0 of the array stands for the kernel proper and is not read (`__find_kfunc_desc_btf` of kernel/bpf/verifier.c). */
+function functionModules(attr: AttributeWriter<keyof typeof ProgLoadAttr.fields>, modules: readonly Handle[]): void {
+  if (modules.length === 0) return;
+  const descriptors = new Uint8Array((modules.length + 1) * BYTES_PER_DESCRIPTOR);
+  attr.pointer('fd_array', descriptors, Direction.TO_KERNEL);
+  for (const [index, module] of modules.entries()) {
+    attr.handleIn(descriptors, (index + 1) * BYTES_PER_DESCRIPTOR, module);
+  }
 }
 
 function records(

@@ -9,6 +9,8 @@ export type Need =
   | 'uprobes'
   | 'kernel BTF'
   | 'a kernel without BTF'
+  | 'kernel configuration'
+  | 'kernel functions'
   | 'fentry'
   | 'a kernel without fentry'
   | 'BPF LSM'

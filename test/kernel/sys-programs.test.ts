@@ -103,15 +103,15 @@ describe('a program', () => {
   test('refers to its maps by handle', async () => {
     const map = keep(await createMap({ type: MapType.ARRAY, name: 'bound', keySize: 4, valueSize: 4, maxEntries: 1 }));
     const code = Uint8Array.from([...[0x18, 0x11], ...new Array<number>(14).fill(0), ...returning(3)]);
-    const program = await load(filter(code, { bindings: [{ offset: 4, map }] }));
+    const program = await load(filter(code, { bindings: [{ offset: 4, handle: map }] }));
     expect(objectInfo(program, 'program').mapIds).toEqual([objectInfo(map, 'map').id]);
     // Neither the caller's code nor anything else in JavaScript ever showed the descriptor.
     expect([...code.subarray(0, 16)]).toEqual([0x18, 0x11, ...new Array<number>(14).fill(0)]);
-    await expect(loadProgram(filter(code, { bindings: [{ offset: 29, map }] }))).resolves.toMatchObject({
+    await expect(loadProgram(filter(code, { bindings: [{ offset: 29, handle: map }] }))).resolves.toMatchObject({
       errno: -EINVAL,
     });
     map.close();
-    await expect(loadProgram(filter(code, { bindings: [{ offset: 4, map }] }))).rejects.toThrow(
+    await expect(loadProgram(filter(code, { bindings: [{ offset: 4, handle: map }] }))).rejects.toThrow(
       'map "bound" is closed',
     );
   });

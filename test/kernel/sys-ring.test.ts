@@ -31,7 +31,7 @@ async function emitter(recordSize: number, ringSize = 4096): Promise<Emitter> {
     type: ProgramType.SOCKET_FILTER,
     name: 'emit',
     code: emitting(recordSize),
-    bindings: [{ offset: emittingRingOffset, map }],
+    bindings: [{ offset: emittingRingOffset, handle: map }],
     license: 'GPL',
   });
   if (result.handle === undefined) throw new Error(result.log);

@@ -29,13 +29,18 @@ export interface CoreAnswer {
 export class CoreResolver {
   readonly #local: Btf;
   readonly #target: Btf | undefined;
-  readonly #candidates = new Map<number, readonly number[]>();
+  readonly #modules: readonly Btf[];
+  readonly #candidates = new Map<number, readonly Candidate[]>();
   readonly #answers = new Map<string, CoreAnswer>();
 
-  /** Without a target only ids in the object's own BTF can be answered. */
-  constructor(local: Btf, target: Btf | undefined) {
+  /**
+   * Without a target only ids in the object's own BTF can be answered. `modules` are split on the target, and asked for
+   * what it has not.
+   */
+  constructor(local: Btf, target: Btf | undefined, modules: readonly Btf[] = []) {
     this.#local = local;
     this.#target = target;
+    this.#modules = modules;
   }
 
   /**
@@ -66,17 +71,16 @@ export class CoreResolver {
       const value = isZeroWhenMissing(kind) ? 0n : undefined;
       return { ...base, value, reason: mismatches[0] ?? this.#noCandidates(local.rootType) };
     }
-    const sizeMisfit = this.#sizeMisfit(own, found.value);
+    const sizeMisfit = this.#sizeMisfit(own, found);
     return { ...base, value: found.value.value, size: found.value.size, sizeMisfit };
   }
 
   /** The candidate that fits; several must give one answer. */
   #search(local: Access, kind: CoreRelocationKind): { found: Found | undefined; mismatches: string[] } {
-    const target = this.#requireTarget();
     const mismatches: string[] = [];
     let found: Found | undefined;
     for (const candidate of this.#candidatesOf(local.rootType)) {
-      const match = matchAccess(local, kind, target, candidate);
+      const match = matchAccess(local, kind, candidate.btf, candidate.id);
       if ('mismatch' in match) {
         mismatches.push(match.mismatch);
         continue;
@@ -94,8 +98,8 @@ export class CoreResolver {
     return { found, mismatches };
   }
 
-  /** Kernel types of the same essential name and kind as the object's. */
-  #candidatesOf(typeId: number): readonly number[] {
+  /** Kernel types of the same essential name and kind as the object's; those of modules when the kernel proper has none. */
+  #candidatesOf(typeId: number): readonly Candidate[] {
     const known = this.#candidates.get(typeId);
     if (known !== undefined) return known;
     const target = this.#requireTarget();
@@ -106,7 +110,13 @@ export class CoreResolver {
         `the ${kindName(kind)} has no name in the object, so it cannot be found in the kernel: give it one`,
       );
     }
-    const candidates = target.findByEssentialName(name).filter((id) => isSameKind(kind, target.kind(id)));
+    const fitting = (btf: Btf): Candidate[] =>
+      btf
+        .findByEssentialName(name)
+        .filter((id) => isSameKind(kind, btf.kind(id)))
+        .map((id) => ({ btf, id }));
+    const own = fitting(target);
+    const candidates = own.length > 0 ? own : this.#modules.flatMap(fitting);
     this.#candidates.set(typeId, candidates);
     return candidates;
   }
@@ -125,9 +135,9 @@ export class CoreResolver {
    * A pointer may become a pointer of another size and an unsigned integer another unsigned one, as the register's
    * upper bits are zero either way; for all else the program's arithmetic would be wrong.
    */
-  #sizeMisfit(own: AccessValue, found: AccessValue): string | undefined {
+  #sizeMisfit(own: AccessValue, { access, value: found }: Found): string | undefined {
     if (own.size === found.size) return undefined;
-    const target = this.#requireTarget();
+    const target = access.btf;
     const local = this.#local.type(own.type);
     const kernel = target.type(found.type);
     if (local.kind === BtfKind.PTR && kernel.kind === BtfKind.PTR) return undefined;
@@ -141,6 +151,12 @@ export class CoreResolver {
     if (this.#target === undefined) throw new CoreProblem("it needs the kernel's BTF, which was not given");
     return this.#target;
   }
+}
+
+/** A type of the kernel or of a module. */
+interface Candidate {
+  readonly btf: Btf;
+  readonly id: number;
 }
 
 interface Found {

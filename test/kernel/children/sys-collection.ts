@@ -15,7 +15,7 @@ import { emitting, emittingRingOffset, packet, returning } from '../../helpers/a
 import { openDescriptors } from '../../helpers/open-descriptors.js';
 
 async function load(type: ProgramType, code: Uint8Array, map?: Handle): Promise<Handle> {
-  const bindings = map === undefined ? [] : [{ offset: emittingRingOffset, map }];
+  const bindings = map === undefined ? [] : [{ offset: emittingRingOffset, handle: map }];
   const result = await loadProgram({ type, name: 'collected', code, bindings, license: 'GPL' });
   if (result.handle === undefined) throw new Error(result.log);
   return result.handle;

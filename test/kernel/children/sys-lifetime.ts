@@ -28,7 +28,7 @@ type Stage = () => Promise<void>;
 const [how = '', stageName = '', objectName = ''] = (workerData as string[] | null) ?? process.argv.slice(2);
 
 async function load(type: ProgramType, code: Uint8Array, map?: Handle): Promise<Handle> {
-  const bindings = map === undefined ? [] : [{ offset: emittingRingOffset, map }];
+  const bindings = map === undefined ? [] : [{ offset: emittingRingOffset, handle: map }];
   const result = await loadProgram({ type, name: objectName, code, bindings, license: 'GPL' });
   if (result.handle === undefined) throw new Error(result.log);
   return result.handle;

@@ -1,6 +1,6 @@
 import { AttachType, ProgramType } from '../../../lib/abi/index.js';
 import { CodeBuilder, exitProgram } from '../../../lib/asm/index.js';
-import { Btf, BtfBuilder } from '../../../lib/btf/index.js';
+import { Btf, BtfBuilder, BtfKind } from '../../../lib/btf/index.js';
 import { EbpfError, UnsupportedError, UsageError } from '../../../lib/errors/index.js';
 import type { ObjectSpec, ProgramSpecOptions } from '../../../lib/object/index.js';
 import { needs, relocate } from '../../../lib/relocate/index.js';
@@ -58,7 +58,9 @@ describe('what a program attaches to', () => {
   ])('%j %s is found under its name in BTF', (fields, attachTo, name) => {
     const { attachBtfId } = relocateOne(program({ ...fields, attachTo }), { btf });
     expect(btf.nameOf(attachBtfId)).toBe(name);
-    expect(needs(program({ ...fields, attachTo })).typeNames).toEqual(new Set([name]));
+    expect(needs(program({ ...fields, attachTo })).typeNames).toEqual(
+      new Map([[name, new Set([btf.kind(attachBtfId)])]]),
+    );
   });
 
   test('is told by its type, also when that was set by hand', () => {
@@ -95,7 +97,6 @@ describe('what a program attaches to', () => {
   });
 
   test.each([
-    [{ ...FENTRY, attachTo: 'e1000:e1000_open' }, /^functions of kernel modules: .*"e1000:e1000_open"/],
     [{ kind: 'freplace', type: ProgramType.EXT, attachTo: 'f' }, /^freplace programs: /],
     [{ kind: 'struct_ops', type: ProgramType.STRUCT_OPS }, /^struct_ops: program "main"/],
   ])('cannot be outside the kernel proper yet: %j', (fields, message) => {
@@ -144,9 +145,14 @@ describe('what an object needs', () => {
     const result = needs(objectOf([reading], { btf }));
     expect(result).toEqual({
       kernelBtf: true,
-      attachesByBtf: false,
+      kernelIds: false,
+      optionalKernelIds: false,
       btfKinds: new Set(),
-      typeNames: new Set(['task_struct']),
+      typeNames: new Map([['task_struct', new Set([BtfKind.STRUCT])]]),
+      modules: new Set(),
+      kconfig: new Set(),
+      symbols: new Set(),
+      variables: new Set(),
       reasons: ['program "main": CO-RE relocation task_struct___old.pid'],
     });
   });
@@ -161,8 +167,13 @@ describe('what an object needs', () => {
     const alone = functionSpec('main', exitProgram(), { section: 'raw_tp' });
     expect(needs(objectOf([alone, callee], { btf }))).toEqual({
       kernelBtf: false,
-      attachesByBtf: false,
-      typeNames: new Set(),
+      kernelIds: false,
+      optionalKernelIds: false,
+      typeNames: new Map(),
+      modules: new Set(),
+      kconfig: new Set(),
+      symbols: new Set(),
+      variables: new Set(),
       reasons: [],
       btfKinds: new Set(),
     });

@@ -222,6 +222,7 @@ describe('on the kernel that runs', () => {
     const [plan] = plansOf(parse('core_missing.bpf'), kernel);
     expect(plan?.poisons).toEqual([
       {
+        kind: 'core',
         instruction: 1,
         access: 'task_struct.no_such_member',
         reason: 'the kernel\'s "struct task_struct" has no member "no_such_member"',
