@@ -1,3 +1,4 @@
+import { AttachType } from '../abi/index.js';
 import type { EbpfError } from '../errors/index.js';
 import {
   KernelError,
@@ -7,7 +8,7 @@ import {
   quote,
   systemCallFailure,
 } from '../errors/index.js';
-import { capabilitiesFor, explainPermission, kernelKnows, readsKernel } from '../kernel/index.js';
+import { capabilitiesFor, explainPermission, kernelFunctionNames, kernelKnows, readsKernel } from '../kernel/index.js';
 import type { Poison, ProgramPlan } from '../relocate/index.js';
 
 import { programTypeName } from './program-type-name.js';
@@ -21,6 +22,14 @@ const call = 'bpf(BPF_PROG_LOAD)';
  */
 const poisonMark = /invalid func unknown#(?:195896080|200[12]\d{6})\b/;
 
+/** Where programs attach through code that the kernel makes for the function. */
+const atFunctions: ReadonlySet<AttachType> = new Set([
+  AttachType.TRACE_FENTRY,
+  AttachType.TRACE_FEXIT,
+  AttachType.MODIFY_RETURN,
+  AttachType.LSM_MAC,
+]);
+
 /** What the kernel answered. */
 export interface Refusal {
   readonly errno: number;
@@ -31,8 +40,8 @@ export interface Refusal {
 /** Says why the kernel refused a program. */
 export async function loadFailure(plan: ProgramPlan, refusal: Refusal): Promise<EbpfError> {
   const { errno, log } = refusal;
-  if (log.trim() !== '') return verifierError(plan, refusal);
   const { spec } = plan;
+  if (log.trim() !== '') return (await withoutJit(plan, refusal)) ?? verifierError(plan, refusal);
   const what = `load program ${quote(spec.name)}`;
   const error = new KernelError(what, call, errno, { advice: 'the verifier gave no reason' });
   if (error.errnoName === 'EPERM' || error.errnoName === 'EACCES') {
@@ -55,6 +64,26 @@ export async function loadFailure(plan: ProgramPlan, refusal: Refusal): Promise<
     );
   }
   return error;
+}
+
+/**
+ * ENOMEM before any instruction was looked at: there is no memory for code at functions because the kernel makes none.
+ * Undefined when that is not the reason.
+ */
+async function withoutJit({ spec }: ProgramPlan, { errno, log }: Refusal): Promise<EbpfError | undefined> {
+  const what = `load program ${quote(spec.name)}`;
+  const cause = new KernelError(what, call, errno);
+  if (!atFunctions.has(spec.attachType) || cause.errnoName !== 'ENOMEM' || !/^processed 0 insns/u.test(log))
+    return undefined;
+  const functions = await kernelFunctionNames();
+  // Of kernel/bpf/core.c, where CONFIG_BPF_JIT is set.
+  if (functions.length === 0 || functions.includes('bpf_jit_alloc_exec')) return undefined;
+  return new UnsupportedError(
+    'attaching to kernel functions by BTF',
+    `this kernel compiles no programs on ${process.arch} (CONFIG_BPF_JIT), so program ${quote(spec.name)} cannot be ` +
+      `called from ${quote(spec.attachTo ?? '')}; a kprobe may do`,
+    { cause },
+  );
 }
 
 function verifierError(plan: ProgramPlan, { errno, log, logTruncated }: Refusal): VerifierError {

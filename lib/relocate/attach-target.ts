@@ -61,6 +61,7 @@ export function attachTarget(program: ProgramSpec): AttachTarget | undefined {
  * The BTF type that a program attaches to; undefined when it attaches by other means.
  *
  * @throws {UsageError} with the nearest names when neither the kernel nor a module has such a thing.
+ * @throws {UnsupportedError} when the kernel has no security hooks for programs at all.
  */
 export function targetTypeOf(program: ProgramSpec, facts: KernelFacts): TargetType | undefined {
   const target = attachTarget(program);
@@ -77,12 +78,24 @@ export function targetTypeOf(program: ProgramSpec, facts: KernelFacts): TargetTy
   throw notFound(program, target, kernel, searched);
 }
 
-function notFound(program: ProgramSpec, target: AttachTarget, kernel: Btf, searched: readonly Btf[]): UsageError {
+function notFound(
+  program: ProgramSpec,
+  target: AttachTarget,
+  kernel: Btf,
+  searched: readonly Btf[],
+): UsageError | UnsupportedError {
   const { name, module, rule } = target;
   const { prefix, kind, noun } = rule;
   const forProgram = `, for program ${quote(program.name)},`;
   if (module === undefined || module === KERNEL) {
     const names = namesOf(kernel, prefix, kind);
+    if (rule === HOOK && names.length === 0) {
+      const hook = quote(name.slice(prefix.length));
+      return new UnsupportedError(
+        'LSM programs',
+        `this kernel was built without CONFIG_BPF_LSM, so program ${quote(program.name)} cannot attach to ${hook}`,
+      );
+    }
     return UsageError.notFound(`${noun} of this kernel${forProgram}`, name.slice(prefix.length), names);
   }
   const [found] = searched;

@@ -88,6 +88,15 @@ describe('what a program attaches to', () => {
     );
   });
 
+  test('needs security hooks in the kernel: without any, the option that makes them is named', () => {
+    const hook = { kind: 'lsm', type: ProgramType.LSM, attachType: AttachType.LSM_MAC, attachTo: 'file_opn' };
+    expect(() => relocate(program(hook), { ...facts, btf })).toThrow('did you mean "file_open"?');
+    const without = Btf.parse(new BtfBuilder(little).encode(), { name: 'vmlinux' });
+    const error = caught(() => relocate(program(hook), { ...facts, btf: without }));
+    expect(error).toBeInstanceOf(UnsupportedError);
+    expect(error.message).toContain('CONFIG_BPF_LSM');
+  });
+
   test('must be said', () => {
     const error = caught(() => relocate(program({ ...FENTRY, section: 'fentry' }), { ...facts, btf }));
     expect(error.code).toBe('ERR_EBPF_INVALID_VALUE');
