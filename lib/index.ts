@@ -102,7 +102,7 @@ export {
   type ReadOptions,
 } from './events/index.js';
 export { features, type Feature, type Features, type Kconfig } from './kernel/index.js';
-export { Link, PerfEventLink, RawTracepointLink, TracingLink } from './links/index.js';
+export { Link, PerfEventLink, RawTracepointLink, StructOpsLink, TracingLink } from './links/index.js';
 export { type LoadOptions, type LoadSource, type MapOptions } from './load-options.js';
 export {
   ArrayMap,
@@ -110,10 +110,12 @@ export {
   HashMap,
   RawMap,
   RingBuffer,
+  StructOps,
   Variable,
   type DecodeOptions,
   type MapKind,
   type SetOptions,
+  type StructOpsAttachOptions,
 } from './maps/index.js';
 export {
   MapSpec,
@@ -130,7 +132,6 @@ export {
   type ProgramSpecOptions,
   type VariableSpecOptions,
   type Reference,
-  type UnsupportedFeature,
 } from './object/index.js';
 export {
   BtfTracepoint,

@@ -10,6 +10,7 @@ import {
   liveMap,
   type BpfMap,
   type DecodeOptions,
+  type StructOpsDetails,
   type ValueTypes,
 } from './maps/index.js';
 import type { MapSpec, ObjectSpec, VariableSpec } from './object/index.js';
@@ -47,7 +48,7 @@ export async function loadParts(
   let btf: Handle | undefined;
   try {
     btf = plan.btf === undefined ? undefined : await loadObjectBtf(spec, plan.btf);
-    await maps.create(plan.maps, { btf, reused, signal });
+    await maps.create(plan.maps, { btf, modules, reused, signal });
     signal?.throwIfAborted();
     const { license, kernelVersion } = spec;
     await loadPrograms(plan, { maps: maps.handles, btf, modules, license, kernelVersion, signal }, (program) => {
@@ -63,7 +64,7 @@ export async function loadParts(
     btf?.close();
     modules.close();
   }
-  return (owner) => new LoadedParts(spec, maps.handles, programs, context, owner);
+  return (owner) => new LoadedParts(spec, maps.handles, programs, plan, context, owner);
 }
 
 async function loadObjectBtf(spec: ObjectSpec, bytes: Uint8Array): Promise<Handle> {
@@ -92,24 +93,35 @@ export class LoadedParts {
     spec: ObjectSpec,
     handles: ReadonlyMap<string, Handle>,
     programs: readonly LoadedProgram[],
+    plan: LoadPlan,
     context: LoadContext,
     owner: Owner,
   ) {
     this.#spec = spec;
     this.#decode = context.decode;
     const own: BpfMap[] = [];
+    const handlesOf = new Map(programs.map(({ plan: { spec: program }, handle }) => [program.name, handle]));
+    const structOps = new Map(plan.maps.map((each) => [each.spec.name, each.structOps]));
     for (const [name, map] of spec.maps) {
       const handle = handles.get(name);
       if (handle === undefined) continue;
       const reused = context.reused.get(name);
-      const live = reused ?? this.#liveMap(map, handle);
+      const structure = structOps.get(name);
+      const { ebpf, onAttach, onDetach } = owner;
+      const live =
+        reused ??
+        this.#liveMap(
+          map,
+          handle,
+          structure && { plan: structure, programs: handlesOf, owner: ebpf, onAttach, onDetach },
+        );
       if (reused === undefined) own.push(live);
       this.maps.set(name, live);
     }
     this.ownMaps = own;
-    for (const { plan, handle } of programs) {
+    for (const { plan: loaded, handle } of programs) {
       const { ebpf, onAttach, onDetach } = owner;
-      const program = liveProgram({ handle, spec: plan.spec, owner: ebpf, onAttach, onDetach });
+      const program = liveProgram({ handle, spec: loaded.spec, owner: ebpf, onAttach, onDetach });
       this.programs.set(program.name, program);
     }
   }
@@ -133,7 +145,7 @@ export class LoadedParts {
     for (const map of this.ownMaps) map.close();
   }
 
-  #liveMap(spec: MapSpec, handle: Handle): BpfMap {
+  #liveMap(spec: MapSpec, handle: Handle, structOps?: StructOpsDetails): BpfMap {
     // What the kernel made: it may have been pinned before, and rings are rounded up.
     const { type, keySize, valueSize, maxEntries, flags } = mapShape(handle);
     return liveMap({
@@ -146,6 +158,7 @@ export class LoadedParts {
       flags,
       types: this.#types(spec),
       dropped: this.#droppedCounter(spec.name),
+      structOps,
     });
   }
 

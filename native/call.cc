@@ -290,6 +290,34 @@ int64_t BpfEntry(const Arguments& arguments) {
   return Call::Start(std::move(call), arguments.Function(3));
 }
 
+// command, map, buffers, patches, completion
+int64_t MapElementEntry(const Arguments& arguments) {
+  const auto command = static_cast<uint32_t>(arguments.Integer(0));
+  const Descriptor* map = arguments.environment.FindDescriptor(arguments.Integer(1), Kind::kMap);
+  if (command != kMapUpdate && command != kMapDelete) return -EINVAL;
+  if (map == nullptr) return -EBADF;
+  std::unique_ptr<Call> call(new (std::nothrow) Call(arguments, SYS_bpf));
+  if (call == nullptr) return -ENOMEM;
+  // In use: reading an array may run JavaScript.
+  if (const int number = call->Use(arguments.Integer(1), Kind::kMap); number < 0) return number;
+  if (const int error = call->Copy(arguments[2], arguments, 3)) return error;
+  const auto& blocks = call->blocks();
+  const bool update = command == kMapUpdate;
+  ElementAttr attr = {};
+  if (blocks.size() != (update ? 3 : 2) || blocks[0].size != sizeof attr) return -EINVAL;
+  memcpy(&attr, blocks[0].data.get(), sizeof attr);
+  // The attributes must name this map, whose sizes are known, and these buffers.
+  const uint64_t value_bytes = map->shape.ValueBytes(arguments.environment.possible_cpus);
+  if (attr.map != static_cast<uint32_t>(map->number()) || attr.key != Address(blocks[1].data.get()) ||
+      map->shape.key_size == 0 || blocks[1].size < map->shape.key_size || map->shape.HoldsDescriptors() ||
+      attr.value != (update ? Address(blocks[2].data.get()) : 0) ||
+      (update && (value_bytes == 0 || blocks[2].size < value_bytes))) {
+    return -EINVAL;
+  }
+  call->Set({command, Address(blocks[0].data.get()), blocks[0].size});
+  return Call::Start(std::move(call), arguments.Function(4));
+}
+
 // process, CPU, group or -1, flags, buffers, patches, completion
 int64_t PerfEventOpenEntry(const Arguments& arguments) {
   constexpr uint64_t kCloseOnExec = 8;  // PERF_FLAG_FD_CLOEXEC
@@ -359,6 +387,7 @@ int64_t KindEntry(const Arguments& arguments) {
 
 const Entries kCallEntries = {
     {"bpf", Calls<BpfEntry>},
+    {"mapElement", Calls<MapElementEntry>},
     {"perfEventOpen", Calls<PerfEventOpenEntry>},
     {"perfEventControl", Calls<PerfEventControlEntry>},
     {"close", Calls<CloseEntry>},

@@ -59,16 +59,20 @@ class Mapping final : public Resource {
   const bool writable_;
 };
 
-// token, offset, length, writable
+// token, offset, length, writable, address or 0
 int64_t Open(const Arguments& arguments) {
   const Descriptor* descriptor = arguments.environment.FindDescriptor(arguments.Integer(0));
   const int64_t offset = arguments.Integer(1);
   const auto length = static_cast<size_t>(std::max<int64_t>(arguments.Integer(2), 0));
   const bool writable = arguments.Boolean(3);
+  const int64_t address = arguments.Integer(4);
   if (descriptor == nullptr) return -EBADF;
-  if (offset < 0 || length == 0) return -EINVAL;
+  if (offset < 0 || length == 0 || address < 0) return -EINVAL;
   const int access = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-  void* memory = mmap(nullptr, length, access, MAP_SHARED, descriptor->number(), offset);
+  // At an address that is asked for, or not at all: what is there already stays.
+  const int flags = address == 0 ? MAP_SHARED : MAP_SHARED | MAP_FIXED_NOREPLACE;
+  auto* wanted = reinterpret_cast<void*>(static_cast<uintptr_t>(address));  // NOLINT(performance-no-int-to-ptr)
+  void* memory = mmap(wanted, length, access, flags, descriptor->number(), offset);
   if (memory == MAP_FAILED) return -errno;
   auto* mapping = new (std::nothrow) Mapping(static_cast<uint8_t*>(memory), length, writable);
   if (mapping != nullptr) return arguments.environment.Insert(mapping);

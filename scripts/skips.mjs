@@ -26,6 +26,12 @@ const hasTrampolines = () => hasKprobes() && hasBtf() && hasJit() && kernelHas('
 /** Needs bpf_loop, of 5.17, and a JIT: functions of programs that are interpreted cannot be called back. */
 const hasCallbacks = () => hasJit() && kernelHas('bpf_loop');
 
+/** Of 6.4; the congestion controls that are tested need CONFIG_BPF_JIT as well. */
+const hasStructOpsLinks = () => {
+  const types = read('/sys/kernel/btf/vmlinux');
+  return types.includes('\0bpf_struct_ops_link\0') && types.includes('\0bpf_struct_ops_tcp_congestion_ops\0');
+};
+
 const activeModules = () => read('/sys/kernel/security/lsm').trim().split(',');
 
 /** need → a sentence why this machine could meet it, or undefined when it cannot. */
@@ -60,6 +66,7 @@ const needs = new Map([
         : undefined,
   ],
   ['BPF LSM', () => (hasTrampolines() && activeModules().includes('bpf') ? 'BPF LSM is on' : undefined)],
+  ['links of struct_ops', () => (hasStructOpsLinks() ? "the kernel's BTF has bpf_struct_ops_link" : undefined)],
   ['tracefs', () => (read('/proc/filesystems').includes('\ttracefs') ? 'the kernel has tracefs' : undefined)],
   ['big-endian processor', () => (os.endianness() === 'BE' ? 'this processor is big-endian' : undefined)],
   ['callbacks of helpers', () => (hasCallbacks() ? 'the kernel has bpf_loop and a JIT' : undefined)],

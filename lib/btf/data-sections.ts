@@ -73,3 +73,17 @@ function completed(btf: Btf, section: BtfDataSection, layout: DataSectionLayout)
   });
   return entries.sort((a, b) => a.offset - b.offset);
 }
+
+/**
+ * A copy of `btf.bytes` in which the names of DATASECs begin with no `?`, which kernels before 6.12 refuse (42f7ef3ec1d6
+ * "bpf: allow ? in BTF section names"); the same bytes when none does.
+ */
+export function withPlainSectionNames(btf: Btf): Uint8Array {
+  let copy: Uint8Array | undefined;
+  for (let id = btf.startId; id < btf.endId; id++) {
+    if (btf.kind(id) !== BtfKind.DATASEC || !btf.nameOf(id).startsWith('?')) continue;
+    copy ??= new Uint8Array(btf.bytes);
+    copy[btf.header.stringsOffset + btf.word(id, 0) - btf.strings.start] = 0x5f;
+  }
+  return copy ?? btf.bytes;
+}

@@ -14,12 +14,14 @@ const attached = new Map<Link, object>();
 /** What a link is made from. @internal */
 export interface LinkDetails {
   readonly handle: Handle;
-  /** The attached program's name. */
+  /** The attached program's name, or the struct_ops map's. */
   readonly program: string;
   /** Where it is attached, for people: `tracepoint sched/sched_switch`. */
   readonly target: string;
   /** Kept alive with the link: the program and, through it, its {@link Ebpf}. */
   readonly owner: object;
+  /** Ends an attachment that is no kernel link, in place of closing the handle. */
+  readonly detach?: (() => Promise<void>) | undefined;
   /** Told once, when the link is gone. */
   readonly onClose?: ((link: Link) => void) | undefined;
 }
@@ -36,7 +38,7 @@ export interface LinkDetails {
  * ```
  */
 export class Link {
-  /** Name of the attached program. */
+  /** Name of the attached program, or of the map of a structure of operations. */
   readonly program: string;
   /** Where the program is attached, for people: `tp_btf sched_process_exec`. */
   readonly target: string;
@@ -44,9 +46,10 @@ export class Link {
    * True when the attachment is not a kernel link and so stays behind when the process ends without detaching. The
    * kernel itself drops kernel links that are not pinned.
    */
-  readonly survivesProcess: boolean = false;
+  readonly survivesProcess: boolean;
 
   readonly #handle: Handle;
+  readonly #detach: () => Promise<void>;
   readonly #onClose: ((link: Link) => void) | undefined;
   readonly #pins = new Set<string>();
   #closing: Promise<void> | undefined;
@@ -64,6 +67,8 @@ export class Link {
     this.program = details.program;
     this.target = details.target;
     this.#handle = details.handle;
+    this.survivesProcess = details.detach !== undefined;
+    this.#detach = details.detach ?? (async () => details.handle.closeAsync());
     this.#onClose = details.onClose;
     attached.set(this, details.owner);
   }
@@ -137,7 +142,7 @@ export class Link {
 
   async #close(): Promise<void> {
     try {
-      await this.#handle.closeAsync();
+      await this.#detach();
     } finally {
       attached.delete(this);
       this.#onClose?.(this);

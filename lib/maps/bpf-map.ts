@@ -7,6 +7,7 @@ import { objectInfo, type Handle, type MapInfo } from '../sys/index.js';
 
 import { mapTypeName } from './map-type-name.js';
 import { RawMap } from './raw-map.js';
+import type { StructOpsDetails } from './struct-ops.js';
 import type { ValueTypes } from './value-types.js';
 
 /** What a map is made from. @internal */
@@ -21,6 +22,8 @@ export interface MapDetails {
   readonly types: ValueTypes;
   /** Of a ring: reads the program's count of events it could not write, when it keeps one. */
   readonly dropped?: (() => bigint) | undefined;
+  /** Of a structure of operations. */
+  readonly structOps?: StructOpsDetails | undefined;
 }
 
 /**

@@ -3,8 +3,7 @@ import { join } from 'node:path';
 
 import { MapFlag } from '../abi/index.js';
 import { EbpfError, KernelError, UsageError, quote } from '../errors/index.js';
-import { pin } from '../kernel/index.js';
-import type { MapSpec } from '../object/index.js';
+import { pin, type ModuleDescriptors } from '../kernel/index.js';
 import type { MapPlan } from '../relocate/index.js';
 import { createMap, freezeMap, mapShape, mapUpdate, mapUpdateHandle, openPinned, type Handle } from '../sys/index.js';
 
@@ -14,6 +13,13 @@ import { mapTypeName } from './map-type-name.js';
 
 /** Where maps are pinned by name unless they say otherwise. */
 const defaultPinFolder = '/sys/fs/bpf';
+
+/** Where the types of maps are. */
+interface MapTypes {
+  /** The object's. */
+  readonly btf: Handle | undefined;
+  readonly modules: ModuleDescriptors;
+}
 
 /** The maps of a load, before its programs. Whatever fails: {@link undo} leaves nothing behind. */
 export class CreatedMaps {
@@ -27,6 +33,7 @@ export class CreatedMaps {
     plans: readonly MapPlan[],
     options: {
       readonly btf: Handle | undefined;
+      readonly modules: ModuleDescriptors;
       readonly reused: ReadonlyMap<string, BpfMap>;
       readonly signal: AbortSignal | undefined;
     },
@@ -34,7 +41,7 @@ export class CreatedMaps {
     for (const plan of plans) {
       options.signal?.throwIfAborted();
       const live = options.reused.get(plan.spec.name);
-      if (live === undefined) await this.#createOne(plan, options.btf);
+      if (live === undefined) await this.#createOne(plan, options);
       else {
         requireSame(`the map given for ${quote(plan.spec.name)}`, plan, mapShape(live.handle));
         this.handles.set(plan.spec.name, live.handle);
@@ -61,7 +68,7 @@ export class CreatedMaps {
     for (const handle of this.#own) handle.close();
   }
 
-  async #createOne(plan: MapPlan, btf: Handle | undefined): Promise<void> {
+  async #createOne(plan: MapPlan, types: MapTypes): Promise<void> {
     const { spec } = plan;
     const path = spec.pinning === 'by-name' ? (spec.pinPath ?? join(defaultPinFolder, spec.name)) : spec.pinPath;
     const pinned = path === undefined ? undefined : openIfPinned(path);
@@ -70,7 +77,7 @@ export class CreatedMaps {
       requireSame(`the map pinned at ${quote(path ?? '')}`, plan, mapShape(pinned));
       return;
     }
-    const handle = await this.#make(plan, btf);
+    const handle = await this.#make(plan, types);
     this.#keep(spec.name, handle);
     if (plan.initialValue !== undefined) {
       const result = mapUpdate(handle, new Uint8Array(4), plan.initialValue, 0);
@@ -88,24 +95,27 @@ export class CreatedMaps {
     this.#own.push(handle);
   }
 
-  async #make(plan: MapPlan, btf: Handle | undefined): Promise<Handle> {
-    const { spec } = plan;
+  async #make(plan: MapPlan, types: MapTypes): Promise<Handle> {
+    const { spec, structOps } = plan;
     // The kernel wants a map like those that will be inside, and forgets it at once.
-    const inner = plan.inner === undefined ? undefined : await this.#make(plan.inner, btf);
+    const inner = plan.inner === undefined ? undefined : await this.#make(plan.inner, types);
     const typed = plan.btfKeyTypeId !== 0 || plan.btfValueTypeId !== 0;
     try {
       return await createMap({
         type: spec.type,
         name: plan.kernelName,
         keySize: spec.keySize,
-        valueSize: spec.valueSize,
+        valueSize: valueSizeOf(plan),
         maxEntries: plan.maxEntries,
-        flags: flagsOf(spec),
+        flags: flagsOf(plan),
         numaNode: spec.numaNode,
         mapExtra: spec.mapExtra,
-        btf: typed ? btf : undefined,
+        // Of a structure of operations the kernel wants the object's BTF too, though its types are the kernel's.
+        btf: typed || structOps !== undefined ? types.btf : undefined,
         btfKeyTypeId: typed ? plan.btfKeyTypeId : undefined,
         btfValueTypeId: typed ? plan.btfValueTypeId : undefined,
+        btfVmlinuxValueTypeId: structOps?.valueTypeId,
+        valueTypeBtf: structOps?.module === undefined ? undefined : types.modules.open(structOps.module),
         innerMap: inner,
       });
     } catch (error) {
@@ -144,8 +154,14 @@ function openIfPinned(path: string): Handle | undefined {
 }
 
 /** The flags to create a map with. */
-function flagsOf(spec: MapSpec): number {
-  return spec.numaNode === undefined ? spec.flags : spec.flags | MapFlag.NUMA_NODE;
+function flagsOf({ spec, structOps }: MapPlan): number {
+  const node = spec.numaNode === undefined ? 0 : MapFlag.NUMA_NODE;
+  return spec.flags | node | (structOps?.module === undefined ? 0 : MapFlag.VTYPE_BTF_OBJ_FD);
+}
+
+/** A structure of operations is laid out as in the kernel, not as in the object. */
+function valueSizeOf({ spec, structOps }: MapPlan): number {
+  return structOps?.value.byteLength ?? spec.valueSize;
 }
 
 /** A map that takes the place of the object's must be what the object's programs were compiled for. */
@@ -154,9 +170,9 @@ function requireSame(what: string, plan: MapPlan, found: ReturnType<typeof mapSh
   const differences = [
     difference('type', mapTypeName(spec.type), mapTypeName(found.type)),
     difference('key size', spec.keySize, found.keySize),
-    difference('value size', spec.valueSize, found.valueSize),
+    difference('value size', valueSizeOf(plan), found.valueSize),
     difference('maxEntries', plan.maxEntries, found.maxEntries),
-    difference('flags', flagsOf(spec), found.flags),
+    difference('flags', flagsOf(plan), found.flags),
   ].filter((text) => text !== undefined);
   if (differences.length > 0) {
     throw UsageError.invalidValue(`maps.${spec.name}`, `${what} differs from the object's: ${differences.join(', ')}`);

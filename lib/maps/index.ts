@@ -6,6 +6,7 @@ export * from './map-kind.js';
 export * from './map-type-name.js';
 export * from './raw-map.js';
 export * from './ring-buffer.js';
+export * from './struct-ops.js';
 export * from './value-types.js';
 export * from './create-maps.js';
 export * from './data-memory.js';

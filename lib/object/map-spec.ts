@@ -13,7 +13,7 @@ export interface MapSlot {
 export interface MapSpecOptions {
   readonly name: string;
   readonly kernelName?: string;
-  readonly kind?: 'declared' | 'data';
+  readonly kind?: 'declared' | 'data' | 'struct-ops';
   readonly type: MapType;
   readonly keySize?: number;
   readonly valueSize?: number;
@@ -28,6 +28,7 @@ export interface MapSpecOptions {
   readonly valueType?: number;
   readonly inner?: MapSpec | undefined;
   readonly slots?: readonly MapSlot[];
+  readonly operations?: ReadonlyMap<string, string>;
   readonly initialValue?: Uint8Array | undefined;
   readonly readOnly?: boolean;
 }
@@ -37,7 +38,7 @@ const KERNEL_NAME_LENGTH = 15;
 
 /**
  * A map of an object, not yet created: declared in `.maps`, or a data section (`.rodata`, `.data`, `.bss`), which
- * is an array of one value. Everything but its name and kind can be changed before a load.
+ * is an array of one value, or a variable of `.struct_ops`, which implements a structure of the kernel's. Everything but its name and kind can be changed before a load.
  *
  * @example
  * ```js
@@ -48,7 +49,7 @@ const KERNEL_NAME_LENGTH = 15;
 export class MapSpec {
   /** The C name, or the ELF section's for a data map. */
   readonly name: string;
-  readonly kind: 'declared' | 'data';
+  readonly kind: 'declared' | 'data' | 'struct-ops';
   /** What the kernel will call it, at most 15 characters of `[A-Za-z0-9_.]`. */
   kernelName: string;
   type: MapType;
@@ -71,12 +72,17 @@ export class MapSpec {
   autoCreate: boolean;
   /** BTF id of the key's type, 0 for none. */
   keyType: number;
-  /** BTF id of the value's type, 0 for none; for a data map its DATASEC. */
+  /** BTF id of the value's type, 0 for none; of a data map its DATASEC, of a struct_ops map the object's own struct. */
   valueType: number;
   /** What the maps within a map-in-map are like. */
   inner: MapSpec | undefined;
   /** What a map-in-map or program array holds from the start. */
   slots: readonly MapSlot[];
+  /**
+   * Of a struct_ops map: the programs that implement members, by the member's name. A load includes the programs that
+   * are named here and leaves those out that only maps name which it does not create.
+   */
+  readonly operations: Map<string, string>;
   /** A data map's contents never change after the load, and the kernel's verifier may rely on them (`.rodata`). */
   readOnly: boolean;
   #initialValue: Uint8Array | undefined;
@@ -100,12 +106,13 @@ export class MapSpec {
     this.valueType = options.valueType ?? 0;
     this.inner = options.inner;
     this.slots = options.slots ?? [];
+    this.operations = new Map(options.operations);
     this.readOnly = options.readOnly ?? false;
     this.#initialValue = options.initialValue;
   }
 
   /**
-   * The contents a data map begins with, `valueSize` bytes; undefined means zeros. Not to be written in place: it may
+   * The contents a data map begins with, or the structure of a struct_ops map as the object lays it out, `valueSize` bytes; undefined means zeros. Not to be written in place: it may
    * be the object file's own bytes. Assign new bytes, or set a variable.
    *
    * @throws UsageError when other than `valueSize` bytes are assigned.

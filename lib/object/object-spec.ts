@@ -8,14 +8,6 @@ import type { ProgramSpec } from './program-spec.js';
 import { readObject } from './read-object.js';
 import type { VariableSpec } from './variable-spec.js';
 
-/** Something in an object that can be read but not loaded yet. A load must refuse it. */
-export interface UnsupportedFeature {
-  /** `struct_ops maps`, … */
-  readonly feature: string;
-  /** Where it is and what to do. */
-  readonly explanation: string;
-}
-
 /** What an {@link ObjectSpec} is made of. */
 export interface ObjectSpecOptions {
   readonly name: string;
@@ -28,7 +20,6 @@ export interface ObjectSpecOptions {
   readonly variables?: Map<string, VariableSpec>;
   readonly externs?: Map<string, ExternSpec>;
   readonly functions?: Map<string, FunctionSpec>;
-  readonly unsupported?: readonly UnsupportedFeature[];
   readonly warnings?: readonly string[];
 }
 
@@ -61,7 +52,6 @@ export class ObjectSpec {
   readonly externs: Map<string, ExternSpec>;
   /** What programs call and take the address of, by `FunctionSpec.key`. */
   readonly functions: Map<string, FunctionSpec>;
-  readonly unsupported: readonly UnsupportedFeature[];
   /** What was odd about the object but does no harm. */
   readonly warnings: readonly string[];
   readonly #types: ObjectBtf | undefined;
@@ -76,7 +66,6 @@ export class ObjectSpec {
     this.variables = options.variables ?? new Map<string, VariableSpec>();
     this.externs = options.externs ?? new Map<string, ExternSpec>();
     this.functions = options.functions ?? new Map<string, FunctionSpec>();
-    this.unsupported = options.unsupported ?? [];
     this.warnings = options.warnings ?? [];
     this.#types = options.types;
   }
@@ -159,7 +148,6 @@ export class ObjectSpec {
       variables,
       externs: new Map(this.externs),
       functions: new Map(this.functions),
-      unsupported: this.unsupported,
       warnings: this.warnings,
     });
   }

@@ -13,8 +13,9 @@ import { readKconfigSection, type KconfigSection } from './kconfig-section.js';
 import { readLegacyMaps } from './legacy-maps.js';
 import type { MapSpec } from './map-spec.js';
 import { ObjectBtf } from './object-btf.js';
-import type { ObjectSpecOptions, UnsupportedFeature } from './object-spec.js';
+import type { ObjectSpecOptions } from './object-spec.js';
 import { SideTables } from './side-tables.js';
+import { readStructOpsMaps } from './struct-ops-maps.js';
 import { VariableSpec } from './variable-spec.js';
 
 /** What libbpf keeps of a license, its NUL not counted. */
@@ -32,14 +33,15 @@ export function readObject(bytes: Uint8Array, name: string): ObjectSpecOptions {
   const dataMaps = readDataMaps(elf, kernelObjectName(name), dataSections);
   const externs = readExterns(elf, btf);
   const kconfig = readKconfigSection({ name, mapPrefix: kernelObjectName(name) }, btf, externs);
+  const ranges = readFunctionRanges(elf);
   const maps = byName(elf, [
     ...(declared?.maps ?? []),
     ...legacy.flatMap((section) => section.maps),
+    ...readStructOpsMaps(elf, btf, dataSections, ranges),
     ...dataMaps,
     ...(kconfig === undefined ? [] : [kconfig.map]),
   ]);
 
-  const ranges = readFunctionRanges(elf);
   const mapSections = declared === undefined ? legacy : [declared, ...legacy];
   const { programs, functions } = readFunctions(elf, ranges, new SideTables(name, btf, readBtfExt(elf, btf)), {
     functions: ranges,
@@ -59,7 +61,6 @@ export function readObject(bytes: Uint8Array, name: string): ObjectSpecOptions {
       btf === undefined ? new Map<string, VariableSpec>() : readVariables(btf, dataMaps, dataSections, kconfig),
     externs,
     functions,
-    unsupported: findUnsupported(elf),
     warnings,
   };
 }
@@ -188,17 +189,4 @@ function readKernelVersion(elf: ElfFile): number {
   const reader = elf.reader(section);
   if (reader.length !== 4) throw reader.error(`a version has 4 bytes, not ${reader.length}`);
   return reader.u32(0);
-}
-
-function findUnsupported(elf: ElfFile): UnsupportedFeature[] {
-  const unsupported: UnsupportedFeature[] = [];
-  for (const section of elf.sections) {
-    if (/^\??\.struct_ops(\.link)?$/.test(section.name) && section.size > 0) {
-      unsupported.push({
-        feature: 'struct_ops maps',
-        explanation: `section ${quote(section.name)} of ${elf.name} defines some`,
-      });
-    }
-  }
-  return unsupported;
 }

@@ -63,7 +63,7 @@ async function loadOne(
     bindings: bindingsOf(plan, context),
     functionModules: plan.functionModules.map((module) => context.modules.open(module)),
     license: context.license,
-    expectedAttachType: spec.attachType,
+    expectedAttachType: plan.attachType,
     attachBtfId: plan.attachBtfId,
     attachBtf: plan.attachModule === undefined ? undefined : context.modules.open(plan.attachModule),
     flags: spec.flags,

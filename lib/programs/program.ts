@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 
-import type { AttachType, ProgramType } from '../abi/index.js';
+import { type AttachType, ProgramType } from '../abi/index.js';
 import { UnsupportedError, UsageError, quote } from '../errors/index.js';
 import type { Link, LinkDetails } from '../links/index.js';
 import type { ProgramSpec } from '../object/index.js';
@@ -162,6 +162,7 @@ export class Program {
 
   /** Why the section does not say where the program is to be attached, or undefined when it does. @internal */
   protected sectionObstacle(): string | undefined {
+    if (this.type === ProgramType.STRUCT_OPS) return 'its map attaches it: ebpf.map(name, StructOps).attach()';
     return `this version cannot attach programs of type ${programTypeName(this.type)}`;
   }
 

@@ -3,6 +3,7 @@ import { type Btf, BtfKind } from '../btf/index.js';
 import { escapeControl, quote, UnsupportedError, UsageError } from '../errors/index.js';
 import type { ProgramSpec } from '../object/index.js';
 import type { KernelFacts } from './load-plan.js';
+import type { StructOpsPlans } from './struct-ops.js';
 
 /** What a program names in the kernel's BTF to say where it attaches. */
 export interface AttachTarget {
@@ -57,13 +58,40 @@ export function attachTarget(program: ProgramSpec): AttachTarget | undefined {
   return { name: rule.prefix + attachTo.slice(colon + 1), module: attachTo.slice(0, colon), rule };
 }
 
+/** What a load says about where a program will be attached. */
+export interface Attachment {
+  /** The type of the kernel or a module; undefined when attaching is by other means. */
+  readonly target: TargetType | undefined;
+  /** `expected_attach_type`. */
+  readonly attachType: number;
+}
+
+/**
+ * What the load of a program says about where it will be attached.
+ *
+ * @throws {UsageError} for a struct_ops program that implements nothing, and with the nearest names when neither the kernel
+ * nor a module has what another program attaches to.
+ */
+export function attachmentOf(program: ProgramSpec, facts: KernelFacts, structOps: StructOpsPlans): Attachment {
+  if (program.type !== ProgramType.STRUCT_OPS) {
+    return { target: targetTypeOf(program, facts), attachType: program.attachType };
+  }
+  const place = structOps.programs.get(program.name);
+  if (place !== undefined) return { target: place.structure, attachType: place.memberIndex };
+  throw new UsageError(
+    `program ${quote(program.name)}: no structure of a section ".struct_ops" or ".struct_ops.link" has it as a member; ` +
+      'put it into one, or set autoload = false to leave the program out',
+    { code: 'ERR_EBPF_INVALID_VALUE', path: `programs.${program.name}` },
+  );
+}
+
 /**
  * The BTF type that a program attaches to; undefined when it attaches by other means.
  *
  * @throws {UsageError} with the nearest names when neither the kernel nor a module has such a thing.
  * @throws {UnsupportedError} when the kernel has no security hooks for programs at all.
  */
-export function targetTypeOf(program: ProgramSpec, facts: KernelFacts): TargetType | undefined {
+function targetTypeOf(program: ProgramSpec, facts: KernelFacts): TargetType | undefined {
   const target = attachTarget(program);
   const { btf: kernel, modules = [] } = facts;
   if (target === undefined || kernel === undefined) return undefined;
@@ -120,11 +148,6 @@ function ruleOf(program: ProgramSpec): TargetRule | undefined {
       throw new UnsupportedError(
         'freplace programs',
         `program ${quote(program.name)} replaces a function of another program, which cannot be loaded yet`,
-      );
-    case ProgramType.STRUCT_OPS:
-      throw new UnsupportedError(
-        'struct_ops',
-        `program ${quote(program.name)} implements a kernel structure's operation, which cannot be loaded yet`,
       );
     default:
       return undefined;

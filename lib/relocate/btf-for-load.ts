@@ -1,4 +1,4 @@
-import { Btf, withOlderKinds, withStaticFunctions, type BtfKind } from '../btf/index.js';
+import { Btf, withOlderKinds, withPlainSectionNames, withStaticFunctions, type BtfKind } from '../btf/index.js';
 import type { ObjectSpec } from '../object/index.js';
 
 /**
@@ -7,9 +7,13 @@ import type { ObjectSpec } from '../object/index.js';
  * kinds that the kernel does not take become older ones; ids stay what they are.
  */
 export function btfForLoad(object: ObjectSpec, kinds: ReadonlySet<BtfKind> | undefined): Uint8Array | undefined {
-  const bytes = withHiddenFunctions(object);
-  if (bytes === undefined || kinds === undefined) return bytes;
-  return withOlderKinds(Btf.parse(bytes, { name: object.name }), kinds);
+  let bytes = withHiddenFunctions(object);
+  if (bytes === undefined) return undefined;
+  const { name } = object;
+  if ([...object.maps.values()].some(({ kind }) => kind === 'struct-ops')) {
+    bytes = withPlainSectionNames(Btf.parse(bytes, { name }));
+  }
+  return kinds === undefined ? bytes : withOlderKinds(Btf.parse(bytes, { name }), kinds);
 }
 
 function withHiddenFunctions(object: ObjectSpec): Uint8Array | undefined {

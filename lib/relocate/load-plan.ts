@@ -107,6 +107,20 @@ export interface MapPlan {
   readonly freeze: boolean;
   /** What the maps within a map-in-map are like. */
   readonly inner: MapPlan | undefined;
+  /** Of a struct_ops map. */
+  readonly structOps: StructOpsPlan | undefined;
+}
+
+/** A structure of operations as the kernel lays it out. */
+export interface StructOpsPlan {
+  /** The `struct bpf_struct_ops_<name>` of the kernel or of a module, in its own BTF. */
+  readonly valueTypeId: number;
+  /** The module that `valueTypeId` is of; undefined for the kernel proper. */
+  readonly module: string | undefined;
+  /** To be written when the map is attached, with descriptors of programs where `programs` says. Not to be written to. */
+  readonly value: Uint8Array;
+  /** Programs by their names, and the byte offset in `value` of the four bytes for the descriptor. */
+  readonly programs: readonly { readonly program: string; readonly offset: number }[];
 }
 
 /** A program ready to be loaded once `bindings` have descriptors. */
@@ -129,6 +143,8 @@ export interface ProgramPlan {
   readonly attachBtfId: number;
   /** The module that `attachBtfId` is of; undefined for the kernel proper. */
   readonly attachModule: string | undefined;
+  /** `expected_attach_type` of the load: of a struct_ops program the index of the member that it implements. */
+  readonly attachType: number;
   /** `struct bpf_func_info` records; undefined unless each function has its type. */
   readonly functionInfo: Uint8Array | undefined;
   /** In bytes. */

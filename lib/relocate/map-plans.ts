@@ -2,7 +2,7 @@ import { MapType } from '../abi/index.js';
 import { quote, UsageError } from '../errors/index.js';
 import { kernelNameOf, type MapSpec, type ObjectSpec } from '../object/index.js';
 import { KCONFIG_MAP, kconfigValue } from './kconfig.js';
-import type { KernelFacts, MapPlan } from './load-plan.js';
+import type { KernelFacts, MapPlan, StructOpsPlan } from './load-plan.js';
 
 /** Types whose maps the kernel refuses to create with BTF of key or value, in this or earlier versions. */
 const TYPES_WITHOUT_BTF: ReadonlySet<MapType> = new Set<MapType>([
@@ -22,25 +22,31 @@ const TYPES_WITHOUT_BTF: ReadonlySet<MapType> = new Set<MapType>([
   MapType.RINGBUF,
   MapType.USER_RINGBUF,
   MapType.ARENA,
+  // Its value is of a type of the kernel's.
+  MapType.STRUCT_OPS,
 ]);
 
 /**
- * The maps to be created, in the object's order.
+ * The maps to be created, in the object's order. `structOps` has the structures of struct_ops maps by name.
  *
  * @throws {RelocationError} for a configuration value that the kernel does not have or that does not fit.
  */
-export function planMaps(object: ObjectSpec, facts: KernelFacts, warnings: string[] = []): MapPlan[] {
+export function planMaps(
+  object: ObjectSpec,
+  facts: KernelFacts,
+  { warnings, structOps }: { warnings: string[]; structOps: ReadonlyMap<string, StructOpsPlan> },
+): MapPlan[] {
   const hasBtf = object.btf !== undefined;
   const kconfig = kconfigValue(object, facts.kconfig, warnings);
   return [...object.maps.values()]
     .filter((map) => map.autoCreate)
     .map((map) => {
-      const plan = planMap(map, facts, hasBtf);
+      const plan = planMap(map, facts, hasBtf, structOps.get(map.name));
       return kconfig !== undefined && map.name === KCONFIG_MAP ? { ...plan, initialValue: kconfig } : plan;
     });
 }
 
-function planMap(spec: MapSpec, facts: KernelFacts, hasBtf: boolean): MapPlan {
+function planMap(spec: MapSpec, facts: KernelFacts, hasBtf: boolean, structOps?: StructOpsPlan): MapPlan {
   const takesBtf = hasBtf && !TYPES_WITHOUT_BTF.has(spec.type);
   return {
     spec,
@@ -48,9 +54,10 @@ function planMap(spec: MapSpec, facts: KernelFacts, hasBtf: boolean): MapPlan {
     maxEntries: maxEntriesOf(spec, facts),
     btfKeyTypeId: takesBtf ? spec.keyType : 0,
     btfValueTypeId: takesBtf ? spec.valueType : 0,
-    initialValue: initialValueOf(spec),
+    initialValue: structOps === undefined ? initialValueOf(spec) : undefined,
     freeze: spec.readOnly,
     inner: spec.inner === undefined ? undefined : planMap(spec.inner, facts, hasBtf),
+    structOps,
   };
 }
 

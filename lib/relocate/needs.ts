@@ -1,6 +1,6 @@
 import { BtfKind, essentialName, newerKindsIn } from '../btf/index.js';
-import { quote } from '../errors/index.js';
-import type { FunctionSpec, ObjectSpec, ProgramSpec } from '../object/index.js';
+import { escapeControl, quote } from '../errors/index.js';
+import type { FunctionSpec, MapSpec, ObjectSpec, ProgramSpec } from '../object/index.js';
 import { accessOf } from './apply-core-relocations.js';
 import { attachTarget, KERNEL } from './attach-target.js';
 import { CoreRelocationKind } from './core/core-relocation-kind.js';
@@ -9,6 +9,8 @@ import { FunctionLinker } from './function-linker.js';
 import { kconfigNames } from './kconfig.js';
 import { kernelExtern } from './kernel-extern.js';
 import type { Needs } from './load-plan.js';
+import { programsToLoad } from './programs-to-load.js';
+import { kernelStructOf } from './struct-ops.js';
 
 /**
  * What the programs of an object that are to be loaded need of a kernel, without looking at one.
@@ -19,8 +21,8 @@ import type { Needs } from './load-plan.js';
 export function needs(object: ObjectSpec): Needs {
   const collector = new NeedsCollector(object);
   const linker = new FunctionLinker(object);
-  for (const program of object.programs.values()) {
-    if (!program.autoload) continue;
+  for (const map of object.maps.values()) collector.addStructure(map);
+  for (const program of programsToLoad(object)) {
     collector.addTarget(program);
     for (const { spec } of linker.link(program).placed) collector.addFunction(program, spec);
   }
@@ -65,6 +67,16 @@ class NeedsCollector {
     if (module === undefined) this.#addName(name, rule.kind);
     else if (module !== KERNEL) this.#modules.add(module);
     this.#reasons.add(`program ${quote(program.name)}: ${rule.noun} ${quote(program.attachTo ?? '')}`);
+  }
+
+  addStructure(map: MapSpec): void {
+    const { btf } = this.#object;
+    if (map.kind !== 'struct-ops' || !map.autoCreate || btf === undefined) return;
+    const { name, valueName } = kernelStructOf(map, btf);
+    this.#kernelIds = true;
+    this.#addName(name, BtfKind.STRUCT);
+    this.#addName(valueName, BtfKind.STRUCT);
+    this.#reasons.add(`map ${quote(map.name)}: struct ${escapeControl(name)}`);
   }
 
   addFunction(program: ProgramSpec, spec: FunctionSpec): void {

@@ -2,7 +2,7 @@ import { quote, UnsupportedError } from '../errors/index.js';
 import { kernelNameOf, type ObjectSpec, type ProgramSpec } from '../object/index.js';
 import { applyCoreRelocations } from './apply-core-relocations.js';
 import { applyReferences } from './apply-references.js';
-import { targetTypeOf, type TargetType } from './attach-target.js';
+import { attachmentOf, type Attachment } from './attach-target.js';
 import { btfForLoad } from './btf-for-load.js';
 import { CoreResolver } from './core/core-resolver.js';
 import { encodeFunctionInfo, encodeLineInfo, FUNCTION_INFO_RECORD_SIZE, LINE_INFO_RECORD_SIZE } from './debug-info.js';
@@ -13,6 +13,8 @@ import { planMaps } from './map-plans.js';
 import { needs } from './needs.js';
 import { ProgramDraft } from './program-draft.js';
 import { checkProgramType } from './program-type.js';
+import { programsToLoad } from './programs-to-load.js';
+import { planStructOps } from './struct-ops.js';
 
 /**
  * Adapts an object to a kernel: maps as that kernel wants them, and each program with its functions, global variables
@@ -34,12 +36,11 @@ import { checkProgramType } from './program-type.js';
  */
 export function relocate(object: ObjectSpec, facts: KernelFacts): LoadPlan {
   checkByteOrder(object, facts);
-  const [unsupported] = object.unsupported;
-  if (unsupported !== undefined) throw new UnsupportedError(unsupported.feature, unsupported.explanation);
-  const programs = [...object.programs.values()].filter((program) => program.autoload);
-  programs.forEach(checkProgramType);
   checkKernelBtf(object, facts);
-  const attachTypes = new Map(programs.map((program) => [program, targetTypeOf(program, facts)]));
+  const structOps = planStructOps(object, facts);
+  const programs = programsToLoad(object).filter((program) => !structOps.leftOut.has(program.name));
+  programs.forEach(checkProgramType);
+  const attachments = new Map(programs.map((program) => [program, attachmentOf(program, facts, structOps)]));
   const tools: Tools = {
     linker: new FunctionLinker(object),
     core: coreResolver(object, facts),
@@ -48,11 +49,12 @@ export function relocate(object: ObjectSpec, facts: KernelFacts): LoadPlan {
   const warnings: string[] = [];
   return {
     btf: btfForLoad(object, facts.btfKinds),
-    maps: planMaps(object, facts, warnings),
+    maps: planMaps(object, facts, { warnings, structOps: structOps.maps }),
     warnings,
     *programs(): Generator<ProgramPlan, void, undefined> {
       for (const program of programs) {
-        yield relocateProgram(object, program, tools, attachTypes.get(program));
+        const attachment = attachments.get(program) ?? { target: undefined, attachType: program.attachType };
+        yield relocateProgram(object, program, tools, attachment);
       }
     },
   };
@@ -75,7 +77,7 @@ function relocateProgram(
   object: ObjectSpec,
   spec: ProgramSpec,
   { linker, core, externs }: Tools,
-  attachType: TargetType | undefined,
+  { target, attachType }: Attachment,
 ): ProgramPlan {
   const draft = new ProgramDraft(object, spec, linker);
   for (const placed of draft.functions.placed) {
@@ -95,8 +97,9 @@ function relocateProgram(
     bindings: draft.bindings.sort((a, b) => a.offset - b.offset),
     moduleBindings: draft.moduleBindings.sort((a, b) => a.offset - b.offset),
     functionModules: draft.functionModules,
-    attachBtfId: attachType?.id ?? 0,
-    attachModule: attachType?.module,
+    attachBtfId: target?.id ?? 0,
+    attachModule: target?.module,
+    attachType,
     functionInfo,
     functionInfoRecordSize: FUNCTION_INFO_RECORD_SIZE,
     lineInfo: hasBtf ? encodeLineInfo(draft.functions, littleEndian) : undefined,

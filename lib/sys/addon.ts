@@ -20,6 +20,17 @@ export interface Addon {
    * (1), writes (2) or both. In what comes back those places are zero. A call that makes a descriptor returns its token.
    */
   bpf(command: number, buffers: readonly Uint8Array[], patches: Float64Array, completion?: Completion): number;
+  /**
+   * An update or delete of a map's element as `bpf` makes its calls, for those that may wait and for values that hold
+   * descriptors. `buffers` are the attributes, the key and, of an update, the value, with all of them in `patches`.
+   */
+  mapElement(
+    command: number,
+    map: number,
+    buffers: readonly Uint8Array[],
+    patches: Float64Array,
+    completion?: Completion,
+  ): number;
   /** perf_event_open(2). `group` is a token or -1. The attributes and buffers are as those of `bpf`. */
   perfEventOpen(
     pid: number,
@@ -54,7 +65,8 @@ export interface Addon {
   kind(token: number): number;
   /** With a completion: 0 when that will be called, 1 when the resource is closed already. */
   close(token: number, completion?: Completion): number;
-  mappingOpen(token: number, offset: number, length: number, writable: boolean): number;
+  /** `address` is where the memory is to be, 0 for anywhere. */
+  mappingOpen(token: number, offset: number, length: number, writable: boolean, address: number): number;
   mappingRead(mapping: number, offset: number, destination: Uint8Array): number;
   mappingWrite(mapping: number, offset: number, source: Uint8Array): number;
   ringOpen(map: number, onReady: () => void): number;

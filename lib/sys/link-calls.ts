@@ -1,4 +1,4 @@
-import { type AttachType, BpfCommand, LinkCreateAttr, LinkDetachAttr, RawTracepointOpenAttr } from '../abi/index.js';
+import { AttachType, BpfCommand, LinkCreateAttr, LinkDetachAttr, RawTracepointOpenAttr } from '../abi/index.js';
 import { quote } from '../errors/index.js';
 import { AttributeWriter } from './attribute-writer.js';
 import { bpfAsync } from './bpf-call.js';
@@ -46,6 +46,13 @@ export async function createLink(options: CreateLinkOptions): Promise<Handle> {
   for (const [field, value] of Object.entries(fields)) attr.number(field as LinkField, value);
   const token = await bpfAsync(BpfCommand.LINK_CREATE, attr, `attach ${program.describe()}`);
   return new Handle('link', token, program.name);
+}
+
+/** Registers a struct_ops map that was filled in, off the event loop, by a link. Linux 6.4. */
+export async function createStructOpsLink(map: Handle): Promise<Handle> {
+  const attr = new AttributeWriter(LinkCreateAttr).handle('map_fd', map).number('attach_type', AttachType.STRUCT_OPS);
+  const token = await bpfAsync(BpfCommand.LINK_CREATE, attr, `register ${map.describe()}`);
+  return new Handle('link', token, map.name);
 }
 
 /** Detaches a link's program while the link itself, and its pins, stay. Linux 5.9. */

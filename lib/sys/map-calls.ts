@@ -1,8 +1,8 @@
 import { BpfCommand, MapCreateAttr, MapElementAttr, type MapType } from '../abi/index.js';
 import { KernelError, quote } from '../errors/index.js';
 import { addon } from './addon.js';
-import { AttributeWriter } from './attribute-writer.js';
-import { bpf, bpfAsync } from './bpf-call.js';
+import { AttributeWriter, Direction } from './attribute-writer.js';
+import { bpf, bpfAsync, commandName, completed } from './bpf-call.js';
 import { Handle } from './handle.js';
 import { trace, tracing } from './trace.js';
 
@@ -21,6 +21,8 @@ export interface CreateMapOptions {
   readonly btfValueTypeId?: number | undefined;
   /** Of a STRUCT_OPS map: the kernel's own type of the value. */
   readonly btfVmlinuxValueTypeId?: number | undefined;
+  /** The module's BTF that `btfVmlinuxValueTypeId` is of, with MapFlag.VTYPE_BTF_OBJ_FD; the kernel's without it. */
+  readonly valueTypeBtf?: Handle | undefined;
   /** The template of a map of maps. */
   readonly innerMap?: Handle | undefined;
 }
@@ -40,9 +42,52 @@ export async function createMap(options: CreateMapOptions): Promise<Handle> {
     .number('btf_vmlinux_value_type_id', options.btfVmlinuxValueTypeId)
     .name('map_name', options.name)
     .handle('btf_fd', options.btf)
+    .handle('value_type_btf_obj_fd', options.valueTypeBtf)
     .handle('inner_map_fd', options.innerMap);
   const token = await bpfAsync(BpfCommand.MAP_CREATE, attr, `create map ${quote(options.name)}`);
   return new Handle('map', token, options.name);
+}
+
+/** The only key of a struct_ops map. */
+const structOpsKey = new Uint8Array(4);
+
+/**
+ * Fills in a struct_ops map, off the event loop: without BPF_F_LINK that registers it. `value` is the kernel's structure,
+ * in which four bytes at each place take a program's descriptor. KernelError: EBUSY when it was filled in before.
+ */
+export async function updateStructOps(
+  map: Handle,
+  value: Uint8Array,
+  programs: readonly { readonly offset: number; readonly program: Handle }[],
+): Promise<void> {
+  const attr = new AttributeWriter(MapElementAttr)
+    .handle('map_fd', map)
+    .pointer('key', structOpsKey, Direction.TO_KERNEL)
+    .pointer('value', value, Direction.TO_KERNEL);
+  for (const { offset, program } of programs) attr.handleIn(value, offset, program);
+  await elementCall(BpfCommand.MAP_UPDATE_ELEM, map, attr, `fill in ${map.describe()}`);
+}
+
+/** Unregisters what {@link updateStructOps} registered, off the event loop. */
+export async function deleteStructOps(map: Handle): Promise<void> {
+  const attr = new AttributeWriter(MapElementAttr)
+    .handle('map_fd', map)
+    .pointer('key', structOpsKey, Direction.TO_KERNEL);
+  await elementCall(BpfCommand.MAP_DELETE_ELEM, map, attr, `unregister ${map.describe()}`);
+}
+
+async function elementCall(
+  command: BpfCommand,
+  map: Handle,
+  attr: AttributeWriter<string>,
+  what: string,
+): Promise<void> {
+  const native = addon();
+  const result = await completed((completion) =>
+    native.mapElement(command, map.token, attr.buffers, attr.patches, completion),
+  );
+  trace(commandName(command), result);
+  if (result < 0) throw new KernelError(what, commandName(command), result);
 }
 
 // The calls below are the fast path: they never throw and return what the kernel returned, 0 or a negative errno. The

@@ -19,11 +19,18 @@ export class Mapping {
     this.writable = writable;
   }
 
-  /** Maps the first `length` bytes of `map`. Throws KernelError: ENOTSUPP or EINVAL for a map without MapFlag.MMAPABLE. */
-  static create(map: Handle, length: number, options: { readonly writable: boolean }): Mapping {
+  /**
+   * Maps the first `length` bytes of `map`, at `address` when one is given. Throws KernelError: ENOTSUPP or EINVAL for a
+   * map without MapFlag.MMAPABLE, EEXIST when something else is at that address.
+   */
+  static create(
+    map: Handle,
+    length: number,
+    options: { readonly writable: boolean; readonly address?: number | undefined },
+  ): Mapping {
     const token = trace(
       `mmap(${map.describe()}, ${length})`,
-      addon().mappingOpen(map.token, 0, length, options.writable),
+      addon().mappingOpen(map.token, 0, length, options.writable, options.address ?? 0),
     );
     if (token < 0) throw new KernelError(`map ${map.describe()} into memory`, 'mmap', token);
     return new Mapping(new Handle('mapping', token, map.name), length, options.writable);

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 
-import { type AttachType, BpfCommand, ProgLoadAttr, ProgTestRunAttr, type ProgramType } from '../abi/index.js';
+import { BpfCommand, ProgLoadAttr, ProgTestRunAttr, type ProgramType } from '../abi/index.js';
 import { UsageError } from '../errors/index.js';
 import { AttributeWriter, cString, Direction } from './attribute-writer.js';
 import { bpfAsync, tryBpfAsync } from './bpf-call.js';
@@ -22,7 +22,8 @@ export interface LoadProgramOptions {
   /** BTF of the modules whose functions it calls; a call's offset is the place here, counted from 1. Linux 5.16. */
   readonly functionModules?: readonly Handle[] | undefined;
   readonly license: string;
-  readonly expectedAttachType?: AttachType | undefined;
+  /** An `AttachType`, or of a struct_ops program the index of a member. */
+  readonly expectedAttachType?: number | undefined;
   readonly attachBtfId?: number | undefined;
   /** The module's BTF that `attachBtfId` belongs to; vmlinux without it. */
   readonly attachBtf?: Handle | undefined;

@@ -19,8 +19,8 @@ export const rooms = {
   kernel: { imports: ['sys', 'elf', 'btf', 'asm', 'relocate', 'binary', 'abi', 'errors'] },
   links: { imports: ['sys', 'kernel', 'codec', 'object', 'elf', 'btf', 'abi', 'errors'] },
   events: { imports: ['sys', 'kernel', 'codec', 'object', 'btf', 'abi', 'errors'] },
-  // A ring buffer opens its reader; a program makes its links. Never the reverse.
-  maps: { imports: ['events', 'sys', 'kernel', 'codec', 'object', 'relocate', 'btf', 'abi', 'errors'] },
+  // A ring buffer opens its reader; a program, or a map of operations, makes its links. Never the reverse.
+  maps: { imports: ['events', 'links', 'sys', 'kernel', 'codec', 'object', 'relocate', 'btf', 'abi', 'errors'] },
   programs: { imports: ['links', 'sys', 'kernel', 'codec', 'object', 'relocate', 'btf', 'abi', 'errors'] },
 
   // The command line is a user like any other.

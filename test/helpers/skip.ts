@@ -14,6 +14,7 @@ export type Need =
   | 'fentry'
   | 'a kernel without fentry'
   | 'BPF LSM'
+  | 'links of struct_ops'
   | 'tracefs'
   | 'big-endian processor'
   | 'a processor that is not emulated'

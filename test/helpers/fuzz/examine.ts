@@ -69,7 +69,6 @@ function requirePrintable(text: string): void {
 
 function print(object: ObjectSpec): void {
   requirePrintable(object.warnings.join());
-  for (const { feature, explanation } of object.unsupported) requirePrintable(feature + explanation);
   for (const spec of [...object.programs.values()]
     .map((program) => program.function)
     .concat(...object.functions.values())) {

@@ -405,7 +405,6 @@ test('execsnoop is read as it was written', () => {
   const spec = sample('execsnoop.bpf.o');
   expect(spec.license).toBe('Dual MIT/GPL');
   expect(spec.warnings).toEqual([]);
-  expect(spec.unsupported).toEqual([]);
   expect(spec.program('exec')).toMatchObject({
     section: 'tp_btf/sched_process_exec',
     kind: 'tp_btf',
@@ -432,14 +431,6 @@ test('a version has four bytes', () => {
   const wrong = new ElfBuilder();
   wrong.section({ name: 'version', bytes: new Uint8Array(8) });
   expect(() => ObjectSpec.parse(wrong.encode())).toThrow('section version: a version has 4 bytes, not 8');
-});
-
-test('struct_ops maps are known not to be supported', () => {
-  const elf = new ElfBuilder();
-  elf.data('.struct_ops.link', new Uint8Array(64));
-  expect(ObjectSpec.parse(elf.encode(), { name: 'x.o' }).unsupported).toEqual([
-    { feature: 'struct_ops maps', explanation: 'section ".struct_ops.link" of x.o defines some' },
-  ]);
 });
 
 describe('functions of an object by LLVM before 8', () => {
