@@ -21,6 +21,7 @@ export type {
   BtfOptions,
   BtfParameter,
   BtfReference,
+  BtfToCOptions,
   BtfType,
   BtfTypeTag,
   BtfVariable,

@@ -75,11 +75,17 @@ const needs = new Map([
   ['fetched kernels', () => (fetchedKernel() === undefined ? undefined : `${vmCache()} has them`)],
   // `npm run corpus` fetches them.
   ['fetched objects', () => (hasFetchedObjects() ? `${vmCache()} has them` : undefined)],
+  ['clang-19', () => (hasClang() ? 'clang-19 is installed' : undefined)],
   [
     'a processor that is not emulated',
     () => (process.env.EBPF_TEST_EMULATED === '1' ? undefined : 'this processor is not emulated'),
   ],
 ]);
+
+/** What compiles the samples: scripts/build-samples.mjs installs it. */
+function hasClang() {
+  return (process.env.PATH ?? '').split(path.delimiter).some((folder) => fs.existsSync(path.join(folder, 'clang-19')));
+}
 
 /** The folder that test/vm/cache.mjs keeps kernels in. */
 function vmCache() {

@@ -302,8 +302,7 @@ export class BtfBuilder {
       for (const member of members) {
         const nameOffset = this.string(member.name);
         const offset = flag
-          ? unsigned('bitSize', member.bitSize, 0xff) * 0x100_0000 +
-            unsigned('bitOffset', member.bitOffset, 0xff_ffff)
+          ? unsigned('bitSize', member.bitSize, 0xff) * 0x100_0000 + unsigned('bitOffset', member.bitOffset, 0xff_ffff)
           : word('bitOffset', member.bitOffset);
         made.push(nameOffset, word('type', member.type), offset);
       }
@@ -341,7 +340,10 @@ function unsigned(what: string, value: number, most: number): number {
 }
 
 function misfit(name: string, value: number | bigint, signed: boolean, bits: number): UsageError {
-  return UsageError.invalidValue(name, `${value} does not fit ${signed ? 'a signed' : 'an unsigned'} ${bits}-bit value`);
+  return UsageError.invalidValue(
+    name,
+    `${value} does not fit ${signed ? 'a signed' : 'an unsigned'} ${bits}-bit value`,
+  );
 }
 
 function word(what: string, value: number): number {

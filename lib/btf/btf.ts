@@ -2,6 +2,7 @@ import { ObjectFormatError, quote } from '../errors/index.js';
 import { readBtfHeader, type BtfHeader } from './btf-header.js';
 import { BtfKind } from './btf-kind.js';
 import type { BtfType } from './btf-type.js';
+import { printC, type BtfToCOptions } from './c/print-c.js';
 import { decodeType } from './decode-type.js';
 import { NameIndex, type StringTable } from './name-index.js';
 import { inSlices } from './slices.js';
@@ -301,6 +302,25 @@ export class Btf {
    */
   validate(): void {
     validateTypes(this);
+  }
+
+  /**
+   * The types as C, for BPF programs to be compiled with: a `vmlinux.h` of the kernel's. Each definition comes after those
+   * it needs; sizes and offsets are BTF's, by packing and explicit padding where C's own differ; names that are taken get
+   * `___2`, which CO-RE ignores; and names that are none in C have their other characters replaced.
+   *
+   * With an id: that type and what it needs; of functions and variables the declaration.
+   *
+   * @throws {ObjectFormatError} for types that contain themselves or have no size where C needs one.
+   *
+   * @example
+   * ```js
+   * await writeFile('vmlinux.h', btf.toC());
+   * console.log(btf.toC(btf.find('list_head', BtfKind.STRUCT), { alone: true }));
+   * ```
+   */
+  toC(id?: number, options: BtfToCOptions = {}): string {
+    return printC(this, id, options);
   }
 
   /** @internal The `index`-th 32-bit word of the type's record: name, info, size or type, and what its kind adds. */

@@ -3,6 +3,7 @@ export * from './btf-builder.js';
 export * from './btf-ext.js';
 export { BtfKind, kindName } from './btf-kind.js';
 export * from './btf-type.js';
+export type { BtfToCOptions } from './c/print-c.js';
 export * from './data-sections.js';
 export * from './downgrade.js';
 export * from './essential-name.js';

@@ -21,6 +21,7 @@ export type Need =
   | 'callbacks of helpers'
   | 'fetched kernels'
   | 'fetched objects'
+  | 'clang-19'
   | `kernel ${number}.${number}`;
 
 /**

@@ -20,7 +20,7 @@ export function samples(): Sample[] {
 }
 
 /** Just enough ELF for well-formed files. */
-function elfSections(bytes: Uint8Array): Map<string, Uint8Array> {
+export function elfSections(bytes: Uint8Array): Map<string, Uint8Array> {
   const elf = new ByteReader(bytes, { littleEndian: bytes[5] === 1, object: 'sample' });
   const start = elf.u64AsNumber(40);
   const header = (index: number): { name: number; bytes: Uint8Array } => {
