@@ -1,5 +1,5 @@
 import { type Btf, BtfKind, essentialName, typeName } from '../btf/index.js';
-import { quote } from '../errors/index.js';
+import { nearestNames, quote } from '../errors/index.js';
 import type { ObjectSpec } from '../object/index.js';
 import { Budget, CoreProblem } from './core/core-problem.js';
 import { typesAreCompatible } from './core/types-are-compatible.js';
@@ -114,7 +114,8 @@ export class ExternResolver {
     }
     const [first] = candidates;
     if (first === undefined) {
-      return { kind: 'missing', reason: `${this.#searched()} no function of this name` };
+      const reason = `${this.#searched()} no function of this name${weak ? '' : this.#nearest(name)}`;
+      return { kind: 'missing', reason };
     }
     const where = first.module === undefined ? 'the kernel' : `module ${quote(first.module)}`;
     const ours = quote(typeName(btf, this.#object.externs.get(name)?.typeId ?? prototype));
@@ -148,6 +149,19 @@ export class ExternResolver {
 
   #fits(btf: Btf, local: number, { btf: target }: Candidate, other: number): boolean {
     return typesAreCompatible(btf, local, target, other, new Budget());
+  }
+
+  /** For an error only: walks the names of all functions. Those that programs may call are all named so. */
+  #nearest(name: string): string {
+    const wanted = essentialName(name);
+    const names = new Set<string>();
+    for (const btf of [this.#facts.btf, ...(this.#facts.modules ?? [])]) {
+      for (let id = btf?.startId ?? 0; btf !== undefined && id < btf.endId; id++) {
+        if (btf.kind(id) === BtfKind.FUNC && btf.nameOf(id).startsWith('bpf_')) names.add(btf.nameOf(id));
+      }
+    }
+    const nearest = nearestNames(wanted, names);
+    return nearest.length === 0 ? '' : ` (did you mean ${nearest.map((near) => quote(near)).join(' or ')}?)`;
   }
 
   #searched(): string {

@@ -70,7 +70,7 @@ class KconfigWriter {
   }
 
   write(variable: VariableSpec): void {
-    const { name } = variable;
+    const { name, offset, size } = variable;
     const option = this.#facts.options.get(name);
     const shape = shapeOf(this.#btf, variable.typeId);
     if (shape === undefined) {
@@ -82,6 +82,9 @@ class KconfigWriter {
     }
     if (!/^(CONFIG|LINUX)_/.test(name)) {
       throw this.#error(name, 'the name of a configuration value begins with CONFIG_ or LINUX_');
+    }
+    if (offset + size > this.#bytes.byteLength) {
+      throw this.#error(name, `it lies beyond the ${this.#bytes.byteLength} bytes of map ${KCONFIG_MAP}`);
     }
     if (option !== undefined) this.#put(variable, shape, option);
     else if (this.#object.externs.get(name)?.weak !== true) throw this.#missing(name);

@@ -21,6 +21,10 @@ export function kernelHasFunction(name: string): boolean {
   return kernel?.find(name, BtfKind.FUNC) !== undefined;
 }
 
+export function kernelHasVariable(name: string): boolean {
+  return kernel?.find(name, BtfKind.VAR) !== undefined;
+}
+
 export function kernelHasMember(struct: string, member: string): boolean {
   const type = kernel?.type(kernel.find(struct, BtfKind.STRUCT) ?? 0);
   return type?.kind === BtfKind.STRUCT && type.members.some(({ name }) => name === member);

@@ -4,19 +4,17 @@ import { release } from 'node:os';
 
 import { ArrayMap, Ebpf, MapFlag, ObjectSpec, VerifierError, features, type LoadOptions } from '../../lib/index.js';
 import { hasJit, kernelHasSymbol } from '../helpers/kernel-symbols.js';
+import { hasKernelBtf, kernelHasFunction, kernelHasVariable } from '../helpers/kernel-types.js';
 import { rawArguments, sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
 
-const vmlinux = '/sys/kernel/btf/vmlinux';
-const hasBtf = existsSync(vmlinux);
 const hasConfig = existsSync('/proc/config.gz') || existsSync(`/boot/config-${release()}`);
 
 const symbols = readFileSync('/proc/kallsyms', 'latin1');
 const addressOf = (name: string): bigint =>
   BigInt(`0x${new RegExp(`^([0-9a-f]+) . ${name}$`, 'm').exec(symbols)?.[1] ?? '0'}`);
-const btfNames = hasBtf ? readFileSync(vmlinux) : Buffer.alloc(0);
 /** Kernel functions that any program may call: Linux 6.2. */
-const knowsFunctions = kernelHasSymbol('bpf_rcu_read_lock') && btfNames.includes('\0bpf_rcu_read_lock\0');
+const knowsFunctions = kernelHasFunction('bpf_rcu_read_lock');
 const hasFunctions = knowsFunctions && hasJit;
 
 const options = {
@@ -44,7 +42,7 @@ async function report(load: LoadOptions): Promise<Record<string, unknown>> {
 }
 
 describe('configuration values', () => {
-  testIf(hasBtf, 'kernel BTF')('are what is given, and programs see them', async () => {
+  testIf(hasKernelBtf, 'kernel BTF')('are what is given, and programs see them', async () => {
     const cookie = (await features.bpfCookie()).supported;
     const wrapper = /__(x64|arm64|s390x|riscv)_sys_bpf$/m.test(symbols);
     const seen = await report({ kconfig: options });
@@ -74,7 +72,7 @@ describe('configuration values', () => {
     expect(Number(seen['LINUX_KERNEL_VERSION']) >>> 8).toBe((major ?? 0) * 256 + (minor ?? 0));
   });
 
-  testIf(hasBtf, 'kernel BTF')('are zero where they are weak and not set, and text will do', async () => {
+  testIf(hasKernelBtf, 'kernel BTF')('are zero where they are weak and not set, and text will do', async () => {
     const seen = await report({ kconfig: '# comment\nCONFIG_BPF_SYSCALL=y\nCONFIG_HZ=0x10\nCONFIG_HZ=1\n' });
     expect(seen).toMatchObject({
       CONFIG_HZ: 16,
@@ -85,23 +83,26 @@ describe('configuration values', () => {
     });
   });
 
-  testIf(hasBtf && hasConfig, 'kernel configuration')('are those that the running kernel was built with', async () => {
-    const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
-    const seen = await report({});
-    const warnings = warn.mock.calls;
-    warn.mockRestore();
-    expect(seen).toMatchObject({ CONFIG_BPF_SYSCALL: true, CONFIG_SAMPLE_U16: 0 });
-    expect([100, 250, 300, 1000]).toContain(seen['hz']);
-    expect(seen['CONFIG_CC_VERSION_TEXT']).toHaveLength(7);
-    expect(warnings).toEqual([
-      [
-        expect.stringMatching(/^CONFIG_CC_VERSION_TEXT of externs\.bpf\.o is cut to 7 characters: .*config.* has "/),
-        { type: 'EbpfWarning', code: 'EBPF_LOAD' },
-      ],
-    ]);
-  });
+  testIf(hasKernelBtf && hasConfig, 'kernel configuration')(
+    'are those that the running kernel was built with',
+    async () => {
+      const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+      const seen = await report({});
+      const warnings = warn.mock.calls;
+      warn.mockRestore();
+      expect(seen).toMatchObject({ CONFIG_BPF_SYSCALL: true, CONFIG_SAMPLE_U16: 0 });
+      expect([100, 250, 300, 1000]).toContain(seen['hz']);
+      expect(seen['CONFIG_CC_VERSION_TEXT']).toHaveLength(7);
+      expect(warnings).toEqual([
+        [
+          expect.stringMatching(/^CONFIG_CC_VERSION_TEXT of externs\.bpf\.o is cut to 7 characters: .*config.* has "/),
+          { type: 'EbpfWarning', code: 'EBPF_LOAD' },
+        ],
+      ]);
+    },
+  );
 
-  testIf(hasBtf, 'kernel BTF')('lie in a map that nobody can write', async () => {
+  testIf(hasKernelBtf, 'kernel BTF')('lie in a map that nobody can write', async () => {
     const ebpf = await Ebpf.load(sample('externs'), { kconfig: options });
     try {
       const map = ebpf.map('.kconfig', ArrayMap);
@@ -131,9 +132,9 @@ describe('configuration values', () => {
 });
 
 describe('symbols', () => {
-  testIf(hasBtf, 'kernel BTF')('are where /proc/kallsyms says, by name and by type', async () => {
+  testIf(hasKernelBtf, 'kernel BTF')('are where /proc/kallsyms says, by name and by type', async () => {
     expect(addressOf('_stext')).not.toBe(0n);
-    const hasQueues = btfNames.includes('\0runqueues\0') && kernelHasSymbol('runqueues');
+    const hasQueues = kernelHasVariable('runqueues') && kernelHasSymbol('runqueues');
     expect(await report({ kconfig: options })).toMatchObject({
       text_address: addressOf('_stext'),
       text_address_again: addressOf('_stext'),
@@ -188,7 +189,7 @@ describe('kernel functions', () => {
     });
   });
 
-  testIf(hasBtf, 'kernel BTF')('that are missing are refused', async () => {
+  testIf(hasKernelBtf, 'kernel BTF')('that are missing are refused', async () => {
     await expect(Ebpf.load(only('missing'))).rejects.toMatchObject({
       code: 'ERR_EBPF_RELOCATION',
       message: expect.stringContaining(

@@ -1,4 +1,4 @@
-import { constants } from 'node:os';
+import { constants, endianness } from 'node:os';
 
 import { LinkType, MapType, ProgramType } from '../../lib/abi/index.js';
 import { KernelError, UsageError } from '../../lib/errors/index.js';
@@ -22,10 +22,16 @@ import {
   type LoadProgramOptions,
 } from '../../lib/sys/index.js';
 import { intBtf, longProgram, packet, returning, uninitialised } from '../helpers/assemble.js';
+import { hasJit } from '../helpers/kernel-symbols.js';
+import { kernelHasFunction } from '../helpers/kernel-types.js';
 import { openDescriptors } from '../helpers/open-descriptors.js';
+import { testIf } from '../helpers/skip.js';
 import { until } from '../helpers/until.js';
 
 const { EACCES, EINVAL } = constants.errno;
+
+/** Programs may call functions of modules too: Linux 5.16; these can be told from 6.2 on. */
+const hasFunctions = hasJit && kernelHasFunction('bpf_rcu_read_lock');
 
 const opened: Handle[] = [];
 afterEach(() => {
@@ -114,6 +120,24 @@ describe('a program', () => {
     await expect(loadProgram(filter(code, { bindings: [{ offset: 4, handle: map }] }))).rejects.toThrow(
       'map "bound" is closed',
     );
+  });
+
+  testIf(hasFunctions, 'kernel functions')('names the modules whose functions it calls by handle', async () => {
+    // A call of kernel function 1 of the first module, which is none of a module: the kernel has read the descriptor.
+    const call = new DataView(new ArrayBuffer(8));
+    call.setUint8(0, 0x85);
+    call.setUint8(1, endianness() === 'LE' ? 0x20 : 0x02);
+    call.setInt16(2, 1, endianness() === 'LE');
+    call.setInt32(4, 1, endianness() === 'LE');
+    const code = Uint8Array.from([...new Uint8Array(call.buffer), ...returning(0)]);
+    const btf = keep(await loadBtf(intBtf()));
+    const refusal = async (functionModules: readonly Handle[]): Promise<unknown> =>
+      loadProgram(filter(code, { functionModules }));
+    await expect(refusal([btf])).resolves.toMatchObject({ log: expect.stringContaining('is not a module BTF') });
+    // Without an array, or with what is no BTF, it says so.
+    await expect(refusal([])).resolves.toMatchObject({ log: expect.stringContaining('without fd_array') });
+    const map = keep(await createMap({ type: MapType.ARRAY, name: 'no_btf', keySize: 4, valueSize: 4, maxEntries: 1 }));
+    await expect(refusal([map])).resolves.toMatchObject({ log: expect.stringContaining('invalid module BTF fd') });
   });
 
   test('is put into a program array by handle', async () => {

@@ -317,6 +317,12 @@ describe('a kernel function', () => {
     ]);
   });
 
+  test('that is misspelt is refused with the nearest names', () => {
+    expect(() => relocateOne(calling('bpf_knwon'), { btf: kernel })).toThrow(
+      'has no function of this name (did you mean "bpf_known"?). Declare it __weak',
+    );
+  });
+
   test('that is missing is refused', () => {
     expect(() => relocateOne(calling('bpf_gone'), { btf: kernel })).toThrow(
       new RelocationError(

@@ -165,6 +165,14 @@ test.each<[string, Declared['type']]>([
   expect(() => valueOf(type, 'y')).toThrow(/"CONFIG_X": a configuration value cannot be of type/);
 });
 
+test('a map made smaller has no room for it', () => {
+  const object = reading({ CONFIG_X: { type: types.u32 } });
+  object.map('.kconfig').valueSize = 3;
+  expect(() => relocate(object, { ...facts, kconfig: given({ CONFIG_X: '1' }) })).toThrow(
+    '"CONFIG_X": it lies beyond the 3 bytes of map .kconfig',
+  );
+});
+
 test('a string that is too long is cut, and that is told', () => {
   const object = reading({ CONFIG_X: { type: types.string } });
   const plan = relocate(object, { ...facts, kconfig: given({ CONFIG_X: '"abcdefgh"' }) });

@@ -232,7 +232,8 @@ describe('on the kernel that runs', () => {
 });
 
 test('objects with any byte changed relocate, or give an error of the family', () => {
-  const objects = ['execsnoop.bpf', 'core.bpf', 'subprograms.bpf', 'callbacks.bpf'].map((name) => {
+  const names = ['execsnoop.bpf', 'core.bpf', 'subprograms.bpf', 'callbacks.bpf', 'externs.bpf', 'kfunc.bpf'];
+  const objects = names.map((name) => {
     const bytes = bytesOf(name);
     const object = ObjectSpec.parse(bytes, { name });
     return { bytes, btf: kernelLike(object, () => 64) };
