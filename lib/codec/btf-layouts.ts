@@ -267,6 +267,7 @@ export class BtfLayouts {
   #dataSection(section: BtfDataSection, depth: number): Layout {
     const members: MemberLayout[] = [];
     const taken = new Set<string>();
+    const copies = new Map<string, number>();
     let size = section.size;
     for (const entry of section.entries) {
       const variable = this.#btf.type(entry.type);
@@ -274,7 +275,11 @@ export class BtfLayouts {
       const layout = this.layoutOf(variable.type, depth + 1);
       // Two functions may each have a static variable of the same name.
       let name = variable.name;
-      for (let copy = 1; taken.has(name); copy++) name = `${variable.name}.${copy}`;
+      while (taken.has(name)) {
+        const copy = (copies.get(variable.name) ?? 0) + 1;
+        copies.set(variable.name, copy);
+        name = `${variable.name}.${copy}`;
+      }
       taken.add(name);
       members.push({ name, offset: entry.offset, layout, bits: undefined });
       size = Math.max(size, entry.offset + layout.size);

@@ -121,13 +121,17 @@ export interface Field {
 /** The named members of a struct or union, those of its anonymous members included, in the order C declares them. */
 export function fieldsOf(layout: StructLayout, base = 0): Field[] {
   const fields: Field[] = [];
+  collectFields(layout, base, fields);
+  return fields;
+}
+
+function collectFields(layout: StructLayout, base: number, fields: Field[]): void {
   for (const { name, offset, layout: type, bits } of layout.members) {
     if (name !== undefined) {
       const moved = bits === undefined ? undefined : { offset: bits.offset + base * 8, size: bits.size };
       fields.push({ name, offset: base + offset, layout: type, bits: moved });
-    } else if (type.kind === 'struct' || type.kind === 'union') fields.push(...fieldsOf(type, base + offset));
+    } else if (type.kind === 'struct' || type.kind === 'union') collectFields(type, base + offset, fields);
   }
-  return fields;
 }
 
 /** The bytes that a record must have at least: all of the type but what a flexible array and its padding take. */

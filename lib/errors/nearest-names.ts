@@ -1,3 +1,6 @@
+/** Longer names are not compared letter by letter. */
+const LONGEST = 256;
+
 /** The names most like `wanted`, best first: those a slip of the finger, of case or of separators away. */
 export function nearestNames(wanted: string, known: Iterable<string>, limit = 3): string[] {
   const target = simplified(wanted);
@@ -49,6 +52,8 @@ class Letters {
  * it is known to be more.
  */
 function editDistance(a: string, b: string, most: number): number {
+  // Nobody types such a name by hand, and a file may hold many of them: the time taken grows with the square.
+  if (Math.max(a.length, b.length) > LONGEST) return a === b ? 0 : most + 1;
   if (Math.abs(a.length - b.length) > most) return most + 1;
   let beforePrevious: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index);

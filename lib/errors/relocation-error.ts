@@ -1,4 +1,5 @@
 import { EbpfError } from './ebpf-error.js';
+import { escapeControl } from './quote.js';
 
 /** What could not be relocated, as far as it is known. */
 export interface RelocationSite {
@@ -22,7 +23,7 @@ export class RelocationError extends EbpfError {
 
   constructor(problem: string, site: RelocationSite, options: { cause?: unknown } = {}) {
     const place = [
-      `program ${site.program}`,
+      `program ${escapeControl(site.program)}`,
       ...(site.instruction === undefined ? [] : [`instruction ${site.instruction}`]),
     ].join(', ');
     const what = site.access === undefined ? problem : `${site.access}: ${problem}`;

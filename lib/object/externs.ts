@@ -12,17 +12,20 @@ interface Declaration {
 export function readExterns(elf: ElfFile, btf: Btf | undefined): Map<string, ExternSpec> {
   const externs = new Map<string, ExternSpec>();
   let declarations: Map<string, Declaration> | undefined;
+  const functions = new Map<string, number>();
   for (const symbol of elf.symbols) {
     const { name, binding } = symbol;
     if (symbol.sectionIndex !== SectionIndex.UNDEF || name === '') continue;
     if (binding !== SymbolBinding.GLOBAL && binding !== SymbolBinding.WEAK) continue;
     declarations ??= readDeclarations(btf);
     const declaration = declarations.get(name);
+    let typeId = declaration?.typeId ?? functions.get(name);
+    if (typeId === undefined) functions.set(name, (typeId = functionDeclaration(btf, name)));
     externs.set(name, {
       name,
       section: declaration?.section,
       weak: binding === SymbolBinding.WEAK,
-      typeId: declaration?.typeId ?? functionDeclaration(btf, name),
+      typeId,
     });
   }
   return externs;

@@ -29,6 +29,7 @@ export class ExternResolver {
   readonly #object: ObjectSpec;
   readonly #facts: KernelFacts;
   readonly #resolved = new Map<string, ResolvedExtern>();
+  readonly #budget = new Budget();
 
   constructor(object: ObjectSpec, facts: KernelFacts) {
     this.#object = object;
@@ -148,7 +149,7 @@ export class ExternResolver {
   }
 
   #fits(btf: Btf, local: number, { btf: target }: Candidate, other: number): boolean {
-    return typesAreCompatible(btf, local, target, other, new Budget());
+    return typesAreCompatible(btf, local, target, other, this.#budget);
   }
 
   /** For an error only: walks the names of all functions. Those that programs may call are all named so. */

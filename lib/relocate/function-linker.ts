@@ -24,12 +24,22 @@ export class FunctionLinker {
    * @throws {RelocationError} for recursion, with the chain of calls, and for what cannot be called.
    */
   link(program: ProgramSpec): LinkedFunctions {
-    const found = new Map<string, FunctionSpec>();
-    this.#walk(program, program.function, found);
+    return new LinkedFunctions(this.reach(program, new Set()));
+  }
+
+  /**
+   * Those of a program's functions that are not `known`, by where they are, and from then on are: programs share
+   * functions, and what all of them are made of can be told without seeing any twice.
+   *
+   * @throws {RelocationError} as {@link link} does.
+   */
+  reach(program: ProgramSpec, known: Set<string>): FunctionSpec[] {
+    const found: FunctionSpec[] = [];
+    this.#walk(program, program.function, known, found);
     const callback = this.#exceptionCallback(program);
-    if (callback !== undefined) this.#walk(program, callback, found);
-    this.#refuseRecursion(program, found.values());
-    return new LinkedFunctions([...found.values()]);
+    if (callback !== undefined) this.#walk(program, callback, known, found);
+    this.#refuseRecursion(program, found);
+    return found;
   }
 
   /**
@@ -48,26 +58,29 @@ export class FunctionLinker {
   }
 
   /** Adds what `start` reaches. A list of its own stands for the call stack: a crafted object may nest any depth. */
-  #walk(program: ProgramSpec, start: FunctionSpec, found: Map<string, FunctionSpec>): void {
-    if (found.has(placeOf(start))) return;
-    found.set(placeOf(start), start);
+  #walk(program: ProgramSpec, start: FunctionSpec, known: Set<string>, found: FunctionSpec[]): void {
+    if (known.has(placeOf(start))) return;
+    known.add(placeOf(start));
+    found.push(start);
     const path = [{ spec: start, next: 0 }];
     for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
       const reference = top.spec.references[top.next++];
       if (reference === undefined) path.pop();
       if (reference?.kind !== 'call' && reference?.kind !== 'function-address') continue;
       const callee = this.callee(program, top.spec, reference);
-      if (found.has(placeOf(callee))) continue;
-      found.set(placeOf(callee), callee);
+      if (known.has(placeOf(callee))) continue;
+      known.add(placeOf(callee));
+      found.push(callee);
       path.push({ spec: callee, next: 0 });
     }
   }
 
   /** A callback may take its own address (a timer that starts itself again); a function must not call itself. */
-  #refuseRecursion(program: ProgramSpec, functions: Iterable<FunctionSpec>): void {
-    const finished = new Set<string>();
+  #refuseRecursion(program: ProgramSpec, functions: readonly FunctionSpec[]): void {
+    // What was known before was looked at before, with all that it calls.
+    const unfinished = new Set(functions.map(placeOf));
     for (const start of functions) {
-      if (finished.has(placeOf(start))) continue;
+      if (!unfinished.has(placeOf(start))) continue;
       const path = [{ spec: start, next: 0 }];
       const onPath = new Set([placeOf(start)]);
       for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
@@ -75,7 +88,7 @@ export class FunctionLinker {
         if (reference === undefined) {
           path.pop();
           onPath.delete(placeOf(top.spec));
-          finished.add(placeOf(top.spec));
+          unfinished.delete(placeOf(top.spec));
         }
         if (reference?.kind !== 'call') continue;
         const callee = this.callee(program, top.spec, reference);
@@ -83,7 +96,7 @@ export class FunctionLinker {
           const chain = path.map(({ spec }) => spec);
           throw this.#recursion(program, chain, callee, reference.offset);
         }
-        if (finished.has(placeOf(callee))) continue;
+        if (!unfinished.has(placeOf(callee))) continue;
         onPath.add(placeOf(callee));
         path.push({ spec: callee, next: 0 });
       }

@@ -22,9 +22,10 @@ export function needs(object: ObjectSpec): Needs {
   const collector = new NeedsCollector(object);
   const linker = new FunctionLinker(object);
   for (const map of object.maps.values()) collector.addStructure(map);
+  const known = new Set<string>();
   for (const program of programsToLoad(object)) {
     collector.addTarget(program);
-    for (const { spec } of linker.link(program).placed) collector.addFunction(program, spec);
+    for (const spec of linker.reach(program, known)) collector.addFunction(program, spec);
   }
   return collector.needs();
 }

@@ -28,6 +28,8 @@ export interface Access {
 
 /** libbpf's limit (BPF_CORE_SPEC_MAX_LEN): no compiler writes more. */
 const MOST_STEPS = 64;
+/** Of an access in messages, in characters. */
+const LONGEST = 512;
 
 /**
  * Reads an access string (`0:1:2`) against the object's own BTF.
@@ -94,12 +96,17 @@ export function describeAccess(access: Access): string {
   const { btf, rootType, steps } = access;
   if (steps.length === 0) return escapeControl(typeName(btf, rootType));
   const name = btf.nameOf(rootType);
-  let text = name === '' ? typeName(btf, rootType) : name;
-  steps.forEach((step, position) => {
-    if (step.name !== undefined) text += `.${step.name}`;
+  let text = name === '' ? typeName(btf, rootType) : cut(name);
+  for (const [position, step] of steps.entries()) {
+    if (step.name !== undefined) text += `.${cut(step.name)}`;
     else if (position > 0 || step.index > 0) text += `[${step.index}]`;
-  });
-  return escapeControl(text);
+  }
+  return escapeControl(cut(text));
+}
+
+/** Names may have any length, and a file can ask for one again and again. */
+function cut(text: string): string {
+  return text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
 }
 
 export function isComposite(type: BtfType): type is Extract<BtfType, { members: unknown }> {

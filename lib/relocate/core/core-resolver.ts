@@ -2,7 +2,7 @@ import { type Btf, BtfKind, essentialName, kindName, typeName } from '../../btf/
 import { escapeControl, quote } from '../../errors/index.js';
 import { type Access, describeAccess, isSameKind, parseAccess } from './access.js';
 import { type AccessValue, valueOf } from './access-value.js';
-import { CoreProblem } from './core-problem.js';
+import { Budget, CoreProblem } from './core-problem.js';
 import { CoreRelocationKind, isCoreRelocationKind, isZeroWhenMissing } from './core-relocation-kind.js';
 import { matchAccess } from './match-access.js';
 
@@ -32,6 +32,7 @@ export class CoreResolver {
   readonly #modules: readonly Btf[];
   readonly #candidates = new Map<number, readonly Candidate[]>();
   readonly #answers = new Map<string, CoreAnswer>();
+  readonly #budget = new Budget();
 
   /**
    * Without a target only ids in the object's own BTF can be answered. `modules` are split on the target, and asked for
@@ -53,6 +54,7 @@ export class CoreResolver {
     const known = this.#answers.get(key);
     if (known !== undefined) return known;
     if (!isCoreRelocationKind(kind)) throw new CoreProblem(`CO-RE relocations of kind ${kind} are not known`);
+    this.#budget.ask();
     const local = parseAccess(this.#local, typeId, this.#local.string(accessString), kind);
     const answer = this.#answer(local, kind);
     this.#answers.set(key, answer);
@@ -80,7 +82,7 @@ export class CoreResolver {
     const mismatches: string[] = [];
     let found: Found | undefined;
     for (const candidate of this.#candidatesOf(local.rootType)) {
-      const match = matchAccess(local, kind, candidate.btf, candidate.id);
+      const match = matchAccess(local, kind, candidate.btf, candidate.id, this.#budget);
       if ('mismatch' in match) {
         mismatches.push(match.mismatch);
         continue;

@@ -1,7 +1,7 @@
 import { type Btf, BtfKind, essentialName, kindName, typeName } from '../../btf/index.js';
 import { quote } from '../../errors/index.js';
 import { type Access, type AccessStep, isComposite, isEnum, isFlexible, isSameKind, sizeOf } from './access.js';
-import { Budget, CoreProblem } from './core-problem.js';
+import { type Budget, CoreProblem } from './core-problem.js';
 import { CoreRelocationKind, isEnumValueKind, isFieldKind } from './core-relocation-kind.js';
 import { typesAreCompatible } from './types-are-compatible.js';
 import { typesMatch } from './types-match.js';
@@ -13,10 +13,15 @@ const DEEPEST = 32;
 export type Match = { readonly access: Access } | { readonly mismatch: string };
 
 /** Looks for the object's access in a candidate type of the kernel. */
-export function matchAccess(local: Access, kind: CoreRelocationKind, target: Btf, targetRoot: number): Match {
-  if (isFieldKind(kind)) return new FieldMatcher(local, target, targetRoot).match();
+export function matchAccess(
+  local: Access,
+  kind: CoreRelocationKind,
+  target: Btf,
+  targetRoot: number,
+  budget: Budget,
+): Match {
+  if (isFieldKind(kind)) return new FieldMatcher(local, target, targetRoot, budget).match();
   if (isEnumValueKind(kind)) return matchEnumerator(local, target, targetRoot);
-  const budget = new Budget();
   const fits =
     kind === CoreRelocationKind.TYPE_MATCHES
       ? typesMatch(local.btf, local.rootType, target, targetRoot, budget)
@@ -45,15 +50,16 @@ class FieldMatcher {
   readonly #local: Access;
   readonly #target: Btf;
   readonly #root: number;
-  readonly #budget = new Budget();
+  readonly #budget: Budget;
   readonly #steps: AccessStep[] = [];
   #bitOffset = 0;
   /** The kernel's type that the steps so far have led to. */
   #type: number;
   #mismatch = '';
 
-  constructor(local: Access, target: Btf, root: number) {
+  constructor(local: Access, target: Btf, root: number, budget: Budget) {
     this.#local = local;
+    this.#budget = budget;
     this.#target = target;
     this.#root = root;
     this.#type = target.skipModifiers(root);
@@ -118,7 +124,7 @@ class FieldMatcher {
     const parent = this.#local.btf.type(step.type);
     const member = isComposite(parent) ? parent.members[step.index] : undefined;
     const localType = member?.type ?? 0;
-    if (fieldsAreCompatible(this.#local.btf, localType, this.#target, this.#type)) return true;
+    if (fieldsAreCompatible(this.#local.btf, localType, this.#target, this.#type, this.#budget)) return true;
     const ours = shown(this.#local.btf, localType);
     this.#mismatch = `${quote(name)} is ${shown(this.#target, this.#type)} in the kernel and ${ours} in the object`;
     return false;
@@ -135,8 +141,7 @@ class FieldMatcher {
  * Whether reading the object's field makes sense where the kernel has the other: structs and unions stand for each
  * other, integers may differ in size and sign, pointers always fit.
  */
-function fieldsAreCompatible(local: Btf, localId: number, target: Btf, targetId: number): boolean {
-  const budget = new Budget();
+function fieldsAreCompatible(local: Btf, localId: number, target: Btf, targetId: number, budget: Budget): boolean {
   for (let ours = localId, theirs = targetId; ;) {
     budget.spend();
     const localType = local.type(local.skipModifiers(ours));

@@ -15,6 +15,8 @@ const STEPS = 3_000_000;
 const STEPS_PER_BYTE = 2_000;
 const BYTES = 1_000_000;
 const BYTES_PER_BYTE = 400;
+/** Programs relocated of one object. */
+const MOST_PROGRAMS = 20;
 /** Of a data map whose variables are read and set: zeros that only a header claims, a `.bss` of 4 GiB, do no harm unread. */
 const LARGEST_MAP = 65_536;
 
@@ -101,8 +103,9 @@ function load(object: ObjectSpec, kernel: Uint8Array): boolean {
   const { littleEndian } = object;
   // One by one: what is wrong with one program hides nothing of the next.
   const wanted = [...object.programs.values()].filter(({ autoload }) => autoload);
-  for (const program of wanted) {
-    for (const other of wanted) other.autoload = other === program;
+  for (const program of wanted) program.autoload = false;
+  for (const program of wanted.slice(0, MOST_PROGRAMS)) {
+    program.autoload = true;
     ready =
       attempt(() => {
         const btf = Btf.parse(kernel, { name: 'vmlinux' });
@@ -114,6 +117,7 @@ function load(object: ObjectSpec, kernel: Uint8Array): boolean {
           }
         }
       }) && ready;
+    program.autoload = false;
   }
   return ready;
 }

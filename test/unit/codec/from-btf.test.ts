@@ -341,3 +341,34 @@ test('arrays of arrays have code in proportion to their dimensions, not to their
   expect(performance.now() - started).toBeLessThan(1500);
   expect(value[15]?.[15]?.[15]?.[15]?.[15]).toBe(-1);
 });
+
+test('an anonymous struct of 195,000 members gives them all to the struct around it', () => {
+  const types = new Types();
+  const third = 65_000;
+  const nested = [0, 1, 2].map((part) => {
+    const members = Array.from({ length: third }, (_, index) => ({
+      name: `m${part * third + index}`,
+      type: types.u8,
+      bitOffset: index * 8,
+      bitSize: 0,
+    }));
+    return { name: '', type: types.builder.addStruct('', third, members), bitOffset: part * third * 8, bitSize: 0 };
+  });
+  const inner = types.builder.addStruct('', 3 * third, nested);
+  const outer = types.builder.addStruct('outer', 3 * third, [{ name: '', type: inner, bitOffset: 0, bitSize: 0 }]);
+  const bytes = new Uint8Array(3 * third);
+  bytes[194_999] = 7;
+  expect(codecFromBtf(types.btf(), outer).decode(viewOf(bytes), 0)).toMatchObject({ m0: 0, m194999: 7 });
+});
+
+test('60,000 static variables of one name in a section have names of their own', () => {
+  const types = new Types();
+  const count = 60_000;
+  const variable = types.builder.addVariable('v', types.u8, 0);
+  const entries = Array.from({ length: count }, (_, offset) => ({ type: variable, offset, size: 1 }));
+  const section = types.builder.addDataSection('.data', count, entries);
+  const { layout } = codecFromBtf(types.btf(), section);
+  if (layout.kind !== 'struct') throw new Error('a section is a struct');
+  expect(new Set(layout.members.map(({ name }) => name)).size).toBe(count);
+  expect(layout.members.at(-1)?.name).toBe('v.59999');
+});

@@ -66,6 +66,7 @@ test('a malformed object is located by file, section and offset', () => {
 
 test('a relocation error names program, instruction, access and line', () => {
   const site = { program: 'exec', instruction: 3, access: 'task_struct.gone', line: 'a.bpf.c:7: x = task->gone;' };
+  expect(new RelocationError('gone', { program: 'a\u001b[2J\n' }).message).toBe('program a\\x1b[2J\\x0a: gone');
   expect(new RelocationError('the kernel has no such member', site).message).toBe(
     'program exec, instruction 3: task_struct.gone: the kernel has no such member\n    at a.bpf.c:7: x = task->gone;',
   );

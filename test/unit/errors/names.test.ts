@@ -12,6 +12,11 @@ describe('nearestNames', () => {
     expect(nearestNames(wanted, ['events', name, 'filename'])).toEqual([name]);
   });
 
+  test('names of a million characters are compared at once', () => {
+    const [one, other] = [`${'x'.repeat(1_000_000)}a`, `${'x'.repeat(1_000_000)}b`];
+    expect(nearestNames(one, [other, one, 'x'])).toEqual([one]);
+  });
+
   test('the best comes first, three at most, and nothing unlike', () => {
     expect(nearestNames('event', ['vent', 'events', 'eventss', 'event_', 'zebra'])).toEqual([
       'event_',
