@@ -1,4 +1,5 @@
 import { MapFlag, MapType } from '../abi/index.js';
+import type { Btf } from '../btf/index.js';
 import { SectionFlag, SectionType, type ElfFile, type ElfSection } from '../elf/index.js';
 import { ObjectFormatError } from '../errors/index.js';
 import type { DataSection } from './data-section.js';
@@ -24,6 +25,7 @@ export function readDataMaps(
   elf: ElfFile,
   objectName: string,
   dataSections: ReadonlyMap<string, DataSection>,
+  btf: Btf | undefined,
 ): MapSpec[] {
   const maps: MapSpec[] = [];
   for (const section of elf.sections) {
@@ -48,6 +50,7 @@ export function readDataMaps(
         valueSize: section.size,
         maxEntries: 1,
         flags: (mappable ? MapFlag.MMAPABLE : 0) | (readOnly ? MapFlag.RDONLY_PROG : 0),
+        btf,
         valueType: dataSection?.typeId ?? 0,
         initialValue: section.type === SectionType.NOBITS ? undefined : section.bytes,
         readOnly,

@@ -78,6 +78,7 @@ export function readKconfigSection(
     valueSize: end,
     maxEntries: 1,
     flags: MapFlag.MMAPABLE | MapFlag.RDONLY_PROG,
+    btf,
     valueType: btf.find(NAME, BtfKind.DATASEC) ?? 0,
     readOnly: true,
   });

@@ -52,7 +52,7 @@ class DefinitionReader {
     if (definition.kind !== BtfKind.STRUCT) {
       throw this.#error(`it is defined by ${quote(typeName(this.#btf, typeId))}, not by a struct`);
     }
-    const spec = new MapSpec({ name: this.#name, type: MapType.UNSPEC });
+    const spec = new MapSpec({ name: this.#name, type: MapType.UNSPEC, btf: this.#btf });
     const seen = new Set<string>();
     let valuesOffset: number | undefined;
     for (const [index, member] of definition.members.entries()) {

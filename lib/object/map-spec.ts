@@ -1,4 +1,5 @@
 import type { MapType } from '../abi/index.js';
+import type { Btf, BtfType } from '../btf/index.js';
 import { quote, UsageError } from '../errors/index.js';
 
 /** An initial value of a map-in-map or program array: `values` of a `.maps` definition. */
@@ -24,6 +25,7 @@ export interface MapSpecOptions {
   readonly pinning?: 'none' | 'by-name';
   readonly pinPath?: string | undefined;
   readonly autoCreate?: boolean;
+  readonly btf?: Btf | undefined;
   readonly keyType?: number;
   readonly valueType?: number;
   readonly inner?: MapSpec | undefined;
@@ -70,6 +72,8 @@ export class MapSpec {
   pinPath: string | undefined;
   /** Whether a load creates it. */
   autoCreate: boolean;
+  /** The object's types, of which `keyType` and `valueType` are; undefined for an object without BTF. */
+  readonly btf: Btf | undefined;
   /** BTF id of the key's type, 0 for none. */
   keyType: number;
   /** BTF id of the value's type, 0 for none; of a data map its DATASEC, of a struct_ops map the object's own struct. */
@@ -102,6 +106,7 @@ export class MapSpec {
     this.pinning = options.pinning ?? 'none';
     this.pinPath = options.pinPath;
     this.autoCreate = options.autoCreate ?? true;
+    this.btf = options.btf;
     this.keyType = options.keyType ?? 0;
     this.valueType = options.valueType ?? 0;
     this.inner = options.inner;
@@ -109,6 +114,16 @@ export class MapSpec {
     this.operations = new Map(options.operations);
     this.readOnly = options.readOnly ?? false;
     this.#initialValue = options.initialValue;
+  }
+
+  /** The key's type; undefined when there is none. */
+  get key(): BtfType | undefined {
+    return this.keyType === 0 ? undefined : this.btf?.type(this.keyType);
+  }
+
+  /** The value's type; undefined when there is none. */
+  get value(): BtfType | undefined {
+    return this.valueType === 0 ? undefined : this.btf?.type(this.valueType);
   }
 
   /**

@@ -81,6 +81,11 @@ export class ObjectSpec {
     return new ObjectSpec(readObject(bytes, options.name ?? 'object'));
   }
 
+  /** The byte order, as {@link ObjectSpec.littleEndian} has it: `'little'` or `'big'`. */
+  get endianness(): 'little' | 'big' {
+    return this.littleEndian ? 'little' : 'big';
+  }
+
   /** The object's own types; undefined when it was compiled without `-g`. */
   get btf(): Btf | undefined {
     return this.#types?.btf;

@@ -57,6 +57,11 @@ export class ProgramSpec {
     this.function = options.function;
   }
 
+  /** The program's own code as compiled, eight bytes an instruction in the object's byte order. Never to be written. */
+  get instructions(): Uint8Array {
+    return this.function.code;
+  }
+
   /** A copy whose edits do not reach this one. The code is shared: it is never written. */
   clone(): ProgramSpec {
     return new ProgramSpec(this);

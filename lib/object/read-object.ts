@@ -30,7 +30,7 @@ export function readObject(bytes: Uint8Array, name: string): ObjectSpecOptions {
   const dataSections = btf === undefined ? new Map<string, DataSection>() : readDataSections(elf, btf);
   const declared = readDeclaredMaps(elf, btf, dataSections);
   const legacy = readLegacyMaps(elf, warnings);
-  const dataMaps = readDataMaps(elf, kernelObjectName(name), dataSections);
+  const dataMaps = readDataMaps(elf, kernelObjectName(name), dataSections, btf);
   const externs = readExterns(elf, btf);
   const kconfig = readKconfigSection({ name, mapPrefix: kernelObjectName(name) }, btf, externs);
   const ranges = readFunctionRanges(elf);

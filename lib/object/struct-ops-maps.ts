@@ -88,6 +88,7 @@ class StructureReader {
       maxEntries: 1,
       flags: section.endsWith('.link') ? MapFlag.LINK : 0,
       autoCreate: !section.startsWith('?'),
+      btf: this.#btf,
       valueType: typeId,
       initialValue: this.#data.section.bytes.subarray(offset, offset + type.size),
       operations: this.#operations(name, offset, offset + type.size, type.members),

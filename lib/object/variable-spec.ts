@@ -1,4 +1,4 @@
-import type { Btf } from '../btf/index.js';
+import type { Btf, BtfType } from '../btf/index.js';
 import { codecFromBtf, type Codec } from '../codec/index.js';
 import { UsageError } from '../errors/index.js';
 import type { MapSpec } from './map-spec.js';
@@ -51,6 +51,11 @@ export class VariableSpec {
     this.constant = options.map.readOnly;
     this.#map = options.map;
     this.#btf = options.btf;
+  }
+
+  /** Its type. */
+  get type(): BtfType {
+    return this.#btf.type(this.typeId);
   }
 
   /**
