@@ -28,6 +28,7 @@ export function readDeclaredMaps(
   elf: ElfFile,
   btf: Btf | undefined,
   dataSections: ReadonlyMap<string, DataSection>,
+  warnings: string[],
 ): SectionMaps | undefined {
   const section = elf.section('.maps');
   if (section === undefined || section.size === 0) return undefined;
@@ -50,7 +51,8 @@ export function readDeclaredMaps(
         offset,
       });
     }
-    const { spec, valuesOffset } = readMapDefinition(btf, { object: elf.name, name, typeId, offset });
+    const { spec, valuesOffset, ...rest } = readMapDefinition(btf, { object: elf.name, name, typeId, offset });
+    warnings.push(...rest.warnings);
     if (valuesOffset !== undefined) {
       spec.slots = slots.take(offset + valuesOffset, offset + variable.size, spec.inner === undefined);
       if (spec.slots.length > 0 && spec.type === MapType.HASH_OF_MAPS && spec.keySize !== SLOT_KEY_SIZE) {

@@ -22,6 +22,8 @@ export function readFunctions(
   const all = new Map<string, FunctionSpec>();
   const called = new Set<string>();
   const programs = new Map<string, ProgramSpec>();
+  // The only function of an object is its program wherever it stands, as libbpf has it.
+  const isAlone = ranges.sections.reduce((sum, code) => sum + code.ranges.length, 0) === 1;
   for (const code of ranges.sections) {
     const sectionName = code.section.name;
     const references = readReferences(elf, code, targets);
@@ -48,7 +50,7 @@ export function readFunctions(
       if (all.has(key)) throw duplicate(elf, 'functions', spec);
       all.set(key, spec);
       previous = spec;
-      if (code.isText) called.add(key);
+      if (code.isText && !isAlone) called.add(key);
       else if (programs.has(spec.name)) throw duplicate(elf, 'programs', spec);
       else programs.set(spec.name, programOf(spec));
       for (const reference of twin === undefined ? spec.references : []) {

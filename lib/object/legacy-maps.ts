@@ -6,9 +6,9 @@ import { MapSpec } from './map-spec.js';
 
 /** `type, key_size, value_size, max_entries, map_flags` of `struct bpf_map_def` (libbpf before 1.0). */
 const DEFINITION_WORDS = 5;
-/** Aya adds `id, pinning`. */
+/** iproute2's first `struct bpf_elf_map`, and Aya's, add `id, pinning`. */
 const AYA_WORDS = 7;
-/** iproute2's `struct bpf_elf_map` adds `id, pinning, inner_id, inner_idx`. */
+/** iproute2's later one adds `id, pinning, inner_id, inner_idx`. */
 const IPROUTE2_WORDS = 9;
 
 /** iproute2's PIN_GLOBAL_NS: shared under that name by every object. */
@@ -56,11 +56,12 @@ function readSection(elf: ElfFile, section: ElfSection, symbols: ElfSymbol[], wa
   const maps: MapSpec[] = [];
   const nested: Nesting[] = [];
   const nameAt = new Map<number, string>();
-  for (const [index, { name, value: offset }] of symbols.entries()) {
+  for (const [index, { name, value: offset, size: own }] of symbols.entries()) {
     const fail = (problem: string): ObjectFormatError =>
       new ObjectFormatError(`map ${quote(name)}: ${problem}`, { object: elf.name, section: section.name, offset });
     if (nameAt.has(offset)) throw fail(`it lies where map ${quote(nameAt.get(offset) ?? '')} lies`);
-    const size = (symbols[index + 1]?.value ?? section.size) - offset;
+    // A linker leaves definitions behind that others took the place of, without symbols; LLVM before 8 gave no sizes.
+    const size = own > 0 ? own : (symbols[index + 1]?.value ?? section.size) - offset;
     if (size < DEFINITION_WORDS * 4 || size % 4 !== 0) throw fail(`a definition of ${size} bytes is of no known form`);
     reader.check(offset, size);
     const word = (at: number): number => reader.u32(offset + at * 4);
@@ -108,7 +109,7 @@ function readPinning(spec: MapSpec, words: number, pinning: number, warnings: st
   if (pinning === 0) return;
   if (words === AYA_WORDS && pinning === 1) {
     spec.pinning = 'by-name';
-  } else if (words === IPROUTE2_WORDS && pinning === IPROUTE2_PIN_GLOBAL) {
+  } else if (pinning === IPROUTE2_PIN_GLOBAL) {
     spec.pinning = 'by-name';
     spec.pinPath = IPROUTE2_PIN_DIRECTORY + spec.name;
   } else {

@@ -8,6 +8,8 @@ export interface MapDefinition {
   readonly spec: MapSpec;
   /** Where the initial values begin, in bytes from the start of the variable; undefined when there can be none. */
   readonly valuesOffset: number | undefined;
+  /** What of it means nothing to the kernel and to libbpf. */
+  readonly warnings: readonly string[];
 }
 
 /** BTF_MEMBERS of a definition, as `SEC(".maps")` structs have them (`__uint`, `__type`, `__array`, `__ulong`). */
@@ -38,6 +40,7 @@ class DefinitionReader {
   readonly #object: string;
   readonly #name: string;
   readonly #offset: number;
+  readonly #warnings: string[] = [];
   #attribute: string | undefined;
 
   constructor(btf: Btf, object: string, name: string, offset: number) {
@@ -106,7 +109,7 @@ class DefinitionReader {
     }
     this.#attribute = 'type';
     if (!seen.has('type')) throw this.#error('it is missing');
-    return { spec, valuesOffset };
+    return { spec, valuesOffset, warnings: this.#warnings };
   }
 
   /** `__array(values, T)`: an array without length of pointers to a map's definition, or to a function. */
@@ -162,7 +165,11 @@ class DefinitionReader {
 
   #pinning(member: Member): 'none' | 'by-name' {
     const value = this.#number(member);
-    if (value > 1) throw this.#error(`${value} is neither LIBBPF_PIN_NONE (0) nor LIBBPF_PIN_BY_NAME (1)`);
+    if (value > 1) {
+      // Cilium has 16, CILIUM_PIN_REPLACE, for its agent.
+      const names = 'LIBBPF_PIN_NONE (0) nor LIBBPF_PIN_BY_NAME (1)';
+      this.#warnings.push(`map ${quote(this.#name)} is not pinned: its pinning ${value} is neither ${names}`);
+    }
     return value === 1 ? 'by-name' : 'none';
   }
 

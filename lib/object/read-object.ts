@@ -28,7 +28,7 @@ export function readObject(bytes: Uint8Array, name: string): ObjectSpecOptions {
   const warnings: string[] = [];
   const btf = readBtf(elf);
   const dataSections = btf === undefined ? new Map<string, DataSection>() : readDataSections(elf, btf);
-  const declared = readDeclaredMaps(elf, btf, dataSections);
+  const declared = readDeclaredMaps(elf, btf, dataSections, warnings);
   const legacy = readLegacyMaps(elf, warnings);
   const dataMaps = readDataMaps(elf, kernelObjectName(name), dataSections, btf);
   const externs = readExterns(elf, btf);

@@ -433,6 +433,15 @@ test('a version has four bytes', () => {
   expect(() => ObjectSpec.parse(wrong.encode())).toThrow('section version: a version has 4 bytes, not 8');
 });
 
+test('the only function of an object is a program in .text too', () => {
+  const elf = new ElfBuilder();
+  const exit = new CodeBuilder({ littleEndian: true }).exit().toBytes();
+  elf.function('entry', elf.code('.text', exit), 0, 8);
+  const spec = ObjectSpec.parse(elf.encode());
+  expect([...spec.programs.values()]).toMatchObject([{ name: 'entry', section: '.text', type: ProgramType.UNSPEC }]);
+  expect(spec.functions.size).toBe(0);
+});
+
 describe('functions of an object by LLVM before 8', () => {
   const exits = (count: number): Uint8Array =>
     Array.from({ length: count })

@@ -154,11 +154,6 @@ describe('a definition in .maps', () => {
       'attribute "value": it says 8 bytes where another attribute says 4',
     ],
     [
-      'pinning of another kind',
-      (b) => [...hash(b), ['pinning', b.uint(2)]],
-      'attribute "pinning": 2 is neither LIBBPF_PIN_NONE',
-    ],
-    [
       'values of a hash',
       (b) => [...hash(b), ['values', b.btf.addArray(b.uint(1), b.int, 0)]],
       'attribute "values": only maps of maps',
@@ -314,6 +309,16 @@ describe('initial values', () => {
   });
 });
 
+test('pinning that libbpf does not know is told, and not done', () => {
+  const builder = new ObjectBuilder();
+  builder.map('m', [...hash(builder), ['pinning', builder.uint(16)]], 0);
+  const spec = ObjectSpec.parse(builder.encode());
+  expect(spec.map('m').pinning).toBe('none');
+  expect(spec.warnings).toEqual([
+    'map "m" is not pinned: its pinning 16 is neither LIBBPF_PIN_NONE (0) nor LIBBPF_PIN_BY_NAME (1)',
+  ]);
+});
+
 describe('a maps section of before BTF', () => {
   function legacy(words: readonly number[], names: readonly string[] = ['m']): ObjectSpec {
     const elf = new ElfBuilder();
@@ -339,8 +344,8 @@ describe('a maps section of before BTF', () => {
     expect(legacy([1, 4, 8, 100, 0, 7, 1]).map('m')).toMatchObject({ pinning: 'by-name', pinPath: undefined });
   });
 
-  test("holds iproute2's definitions", () => {
-    const map = legacy([1, 4, 8, 100, 0, 7, 2, 0, 0]).map('m');
+  test.each([[[7, 2, 0, 0]], [[7, 2]]])("holds iproute2's definitions, which end in %j", (more) => {
+    const map = legacy([1, 4, 8, 100, 0, ...more]).map('m');
     expect(map).toMatchObject({ pinning: 'by-name', pinPath: '/sys/fs/bpf/tc/globals/m' });
   });
 
@@ -353,6 +358,20 @@ describe('a maps section of before BTF', () => {
       slots: [{ index: 5, kind: 'map', name: 'first' }],
     });
     expect(spec.map('first')).toMatchObject({ pinning: 'by-name', inner: undefined });
+  });
+
+  test('may have parts that are no map any more', () => {
+    const elf = new ElfBuilder();
+    const writer = new ByteWriter({ littleEndian: true });
+    for (const word of [1, 4, 8, 100, 0, 1, 4, 8, 100, 0, 2, 4, 16, 1, 0]) writer.u32(word);
+    const maps = elf.data('maps', writer.toBytes());
+    elf.symbol({ name: 'first', section: maps, size: 20, type: SymbolType.OBJECT, binding: 1 });
+    elf.symbol({ name: 'second', section: maps, value: 40, size: 20, type: SymbolType.OBJECT, binding: 1 });
+    const spec = ObjectSpec.parse(elf.encode());
+    expect([...spec.maps.values()].map(({ name, type, valueSize }) => [name, type, valueSize])).toEqual([
+      ['first', 1, 8],
+      ['second', 2, 16],
+    ]);
   });
 
   test('says which pinning only tc knows', () => {
