@@ -1,5 +1,6 @@
 // `npm run corpus`: real objects, out of Debian's packages: each is parsed, compared with what libbpf says of it, adapted to this
-// kernel and loaded. Nothing is attached or pinned. `-- --suite bookworm` picks a suite, `-- --only execsnoop` objects.
+// kernel and loaded. Nothing is attached or pinned. `-- --suite bookworm` picks a suite, `-- --only execsnoop` objects;
+// `-- --folder <path>` takes what lies there instead.
 import { parseArgs } from 'node:util';
 import { main } from './setup.mjs';
 
@@ -9,6 +10,7 @@ await main(['dependencies', 'addon'], async (words) => {
     options: {
       suite: { type: 'string', multiple: true },
       only: { type: 'string' },
+      folder: { type: 'string' },
       verbose: { type: 'boolean', default: false },
       'no-load': { type: 'boolean', default: false },
     },

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { SetupError, say } from '../../scripts/setup.mjs';
 import { PrivateApt, debianRelease, hostArchitecture } from '../vm/apt.mjs';
-import { cacheFolder, cached, hashOf, makeEntry } from '../vm/cache.mjs';
+import { cached, hashOf, makeEntry } from '../vm/cache.mjs';
 import { filesBelow, objectsWithin } from './extract.mjs';
 import { packages, required } from './packages.mjs';
 
@@ -86,4 +86,16 @@ export async function fetchLibbpf() {
   };
 }
 
-export { cacheFolder };
+/** The object files of a folder, as if a package had them. */
+export function objectsIn(folder) {
+  return filesBelow(folder)
+    .filter((file) => /\.(o|elf)$/u.test(file))
+    .map((source) => ({
+      suite: 'folder',
+      package: path.dirname(source),
+      version: '',
+      source,
+      offset: 0,
+      file: path.join(path.resolve(folder), source),
+    }));
+}

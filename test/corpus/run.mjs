@@ -3,15 +3,15 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { compareOpened, comparePlanned } from './compare.mjs';
-import { corpusOf, fetchLibbpf } from './fetch.mjs';
+import { corpusOf, fetchLibbpf, objectsIn } from './fetch.mjs';
 import { Libbpf } from './libbpf.mjs';
 import { giveTypes, loadError, mapsOf, parse, planOf, programsOf } from './ours.mjs';
 import { suites } from './packages.mjs';
 import { report } from './report.mjs';
 
-export async function runCorpus({ suite = suites, only = '', verbose, 'no-load': noLoad }) {
-  const objects = [];
-  for (const name of suite) objects.push(...(await corpusOf(name)));
+export async function runCorpus({ suite = suites, only = '', folder: chosen, verbose, 'no-load': noLoad }) {
+  const objects = chosen === undefined ? [] : objectsIn(chosen);
+  if (chosen === undefined) for (const name of suite) objects.push(...(await corpusOf(name)));
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'corpus-'));
   try {
     const libbpf = new Libbpf({ ...(await fetchLibbpf()), folder });
