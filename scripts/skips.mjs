@@ -31,6 +31,12 @@ const hasStructOpsLinks = () => {
   const types = read('/sys/kernel/btf/vmlinux');
   return types.includes('\0bpf_struct_ops_link\0') && types.includes('\0bpf_struct_ops_tcp_congestion_ops\0');
 };
+/** A command that PATH has, by its path. */
+function commandSays(command) {
+  const folders = (process.env.PATH ?? '').split(path.delimiter);
+  const found = folders.map((folder) => path.join(folder, command)).find((file) => fs.existsSync(file));
+  return found === undefined ? undefined : `there is ${found}`;
+}
 
 const activeModules = () => read('/sys/kernel/security/lsm').trim().split(',');
 
@@ -67,6 +73,8 @@ const needs = new Map([
   ],
   ['BPF LSM', () => (hasTrampolines() && activeModules().includes('bpf') ? 'BPF LSM is on' : undefined)],
   ['links of struct_ops', () => (hasStructOpsLinks() ? "the kernel's BTF has bpf_struct_ops_link" : undefined)],
+  ['bpftool', () => commandSays('bpftool')],
+  ['llvm-objdump', () => commandSays('llvm-objdump-19')],
   ['tracefs', () => (read('/proc/filesystems').includes('\ttracefs') ? 'the kernel has tracefs' : undefined)],
   ['big-endian processor', () => (os.endianness() === 'BE' ? 'this processor is big-endian' : undefined)],
   ['callbacks of helpers', () => (hasCallbacks() ? 'the kernel has bpf_loop and a JIT' : undefined)],

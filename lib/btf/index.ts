@@ -6,6 +6,7 @@ export * from './btf-type.js';
 export type { BtfToCOptions } from './c/print-c.js';
 export * from './data-sections.js';
 export * from './downgrade.js';
+export * from './encode-btf-ext.js';
 export * from './essential-name.js';
 export * from './extern-declarations.js';
 export * from './static-functions.js';

@@ -16,6 +16,16 @@ export class ObjectBtf {
     this.#kconfig = kconfig;
   }
 
+  /** Every ELF section that BTF describes, with its variables. */
+  get sections(): Iterable<DataSection> {
+    return this.#dataSections.values();
+  }
+
+  /** The variables of an ELF section, when BTF describes it. */
+  section(name: string): DataSection | undefined {
+    return this.#dataSections.get(name);
+  }
+
   /** As BPF_BTF_LOAD takes them; made at the first call. */
   get bytes(): Uint8Array {
     this.#bytes ??= withDataSections(withDefinedExterns(this.btf), this.#layouts());

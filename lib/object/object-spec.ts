@@ -6,7 +6,10 @@ import type { MapSpec } from './map-spec.js';
 import type { ObjectBtf } from './object-btf.js';
 import type { ProgramSpec } from './program-spec.js';
 import { readObject } from './read-object.js';
+import { renameMap } from './rename-map.js';
 import type { VariableSpec } from './variable-spec.js';
+import { checkWritten } from './write/check-written.js';
+import { writeObject } from './write/write-object.js';
 
 /** What an {@link ObjectSpec} is made of. */
 export interface ObjectSpecOptions {
@@ -132,6 +135,39 @@ export class ObjectSpec {
    */
   variable(name: string): VariableSpec {
     return required(this.variables.get(name), 'variable', this, name, this.variables);
+  }
+
+  /**
+   * Gives a declared map another name, here and wherever the object refers to it.
+   *
+   * @throws UsageError when there is no declared map of that name, or one of the new name already.
+   */
+  renameMap(name: string, newName: string): void {
+    renameMap(this, name, newName);
+  }
+
+  /**
+   * Writes the spec, as it is now, as an object file of its byte order: an ELF64 file that {@link parse} reads back as an
+   * equal spec, and that libbpf and bpftool load. Edits are in it: sizes of maps, values of variables, maps and programs
+   * taken out, another section for another `type` or `attachTo`. What was no part of the spec, such as DWARF, is not.
+   *
+   * An edited `.bss` variable makes `.bss` a section with contents, which libbpf does not read.
+   *
+   * @throws UsageError `ERR_EBPF_INVALID_VALUE` for an edit that an object file has no words for, such as a `pinPath`;
+   * `ERR_EBPF_NOT_FOUND` when code refers to something that was taken out.
+   * @throws UnsupportedError for sections whose contents are not kept when an object is read.
+   *
+   * @example
+   * ```js
+   * const spec = ObjectSpec.parse(await readFile('execsnoop.bpf.o'));
+   * spec.variable('target_uid').value = 1000;
+   * await writeFile('execsnoop-1000.bpf.o', spec.toElf());
+   * ```
+   */
+  toElf(): Uint8Array {
+    const bytes = writeObject(this, this.#types);
+    checkWritten(this, readObject(bytes, this.name));
+    return bytes;
   }
 
   /** A copy whose edits do not reach this one. Code, types and unchanged data are shared, so it costs little. */

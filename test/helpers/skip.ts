@@ -20,6 +20,8 @@ export type Need =
   | 'a processor that is not emulated'
   | 'callbacks of helpers'
   | 'fetched kernels'
+  | 'bpftool'
+  | 'llvm-objdump'
   | 'fetched objects'
   | 'clang-19'
   | `kernel ${number}.${number}`;

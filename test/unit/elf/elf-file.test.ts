@@ -62,8 +62,9 @@ describe.each(orders)('a %s file', (_, littleEndian) => {
     builder.symbol({ name: 'missing', binding: SymbolBinding.GLOBAL, visibility: SymbolVisibility.HIDDEN });
     const elf = parse(builder);
     expect(elf.symbols).toHaveLength(4);
-    expect(elf.symbols[1]).toEqual({
-      index: 1,
+    // Local symbols come first.
+    expect(elf.symbols[2]).toEqual({
+      index: 2,
       name: 'func',
       value: 8,
       size: 8,
@@ -73,7 +74,7 @@ describe.each(orders)('a %s file', (_, littleEndian) => {
       sectionIndex: text,
       section: elf.section('.text'),
     });
-    expect(elf.symbols[2]).toMatchObject({ sectionIndex: SectionIndex.ABS, section: undefined, value: 0x1234 });
+    expect(elf.symbols[1]).toMatchObject({ sectionIndex: SectionIndex.ABS, section: undefined, value: 0x1234 });
     expect(elf.symbols[3]).toMatchObject({
       binding: SymbolBinding.GLOBAL,
       visibility: SymbolVisibility.HIDDEN,
