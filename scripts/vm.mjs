@@ -30,8 +30,11 @@ await main(undefined, async (args) => {
   const { archive } = suiteArchive({ architecture: machine.architecture, addon, files: kernelTests() });
   const initialRoot = path.join(folder, 'root.cpio');
   writeArchives(initialRoot, [[fs.readFileSync(userSpace)], modulesArchive(found), archive]);
-  say(`vm: booting ${found.release}; /run.sh runs the kernel suite, exit ends the VM`);
-  const options = { tools, kernel: found, initialRoot, token: '0', processors: 2, extra: ['vm_shell'] };
+  say(`vm: booting ${found.release}; sh /run.sh runs the kernel suite, exit ends the VM`);
+  // A serial line does not tell how large the terminal is.
+  const { rows = 24, columns = 80 } = process.stdout;
+  const extra = [`vm_shell=${rows},${columns}`];
+  const options = { tools, kernel: found, initialRoot, token: '0', processors: 2, extra };
   const [program, ...words] = commandLine(machine, options);
   // Ctrl-C belongs to the shell inside.
   words[words.indexOf('-serial') + 1] = 'mon:stdio';

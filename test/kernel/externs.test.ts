@@ -86,10 +86,14 @@ describe('configuration values', () => {
   testIf(hasKernelBtf && hasConfig, 'kernel configuration')(
     'are those that the running kernel was built with',
     async () => {
-      const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
-      const seen = await report({});
-      const warnings = warn.mock.calls;
-      warn.mockRestore();
+      const warnings: unknown[] = [];
+      const { emitWarning } = process;
+      process.emitWarning = (...args: unknown[]): void => {
+        warnings.push(args);
+      };
+      const seen = await report({}).finally(() => {
+        process.emitWarning = emitWarning;
+      });
       expect(seen).toMatchObject({ CONFIG_BPF_SYSCALL: true, CONFIG_SAMPLE_U16: 0 });
       expect([100, 250, 300, 1000]).toContain(seen['hz']);
       expect(seen['CONFIG_CC_VERSION_TEXT']).toHaveLength(7);

@@ -11,13 +11,14 @@ import { architectures } from './machines.mjs';
 const here = import.meta.dirname;
 const guest = (name) => fs.readFileSync(path.join(here, 'guest', name));
 
-/** A kernel's modules and the order to insert them in. */
+/** A kernel's modules, the order to insert them in, and its configuration, where distributions have it. */
 export function modulesArchive(kernel) {
   const archive = new CpioArchive();
   archive.file('/modules/order', kernel.modules.map((name) => `${name}\n`).join(''));
   for (const name of kernel.modules) {
     archive.file(`/modules/${name}.ko`, fs.readFileSync(path.join(kernel.modulesFolder, `${name}.ko`)));
   }
+  archive.file(`/boot/config-${kernel.release}`, fs.readFileSync(path.join(kernel.folder, 'config')));
   return archive.end();
 }
 
