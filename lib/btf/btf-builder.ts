@@ -12,6 +12,7 @@ import type {
 } from './btf-type.js';
 import type { Btf } from './btf.js';
 import { intBool, intChar, intSigned } from './decode-type.js';
+import { withTypeIds } from './with-type-ids.js';
 
 export interface BtfBuilderOptions {
   readonly littleEndian: boolean;
@@ -275,6 +276,23 @@ export class BtfBuilder {
       case BtfKind.DECL_TAG:
         return this.addDeclarationTag(type.name, type.type, type.componentIndex, type);
     }
+  }
+
+  /**
+   * Appends copies of all of `btf`'s types and strings. Its first type gets the id returned, the others follow; types of a
+   * base, which must be this builder's too, keep their ids.
+   */
+  addAll(btf: Btf): number {
+    if (btf.base !== undefined && btf.base !== this.base) {
+      throw UsageError.invalidValue('btf', `${quote(btf.name)} continues another BTF than this builder does`);
+    }
+    const first = this.#nextId;
+    const move = first - btf.startId;
+    for (let id = btf.startId; id < btf.endId; id++) {
+      this.add(withTypeIds(btf.type(id), (old) => (old < btf.startId ? old : old + move)));
+    }
+    for (const string of btf.allStrings()) this.string(string);
+    return first;
   }
 
   /** The BTF with the 24-byte header that every kernel reads. The builder can be added to afterwards. */

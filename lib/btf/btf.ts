@@ -2,6 +2,7 @@ import { ObjectFormatError, quote } from '../errors/index.js';
 import { readBtfHeader, type BtfHeader } from './btf-header.js';
 import { BtfKind } from './btf-kind.js';
 import type { BtfType } from './btf-type.js';
+import { deduplicate } from './dedup/deduplicate.js';
 import { printC, type BtfToCOptions } from './c/print-c.js';
 import { decodeType } from './decode-type.js';
 import { NameIndex, type StringTable } from './name-index.js';
@@ -302,6 +303,25 @@ export class Btf {
    */
   validate(): void {
     validateTypes(this);
+  }
+
+  /**
+   * A copy in which no type is there twice, and for each id here its id in the copy: what `btf__dedup` of libbpf does.
+   * Structs are the same when all that they lead to is, a forward declaration standing for the struct of its name. Variables
+   * and data sections are never merged, nor is the base changed. Strings that only BTF.ext refers to are not in the copy.
+   *
+   * @throws {ObjectFormatError} for types that refer to themselves or to none.
+   *
+   * @example
+   * ```js
+   * const builder = BtfBuilder.from(first);
+   * builder.addAll(second);
+   * const { btf } = Btf.parse(builder.encode(), { name: 'both' }).deduplicate();
+   * ```
+   */
+  deduplicate(): { readonly btf: Btf; readonly ids: Uint32Array } {
+    const { bytes, ids } = deduplicate(this);
+    return { btf: Btf.parse(bytes, { name: this.name, base: this.base }), ids };
   }
 
   /**
