@@ -63,6 +63,14 @@ const needs = new Map([
         ? 'the configuration of the kernel can be read'
         : undefined,
   ],
+  // The kernel must also be able to trace them: one test asks for that.
+  [
+    'kernel modules',
+    () =>
+      hasBtf() && hasTrampolines() && fs.readdirSync('/sys/kernel/btf').some((name) => name !== 'vmlinux')
+        ? 'modules with BTF are loaded'
+        : undefined,
+  ],
   // Those of the sample `kfunc`, which any program may call.
   [
     'kernel functions',

@@ -49,7 +49,7 @@ export function givenOptions(given: Kconfig, wanted: ReadonlySet<string>): Map<s
     return readOptions(given, wanted, givenKconfig);
   }
   const options = new Map<string, KconfigOption>();
-  for (const [name, value] of Object.entries(given)) {
+  for (const [name, value] of Object.entries(required(given))) {
     const path = `kconfig.${name}`;
     if (!/^(CONFIG|LINUX)_\w+$/.test(name)) {
       throw UsageError.invalidValue(path, 'the name of a configuration value begins with CONFIG_ or LINUX_');
@@ -57,6 +57,12 @@ export function givenOptions(given: Kconfig, wanted: ReadonlySet<string>): Map<s
     if (wanted.has(name)) options.set(name, { text: textOf(path, value), source: givenKconfig });
   }
   return options;
+}
+
+/** Untyped callers may give anything. */
+function required(given: unknown): object {
+  if (typeof given === 'object' && given !== null && !Array.isArray(given) && !(given instanceof Map)) return given;
+  throw UsageError.invalidValue('kconfig', 'must be text as in a .config, or an object of names and values');
 }
 
 function textOf(path: string, value: unknown): string {

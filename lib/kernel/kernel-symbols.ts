@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import { PermissionError, UnsupportedError, quote, systemCallFailure } from '../errors/index.js';
+import { PermissionError, UnsupportedError, quote } from '../errors/index.js';
 import type { KernelSymbol } from '../relocate/index.js';
 
 import { readText } from './read-text.js';
@@ -106,11 +106,15 @@ export function addressesOf(
   const first = [...found.keys()].find((name) => wanted.has(name));
   if (first === undefined || !addressesHidden) return found;
   const level = facts.kptrRestrict?.trim();
-  const obstacle = level === undefined || level === '0' ? 'missing CAP_SYSLOG' : `kptr_restrict is ${level}`;
+  const obstacle = `kptr_restrict is ${level ?? 'unknown'}${level === '2' ? '' : ' and CAP_SYSLOG is missing'}`;
+  // kallsyms_show_value of kernel/kallsyms.c
+  const advice =
+    level === '2'
+      ? 'Nobody sees addresses then, root included: sysctl kernel.kptr_restrict=1'
+      : 'Run as root, or give the process CAP_SYSLOG (systemd: AmbientCapabilities=, container: --cap-add)';
   throw new PermissionError(
-    `cannot read the address of kernel symbol ${quote(first)}: all addresses in ${path} are zero, since ${obstacle}. ` +
-      `Run as root, or with CAP_SYSLOG; where kptr_restrict is 2 nobody sees them: sysctl kernel.kptr_restrict=1`,
+    `cannot read the address of kernel symbol ${quote(first)}: all addresses in ${path} are zero, since ${obstacle}. ${advice}`,
     [obstacle],
-    { failure: systemCallFailure('read', -1) },
+    {},
   );
 }

@@ -11,6 +11,7 @@ export type Need =
   | 'a kernel without BTF'
   | 'kernel configuration'
   | 'kernel functions'
+  | 'kernel modules'
   | 'fentry'
   | 'a kernel without fentry'
   | 'BPF LSM'

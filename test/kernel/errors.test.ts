@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 
 import { Ebpf, EbpfError, RingBuffer, UsageError, VerifierError } from '../../lib/index.js';
 import { repository, RunningCommand } from '../helpers/command.js';
+import { hasKernelBtf } from '../helpers/kernel-types.js';
 import { sample } from '../helpers/samples.js';
+import { testIf } from '../helpers/skip.js';
 
 async function failure(loading: Promise<unknown>): Promise<EbpfError> {
   const outcome = await loading.then(
@@ -146,6 +148,23 @@ describe('without privileges', () => {
       message:
         'cannot load program "exec": bpf(BPF_PROG_LOAD) failed with EPERM: missing CAP_PERFMON. ' +
         'Run as root, or give the process CAP_PERFMON (systemd: AmbientCapabilities=, container: --cap-add)',
+    });
+  });
+
+  testIf(hasKernelBtf, 'kernel BTF')('not that to see addresses of the kernel', async () => {
+    const blind = ['setpriv', '--bounding-set=-all,+bpf,+perfmon', '--inh-caps=-all', '--ambient-caps=-all'];
+    const sysctl = (name: string): number => Number(readFileSync(`/proc/sys/kernel/${name}`, 'utf8'));
+    // Where everybody may trace the kernel, everybody may see them.
+    const visible = sysctl('kptr_restrict') === 0 && sysctl('perf_event_paranoid') <= 1;
+    const result = await loadWith(blind, sample('externs'));
+    expect(
+      String(result['message']).startsWith('cannot read the address of kernel symbol "_stext": all addresses'),
+    ).toBe(!visible);
+    if (visible) return;
+    expect(result).toMatchObject({
+      name: 'PermissionError',
+      code: 'ERR_EBPF_PERMISSION',
+      obstacles: [expect.stringMatching(/^kptr_restrict is [012]( and CAP_SYSLOG is missing)?$/)],
     });
   });
 
