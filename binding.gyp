@@ -11,6 +11,7 @@
             "native/call.cc",
             "native/environment.cc",
             "native/event_thread.cc",
+            "native/file.cc",
             "native/limits.cc",
             "native/map_operations.cc",
             "native/mapping.cc",

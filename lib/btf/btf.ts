@@ -6,6 +6,7 @@ import { deduplicate } from './dedup/deduplicate.js';
 import { printC, type BtfToCOptions } from './c/print-c.js';
 import { decodeType } from './decode-type.js';
 import { NameIndex, type StringTable } from './name-index.js';
+import { NameScan, type NamedTypes } from './name-scan.js';
 import { inSlices } from './slices.js';
 import { infoKind, TypeTable } from './type-table.js';
 import { alignmentOfType, maximumDepth, sizeOfType, tooDeep } from './type-size.js';
@@ -29,10 +30,14 @@ export interface BtfAsyncOptions extends BtfOptions {
 const voidType: BtfType = { kind: BtfKind.VOID, id: 0, name: '' };
 /** More types than 4 GiB of BTF can hold. */
 const everything = 0x3fff_ffff;
+/** Names that are searched for one by one before an index of all is made: by then both have taken as long. */
+const scansBeforeIndex = 24;
+/** Names whose types are remembered. */
+const mostRemembered = 4_096;
 
 /**
  * The types of an object or of the kernel (BPF Type Format). Parsing finds where each type starts and nothing else:
- * names are hashed at the first query by name, and objects made for the types that are asked for, once each. Either byte
+ * names are looked for when they are asked for, and objects made for the types that are asked for, once each. Either byte
  * order is read on any machine.
  *
  * The bytes are kept, not copied: they must not change afterwards.
@@ -61,6 +66,8 @@ export class Btf {
   /** @internal */
   readonly strings: StringTable;
   #names: NameIndex | undefined;
+  readonly #named = new Map<string, NamedTypes>();
+  #scans = 0;
   #stringOffsets: ReadonlyMap<string, number> | undefined;
   readonly #types = new Map<number, BtfType>();
   readonly #decoded = new Map<number, string>();
@@ -97,8 +104,7 @@ export class Btf {
   }
 
   /**
-   * As {@link parse}, with the index of names built too, in slices between which the event loop gets its turn: the
-   * kernel's BTF has over 100,000 types.
+   * As {@link parse}, in slices between which the event loop gets its turn: the kernel's BTF has over 100,000 types.
    *
    * @throws {ObjectFormatError} as {@link parse} does.
    */
@@ -106,11 +112,7 @@ export class Btf {
     const slices = { milliseconds: options.sliceMilliseconds ?? 3, signal: options.signal };
     const { header, table } = Btf.#start(bytes, options);
     await inSlices((limit) => table.scan(limit), slices);
-    const btf = new Btf(bytes, options, header, table);
-    const names = new NameIndex(table, btf.strings);
-    await inSlices((limit) => names.build(limit), slices);
-    btf.#names = names;
-    return btf;
+    return new Btf(bytes, options, header, table);
   }
 
   static #start(bytes: Uint8Array, options: BtfOptions): { header: BtfHeader; table: TypeTable } {
@@ -228,23 +230,48 @@ export class Btf {
     return type;
   }
 
+  /**
+   * Has these names ready for {@link find}, {@link findAll} and {@link findByEssentialName}, in slices between which the
+   * event loop gets its turn. Without it the first queries take up to a millisecond each for the kernel's BTF, and one in
+   * a process some ten.
+   */
+  async prepareNames(
+    names: Iterable<string>,
+    options: Pick<BtfAsyncOptions, 'sliceMilliseconds' | 'signal'> = {},
+  ): Promise<void> {
+    const wanted = [...names];
+    const slices = { milliseconds: options.sliceMilliseconds ?? 3, signal: options.signal };
+    await this.base?.prepareNames(wanted, options);
+    if (this.#names !== undefined) return;
+    const left = wanted.filter((name) => !this.#named.has(name));
+    const scan = new NameScan(this.table, this.strings);
+    let scannable = left.length <= scansBeforeIndex;
+    if (scannable && left.length > 0) {
+      await inSlices(() => {
+        const name = left.pop();
+        if (name !== undefined) scannable = scan.search(name);
+        return !scannable || left.length === 0;
+      }, slices);
+    }
+    if (scannable) this.#remember(scan.finish());
+    else {
+      const index = new NameIndex(this.table, this.strings);
+      await inSlices((limit) => index.build(limit), slices);
+      this.#names = index;
+    }
+  }
+
   /** The first type of that name (and kind, when given), those of the base first. */
   find(name: string, kind?: BtfKind): number | undefined {
     const found = this.base?.find(name, kind);
     if (found !== undefined) return found;
-    for (const id of this.#nameIndex().find(name)) {
-      if (kind === undefined || this.kind(id) === kind) return id;
-    }
-    return undefined;
+    return this.#typesNamed(name).exact.find((id) => kind === undefined || this.kind(id) === kind);
   }
 
   /** Every type of that name (and kind, when given), ascending. */
   findAll(name: string, kind?: BtfKind): number[] {
     const found = this.base?.findAll(name, kind) ?? [];
-    for (const id of this.#nameIndex().find(name)) {
-      if (kind === undefined || this.kind(id) === kind) found.push(id);
-    }
-    return found;
+    return [...found, ...this.#typesNamed(name).exact.filter((id) => kind === undefined || this.kind(id) === kind)];
   }
 
   /**
@@ -253,7 +280,7 @@ export class Btf {
    */
   findByEssentialName(name: string): number[] {
     const found = this.base?.findByEssentialName(name) ?? [];
-    return [...found, ...this.#nameIndex().findEssential(name)];
+    return [...found, ...this.#typesNamed(name).essential];
   }
 
   /** The type behind typedefs, `const`, `volatile`, `restrict` and type tags. */
@@ -357,13 +384,31 @@ export class Btf {
     return this.table.error(problem, at);
   }
 
-  #nameIndex(): NameIndex {
-    if (this.#names === undefined) {
-      const names = new NameIndex(this.table, this.strings);
-      names.build(everything);
-      this.#names = names;
+  #typesNamed(name: string): NamedTypes {
+    const known = this.#named.get(name);
+    if (known !== undefined) return known;
+    if (this.#names === undefined && this.#scans < scansBeforeIndex) {
+      this.#scans++;
+      const scan = new NameScan(this.table, this.strings);
+      if (scan.search(name)) this.#remember(scan.finish());
     }
-    return this.#names;
+    return this.#named.get(name) ?? this.#indexed(name);
+  }
+
+  #indexed(name: string): NamedTypes {
+    if (this.#names === undefined) {
+      const index = new NameIndex(this.table, this.strings);
+      index.build(everything);
+      this.#names = index;
+    }
+    const found = { exact: [...this.#names.find(name)], essential: this.#names.findEssential(name) };
+    this.#remember(new Map([[name, found]]));
+    return found;
+  }
+
+  #remember(found: ReadonlyMap<string, NamedTypes>): void {
+    if (this.#named.size + found.size > mostRemembered) this.#named.clear();
+    for (const [name, types] of found) this.#named.set(name, types);
   }
 
   #outOfRange(id: number): ObjectFormatError {

@@ -179,12 +179,12 @@ export class NameIndex {
 }
 
 /** Anonymous types are not indexed; and no string holds a NUL: comparing would run on into the next one. */
-function canBeName(name: string): boolean {
+export function canBeName(name: string): boolean {
   return name !== '' && !name.includes('\0');
 }
 
 /** Bytes of the name at `from` before its flavour; 0 when it has none. */
-function essentialLength(bytes: Uint8Array, from: number): number {
+export function essentialLength(bytes: Uint8Array, from: number): number {
   const end = bytes.subarray(from, from + longestFlavoured).indexOf(0);
   if (end < 0) return 0;
   const name = Buffer.from(bytes.buffer, bytes.byteOffset + from, end).toString('latin1');

@@ -1,5 +1,4 @@
 import { endianness } from 'node:os';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import type { Btf, BtfKind } from '../btf/index.js';
 import { EbpfError, UnsupportedError } from '../errors/index.js';
@@ -15,9 +14,6 @@ import { allowLockedMemory } from './locked-memory.js';
 import { moduleBtf } from './module-btf.js';
 import { pageSize } from './page-size.js';
 import { possibleCpus } from './possible-cpus.js';
-
-/** How long this thread is kept from other work. */
-const sliceMs = 4;
 
 /** How {@link gatherFacts} asks. */
 export interface GatherOptions {
@@ -36,7 +32,7 @@ export async function gatherFacts(needs: Needs, options: GatherOptions = {}): Pr
   const own = coreBtf === undefined ? needs.kernelBtf : needs.kernelIds;
   const btf = own ? await kernelBtfFor(needs) : needs.optionalKernelIds ? await kernelBtfIfAny() : undefined;
   signal?.throwIfAborted();
-  for (const each of [btf, coreBtf]) if (each !== undefined) await lookUp(each, needs.typeNames.keys());
+  for (const each of [btf, coreBtf]) await each?.prepareNames(needs.typeNames.keys(), { signal });
   const modules = btf === undefined ? undefined : await modulesFor(needs, btf, signal);
   signal?.throwIfAborted();
   const { kconfig, symbols } = await gatherExterns(needs, options.kconfig);
@@ -107,20 +103,4 @@ async function kernelBtfFor(needs: Needs): Promise<Btf> {
     const problem = cause.message.slice(`${cause.feature}: `.length);
     throw new UnsupportedError(cause.feature, `${problem}; needed by ${first}${others}`, { cause });
   }
-}
-
-/**
- * Looks each name up once, so that the relocation, which cannot wait, finds what the kernel's BTF makes at first use. The
- * event loop gets its turn between two names.
- */
-async function lookUp(btf: Btf, names: Iterable<string>): Promise<void> {
-  let started = performance.now();
-  for (const name of names) {
-    if (performance.now() - started > sliceMs) {
-      await nextTurn();
-      started = performance.now();
-    }
-    btf.findByEssentialName(name);
-  }
-  await nextTurn();
 }

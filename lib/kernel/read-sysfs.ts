@@ -1,16 +1,18 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+
+import { readInMemory } from '../sys/index.js';
 
 /** How long to read before the event loop gets a turn. */
 const sliceMs = 3;
 
-/** Files of procfs have no size, and are given out a page or less at a time. */
+/** Files of procfs have no size. */
 const leastBytes = 65_536;
 
 /**
  * Reads a large file of sysfs or procfs, which is in memory but handed out a page per call: over a thousand round trips to
- * a thread for the kernel's BTF, which take several times as long as reading it here, in slices. And
- * readFile() of Node 20.11 takes the first short read of a file without a size for its end.
+ * a thread for the kernel's BTF, which take ten times as long as reading it here, in slices. And readFile() of Node 20.11
+ * takes the first short read of a file without a size for its end.
  */
 export async function readSysfs(path: string): Promise<Uint8Array> {
   const descriptor = openSync(path, 'r');
@@ -18,10 +20,15 @@ export async function readSysfs(path: string): Promise<Uint8Array> {
     // One byte more than expected: the end is seen without another call.
     let bytes = new Uint8Array(Math.max(fstatSync(descriptor).size + 1, leastBytes));
     let sliceStart = performance.now();
+    let piece = leastBytes;
     for (let length = 0; ;) {
-      const count = readSync(descriptor, bytes, length, bytes.length - length, null);
+      const most = Math.min(piece, bytes.length - length);
+      const start = performance.now();
+      const count = readInMemory(descriptor, bytes, length, most);
       length += count;
-      if (count === 0) return bytes.subarray(0, length);
+      if (count < most) return bytes.subarray(0, length);
+      // Some files cost the kernel more for each page than others.
+      if (performance.now() - start < 1) piece *= 2;
       if (length === bytes.length) {
         const larger = new Uint8Array(length * 2);
         larger.set(bytes);

@@ -74,6 +74,11 @@ export interface Addon {
   ringDrain(ring: number, destination: Uint8Array, report: Uint32Array): number;
   ringArm(ring: number): number;
   ringPending(ring: number): number;
+  /**
+   * read(2) on one of Node's own descriptors until `most` bytes are in `destination` from `offset` on, or the file ends;
+   * returns the bytes read.
+   */
+  read(descriptor: number, destination: Uint8Array, offset: number, most: number): number;
   /** `limits` are soft and hard: read into, or set. */
   resourceLimit(resource: number, limits: BigUint64Array, set: boolean): number;
   /** Whether this ring keeps the event loop alive. */

@@ -2,6 +2,7 @@ export { isSupported } from './addon.js';
 export * from './btf-calls.js';
 export { Handle, type HandleKind } from './handle.js';
 export * from './limit-calls.js';
+export { readInMemory } from './read-file.js';
 export * from './link-calls.js';
 export * from './map-calls.js';
 export * from './mapping.js';
