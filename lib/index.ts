@@ -102,7 +102,7 @@ export {
   type ReaderStats,
   type ReadOptions,
 } from './events/index.js';
-export { features, type Feature, type Features, type Kconfig } from './kernel/index.js';
+export { features, kernelBtf, type Feature, type Features, type Kconfig } from './kernel/index.js';
 export { Link, PerfEventLink, RawTracepointLink, StructOpsLink, TracingLink } from './links/index.js';
 export { type LoadOptions, type LoadSource, type MapOptions } from './load-options.js';
 export {
