@@ -1,5 +1,5 @@
-// Files of sysfs and procfs, which the kernel hands out a page per call: from JavaScript each would cost several times what
-// it brings.
+// Files of sysfs and procfs, which the kernel hands out a page per call: from JavaScript each would cost several times
+// what it brings.
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -25,7 +25,8 @@ int64_t Read(const Arguments& arguments) {
   const int64_t most = arguments.Integer(3);
   Bytes bytes;
   if (!arguments.GetBytes(1, &bytes) || bytes.absent || offset < 0 || most < 0) return -EINVAL;
-  if (static_cast<uint64_t>(offset) > bytes.size || static_cast<uint64_t>(most) > bytes.size - static_cast<uint64_t>(offset)) {
+  if (static_cast<uint64_t>(offset) > bytes.size ||
+      static_cast<uint64_t>(most) > bytes.size - static_cast<uint64_t>(offset)) {
     return -ERANGE;
   }
   if (offset == 0) WantHugePages(bytes);

@@ -50,7 +50,10 @@ function median(values) {
 }
 
 await main(undefined, async (args) => {
-  const { values } = parseArgs({ args, options: { rounds: { type: 'string', default: '15' }, case: { type: 'string' } } });
+  const { values } = parseArgs({
+    args,
+    options: { rounds: { type: 'string', default: '15' }, case: { type: 'string' } },
+  });
   const { makeObjects, names } = await import('./objects.mjs');
   const objects = makeObjects(path.join(folder, 'objects'));
   const cases = {
@@ -80,7 +83,8 @@ await main(undefined, async (args) => {
       const milliseconds = middle(name, 'milliseconds');
       const all = samples.get(name).map((sample) => sample.milliseconds);
       const spread = `[${Math.min(...all).toFixed(1)}–${Math.max(...all).toFixed(1)}]`;
-      const ratio = peers.libbpf === undefined ? '' : `${(milliseconds / middle('libbpf', 'milliseconds')).toFixed(2)}×`;
+      const ratio =
+        peers.libbpf === undefined ? '' : `${(milliseconds / middle('libbpf', 'milliseconds')).toFixed(2)}×`;
       const memory = `${(middle(name, 'kilobytes') / 1024).toFixed(1)} MB`;
       console.log(
         `  ${name.padEnd(12)} ${milliseconds.toFixed(2).padStart(8)} ms ${spread.padEnd(16)} ${ratio.padStart(7)} ${memory.padStart(9)}`,

@@ -63,7 +63,8 @@ function pickStructs(btf, count) {
 }
 
 function isPlain(btf, member) {
-  if (!/^[a-z_][a-z0-9_]*$/u.test(member.name) || (member.bitSize ?? 0) !== 0 || member.bitOffset % 8 !== 0) return false;
+  if (!/^[a-z_][a-z0-9_]*$/u.test(member.name) || (member.bitSize ?? 0) !== 0 || member.bitOffset % 8 !== 0)
+    return false;
   const type = btf.type(btf.skipModifiers(member.type));
   return type.kind === BtfKind.PTR || (type.kind === BtfKind.INT && type.size === 8);
 }
@@ -77,7 +78,9 @@ function program(structs, { programs, accesses }) {
     'static long (*const probe_read_kernel)(void *, __u32, const void *) = (void *)113;',
     'static __u64 (*const get_current_task)(void) = (void *)35;',
     '__u64 sum = 0;',
-    ...structs.map(({ name, members }) => `struct ${name} { ${members.map((one) => `__u64 ${one};`).join(' ')} } CORE;`),
+    ...structs.map(
+      ({ name, members }) => `struct ${name} { ${members.map((one) => `__u64 ${one};`).join(' ')} } CORE;`,
+    ),
   ];
   for (let index = 0; index < programs; index++) {
     lines.push(`SEC("raw_tp/sched_process_exec") int program_${index}(void *context)\n{`);
