@@ -64,7 +64,7 @@ export async function loadParts(
     btf?.close();
     modules.close();
   }
-  return (owner) => new LoadedParts(spec, maps.handles, programs, plan, context, owner);
+  return (owner) => new LoadedParts(spec, maps, programs, plan, context, owner);
 }
 
 async function loadObjectBtf(spec: ObjectSpec, bytes: Uint8Array): Promise<Handle> {
@@ -91,7 +91,7 @@ export class LoadedParts {
 
   constructor(
     spec: ObjectSpec,
-    handles: ReadonlyMap<string, Handle>,
+    { handles, arenas }: CreatedMaps,
     programs: readonly LoadedProgram[],
     plan: LoadPlan,
     context: LoadContext,
@@ -119,6 +119,14 @@ export class LoadedParts {
       this.maps.set(name, live);
     }
     this.ownMaps = own;
+    for (const { spec: map, arena } of plan.maps) {
+      const mapping = arenas.get(map.name);
+      const live = this.maps.get(map.name);
+      if (mapping === undefined || live === undefined) continue;
+      const { name, initialSize: size } = map;
+      const details = { name, size, flags: live.flags, writable: true, mapping, base: arena?.globalsOffset };
+      this.#memories.set(name, new DataMemory(live.handle, details));
+    }
     for (const { plan: loaded, handle } of programs) {
       const { ebpf, onAttach, onDetach } = owner;
       const program = liveProgram({ handle, spec: loaded.spec, owner: ebpf, onAttach, onDetach });

@@ -26,11 +26,16 @@ const hasTrampolines = () => hasKprobes() && hasBtf() && hasJit() && kernelHas('
 /** Needs bpf_loop, of 5.17, and a JIT: functions of programs that are interpreted cannot be called back. */
 const hasCallbacks = () => hasJit() && kernelHas('bpf_loop');
 
+const kernelTypes = () => read('/sys/kernel/btf/vmlinux');
+
 /** Of 6.4; the congestion controls that are tested need CONFIG_BPF_JIT as well. */
 const hasStructOpsLinks = () => {
-  const types = read('/sys/kernel/btf/vmlinux');
-  return types.includes('\0bpf_struct_ops_link\0') && types.includes('\0bpf_struct_ops_tcp_congestion_ops\0');
+  const types = kernelTypes();
+  return (
+    hasJit() && types.includes('\0bpf_struct_ops_link\0') && types.includes('\0bpf_struct_ops_tcp_congestion_ops\0')
+  );
 };
+
 /** A command that PATH has, by its path. */
 function commandSays(command) {
   const folders = (process.env.PATH ?? '').split(path.delimiter);
@@ -83,6 +88,10 @@ const needs = new Map([
   ['links of struct_ops', () => (hasStructOpsLinks() ? "the kernel's BTF has bpf_struct_ops_link" : undefined)],
   ['bpftool', () => commandSays('bpftool')],
   ['llvm-objdump', () => commandSays('llvm-objdump-19')],
+  [
+    'arenas',
+    () => (hasJit() && kernelTypes().includes('\0bpf_arena\0') ? "the kernel's BTF has bpf_arena" : undefined),
+  ],
   ['tracefs', () => (read('/proc/filesystems').includes('\ttracefs') ? 'the kernel has tracefs' : undefined)],
   ['big-endian processor', () => (os.endianness() === 'BE' ? 'this processor is big-endian' : undefined)],
   ['callbacks of helpers', () => (hasCallbacks() ? 'the kernel has bpf_loop and a JIT' : undefined)],

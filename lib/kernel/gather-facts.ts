@@ -4,6 +4,7 @@ import type { Btf, BtfKind } from '../btf/index.js';
 import { EbpfError, UnsupportedError } from '../errors/index.js';
 import type { KernelFacts, Needs } from '../relocate/index.js';
 
+import { hasFullRangeOffsets } from './full-range-offsets.js';
 import { features } from './features/index.js';
 import { btfFrom } from './btf-file.js';
 import { gatherKconfig, symbolsForKconfig } from './gather-kconfig.js';
@@ -38,9 +39,11 @@ export async function gatherFacts(needs: Needs, options: GatherOptions = {}): Pr
   const { kconfig, symbols } = await gatherExterns(needs, options.kconfig);
   const btfKinds = needs.btfKinds.size === 0 ? undefined : await supportedKinds(needs.btfKinds);
   signal?.throwIfAborted();
+  const fullRangeOffsets = needs.arenaGlobals ? await hasFullRangeOffsets() : undefined;
+  signal?.throwIfAborted();
   const littleEndian = endianness() === 'LE';
   const machine = { littleEndian, possibleCpus: possibleCpus(), pageSize: pageSize() };
-  return { ...machine, btf, coreBtf, modules, btfKinds, kconfig, symbols };
+  return { ...machine, btf, coreBtf, modules, btfKinds, kconfig, symbols, fullRangeOffsets };
 }
 
 /** One reading of the kernel's symbols serves both. */

@@ -5,7 +5,16 @@ import { MapFlag } from '../abi/index.js';
 import { EbpfError, KernelError, UsageError, quote } from '../errors/index.js';
 import { pin, type ModuleDescriptors } from '../kernel/index.js';
 import type { MapPlan } from '../relocate/index.js';
-import { createMap, freezeMap, mapShape, mapUpdate, mapUpdateHandle, openPinned, type Handle } from '../sys/index.js';
+import {
+  createMap,
+  Mapping,
+  freezeMap,
+  mapShape,
+  mapUpdate,
+  mapUpdateHandle,
+  openPinned,
+  type Handle,
+} from '../sys/index.js';
 
 import type { BpfMap } from './bpf-map.js';
 import { createMapFailure } from './map-failure.js';
@@ -25,6 +34,8 @@ interface MapTypes {
 export class CreatedMaps {
   /** By the object's names, reused ones included. */
   readonly handles: Map<string, Handle> = new Map();
+  /** The memory of arenas by the object's names: mapped before programs are loaded, since it tells them the addresses. */
+  readonly arenas: Map<string, Mapping> = new Map();
   readonly #own: Handle[] = [];
   readonly #pins: string[] = [];
 
@@ -65,6 +76,7 @@ export class CreatedMaps {
   /** Closes and unpins all that was made here. */
   undo(): void {
     for (const path of this.#pins) rmSync(path, { force: true });
+    for (const mapping of this.arenas.values()) mapping.close();
     for (const handle of this.#own) handle.close();
   }
 
@@ -75,11 +87,15 @@ export class CreatedMaps {
     if (pinned !== undefined) {
       this.#keep(spec.name, pinned);
       requireSame(`the map pinned at ${quote(path ?? '')}`, plan, mapShape(pinned));
+      this.#mapArena(plan, pinned);
       return;
     }
     const handle = await this.#make(plan, types);
     this.#keep(spec.name, handle);
-    if (plan.initialValue !== undefined) {
+    const arena = this.#mapArena(plan, handle);
+    if (arena !== undefined) {
+      if (plan.initialValue !== undefined) arena.write(plan.arena?.globalsOffset ?? 0, plan.initialValue);
+    } else if (plan.initialValue !== undefined) {
       const result = mapUpdate(handle, new Uint8Array(4), plan.initialValue, 0);
       if (result < 0) throw new KernelError(`fill map ${quote(spec.name)}`, 'bpf(BPF_MAP_UPDATE_ELEM)', result);
     }
@@ -88,6 +104,13 @@ export class CreatedMaps {
       pin(handle, path);
       this.#pins.push(path);
     }
+  }
+
+  #mapArena({ spec, arena }: MapPlan, handle: Handle): Mapping | undefined {
+    if (arena === undefined) return undefined;
+    const mapping = Mapping.create(handle, arena.size, { writable: true, address: Number(spec.mapExtra) });
+    this.arenas.set(spec.name, mapping);
+    return mapping;
   }
 
   #keep(name: string, handle: Handle): void {

@@ -14,20 +14,34 @@ export class DataMemory {
   readonly #size: number;
   readonly #mapped: boolean;
   readonly #writable: boolean;
+  readonly #base: number;
   #mapping: Mapping | undefined;
   #whole: Uint8Array | undefined;
 
-  constructor(map: Handle, details: { name: string; size: number; flags: number; writable: boolean }) {
+  /** `mapping` is memory that is mapped already, in which the contents begin at `base`. It is closed with this object. */
+  constructor(
+    map: Handle,
+    details: {
+      name: string;
+      size: number;
+      flags: number;
+      writable: boolean;
+      mapping?: Mapping | undefined;
+      base?: number | undefined;
+    },
+  ) {
     this.#map = map;
     this.#name = details.name;
     this.#size = details.size;
     this.#mapped = (details.flags & MapFlag.MMAPABLE) !== 0;
     this.#writable = details.writable;
+    this.#mapping = details.mapping;
+    this.#base = details.base ?? 0;
   }
 
   read(offset: number, destination: Uint8Array): void {
     this.#requireOpen();
-    if (this.#mapped) this.#memory().read(offset, destination);
+    if (this.#mapped) this.#memory().read(this.#base + offset, destination);
     else destination.set(this.#lookup().subarray(offset, offset + destination.length));
   }
 
@@ -35,7 +49,7 @@ export class DataMemory {
   write(offset: number, source: Uint8Array): void {
     this.#requireOpen();
     if (this.#mapped) {
-      this.#memory().write(offset, source);
+      this.#memory().write(this.#base + offset, source);
       return;
     }
     const whole = this.#lookup();

@@ -31,6 +31,7 @@ export interface MapSpecOptions {
   readonly inner?: MapSpec | undefined;
   readonly slots?: readonly MapSlot[];
   readonly operations?: ReadonlyMap<string, string>;
+  readonly globalsSize?: number | undefined;
   readonly initialValue?: Uint8Array | undefined;
   readonly readOnly?: boolean;
 }
@@ -87,6 +88,8 @@ export class MapSpec {
    * are named here and leaves those out that only maps name which it does not create.
    */
   readonly operations: Map<string, string>;
+  /** Of an arena: bytes of the global variables in it, those of the section `.addr_space.1`; 0 for none. */
+  globalsSize: number;
   /** A data map's contents never change after the load, and the kernel's verifier may rely on them (`.rodata`). */
   readOnly: boolean;
   #initialValue: Uint8Array | undefined;
@@ -112,6 +115,7 @@ export class MapSpec {
     this.inner = options.inner;
     this.slots = options.slots ?? [];
     this.operations = new Map(options.operations);
+    this.globalsSize = options.globalsSize ?? 0;
     this.readOnly = options.readOnly ?? false;
     this.#initialValue = options.initialValue;
   }
@@ -126,8 +130,13 @@ export class MapSpec {
     return this.valueType === 0 ? undefined : this.btf?.type(this.valueType);
   }
 
+  /** Bytes of {@link initialValue}: `valueSize`, or `globalsSize` of an arena. */
+  get initialSize(): number {
+    return this.globalsSize === 0 ? this.valueSize : this.globalsSize;
+  }
+
   /**
-   * The contents a data map begins with, or the structure of a struct_ops map as the object lays it out, `valueSize` bytes; undefined means zeros. Not to be written in place: it may
+   * The contents a data map begins with, or an arena's global variables, or the structure of a struct_ops map as the object lays it out, `valueSize` bytes; undefined means zeros. Not to be written in place: it may
    * be the object file's own bytes. Assign new bytes, or set a variable.
    *
    * @throws UsageError when other than `valueSize` bytes are assigned.
@@ -137,10 +146,10 @@ export class MapSpec {
   }
 
   set initialValue(value: Uint8Array | undefined) {
-    if (value !== undefined && value.byteLength !== this.valueSize) {
+    if (value !== undefined && value.byteLength !== this.initialSize) {
       throw UsageError.invalidValue(
         `maps[${quote(this.name)}].initialValue`,
-        `${value.byteLength} bytes, where valueSize is ${this.valueSize}`,
+        `${value.byteLength} bytes, where ${this.globalsSize === 0 ? 'valueSize' : 'globalsSize'} is ${this.initialSize}`,
       );
     }
     this.#initialValue = value;
@@ -150,8 +159,8 @@ export class MapSpec {
   /** The initial contents to write into: copied (or made, zeroed) on the first call. */
   writableInitialValue(): Uint8Array {
     if (this.#owned && this.#initialValue !== undefined) return this.#initialValue;
-    const bytes = new Uint8Array(this.valueSize);
-    if (this.#initialValue !== undefined) bytes.set(this.#initialValue.subarray(0, this.valueSize));
+    const bytes = new Uint8Array(this.initialSize);
+    if (this.#initialValue !== undefined) bytes.set(this.#initialValue.subarray(0, this.initialSize));
     this.#initialValue = bytes;
     this.#owned = true;
     return bytes;

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { Btf, BtfExt } from '../btf/index.js';
 import { ElfFile, ElfMachine, ElfType, SectionType } from '../elf/index.js';
 import { ObjectFormatError, quote } from '../errors/index.js';
+import { readArena, type Arena } from './arena.js';
 import { readDataMaps } from './data-maps.js';
 import { readDataSections, type DataSection } from './data-section.js';
 import { readDeclaredMaps } from './declared-maps.js';
@@ -31,6 +32,7 @@ export function readObject(bytes: Uint8Array, name: string): ObjectSpecOptions {
   const declared = readDeclaredMaps(elf, btf, dataSections, warnings);
   const legacy = readLegacyMaps(elf, warnings);
   const dataMaps = readDataMaps(elf, kernelObjectName(name), dataSections, btf);
+  const arena = readArena(elf, declared?.maps ?? []);
   const externs = readExterns(elf, btf);
   const kconfig = readKconfigSection({ name, mapPrefix: kernelObjectName(name) }, btf, externs);
   const ranges = readFunctionRanges(elf);
@@ -46,7 +48,10 @@ export function readObject(bytes: Uint8Array, name: string): ObjectSpecOptions {
   const { programs, functions } = readFunctions(elf, ranges, new SideTables(name, btf, readBtfExt(elf, btf)), {
     functions: ranges,
     maps: new Map(mapSections.map(({ section, nameAt }) => [section.index, nameAt])),
-    dataMaps: new Map(dataMaps.map((map) => [elf.section(map.name)?.index ?? 0, map.name])),
+    dataMaps: new Map([
+      ...dataMaps.map((map): [number, string] => [elf.section(map.name)?.index ?? 0, map.name]),
+      ...(arena === undefined ? [] : [[arena.section.index, arena.map.name] as const]),
+    ]),
   });
 
   return {
@@ -58,7 +63,9 @@ export function readObject(bytes: Uint8Array, name: string): ObjectSpecOptions {
     programs,
     maps,
     variables:
-      btf === undefined ? new Map<string, VariableSpec>() : readVariables(btf, dataMaps, dataSections, kconfig),
+      btf === undefined
+        ? new Map<string, VariableSpec>()
+        : readVariables(btf, dataMaps, dataSections, { kconfig, arena }),
     externs,
     functions,
     warnings,
@@ -152,21 +159,23 @@ function readVariables(
   btf: Btf,
   dataMaps: readonly MapSpec[],
   dataSections: ReadonlyMap<string, DataSection>,
-  kconfig: KconfigSection | undefined,
+  { kconfig, arena }: { kconfig: KconfigSection | undefined; arena: Arena | undefined },
 ): Map<string, VariableSpec> {
   const variables = new Map<string, VariableSpec>();
   if (kconfig !== undefined) {
     const { map } = kconfig;
     for (const variable of kconfig.variables) variables.set(variable.name, new VariableSpec({ ...variable, map, btf }));
   }
+  const places = dataMaps.map((map) => ({ map, section: map.name }));
+  if (arena !== undefined) places.push({ map: arena.map, section: arena.section.name });
   // Global names are unique; static ones give way to them and to each other.
   for (const statics of [false, true]) {
-    for (const map of dataMaps) {
-      for (const variable of dataSections.get(map.name)?.variables ?? []) {
+    for (const { map, section } of places) {
+      for (const variable of dataSections.get(section)?.variables ?? []) {
         if (variable.static !== statics) continue;
         const { name, offset, size, typeId } = variable;
-        const key = variables.has(name) ? placedName(name, map.name, offset) : name;
-        variables.set(key, new VariableSpec({ name: key, map, offset, size, btf, typeId }));
+        const key = variables.has(name) ? placedName(name, section, offset) : name;
+        variables.set(key, new VariableSpec({ name: key, map, section, offset, size, btf, typeId }));
       }
     }
   }

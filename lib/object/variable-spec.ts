@@ -7,6 +7,8 @@ import type { MapSpec } from './map-spec.js';
 export interface VariableSpecOptions {
   readonly name: string;
   readonly map: MapSpec;
+  /** Default: the map's name. */
+  readonly section?: string;
   readonly offset: number;
   readonly size: number;
   readonly btf: Btf;
@@ -43,7 +45,7 @@ export class VariableSpec {
 
   constructor(options: VariableSpecOptions) {
     this.name = options.name;
-    this.section = options.map.name;
+    this.section = options.section ?? options.map.name;
     this.map = options.map.name;
     this.offset = options.offset;
     this.size = options.size;
@@ -85,8 +87,8 @@ export class VariableSpec {
 
   /** The same variable of a copy of its map. */
   cloneFor(map: MapSpec): VariableSpec {
-    const { name, offset, size, typeId } = this;
-    return new VariableSpec({ name, offset, size, typeId, map, btf: this.#btf });
+    const { name, section, offset, size, typeId } = this;
+    return new VariableSpec({ name, section, offset, size, typeId, map, btf: this.#btf });
   }
 
   #codecOfType(): Codec<unknown> {
@@ -103,10 +105,10 @@ export class VariableSpec {
   /** A copy of the variable's bytes. */
   #bytes(): Uint8Array {
     const end = this.offset + this.size;
-    if (end > this.#map.valueSize) {
+    if (end > this.#map.initialSize) {
       throw UsageError.invalidValue(
         this.name,
-        `it lies beyond the ${this.#map.valueSize} bytes that map ${this.map} has since its valueSize was changed`,
+        `it lies beyond the ${this.#map.initialSize} bytes that map ${this.map} has since its valueSize was changed`,
       );
     }
     const bytes = new Uint8Array(this.size);

@@ -1,3 +1,4 @@
+import { MapType } from '../abi/index.js';
 import { CallSource, type Instruction, INSTRUCTION_SIZE, LoadSource, Opcode } from '../asm/index.js';
 import { quote, UnsupportedError } from '../errors/index.js';
 import type { FunctionSpec } from '../object/index.js';
@@ -12,7 +13,11 @@ import type { PlacedFunction } from './linked-functions.js';
 export const POISONED_MAP_CALL = 2_001_000_000;
 
 /** Writes what one function refers to into a program's code: functions, maps, global variables, what the kernel provides. */
-export function applyReferences(draft: ProgramDraft, placed: PlacedFunction, externs: ExternResolver): void {
+export function applyReferences(
+  draft: ProgramDraft,
+  placed: PlacedFunction,
+  { externs, arenaOffset }: { readonly externs: ExternResolver; readonly arenaOffset: number },
+): void {
   for (const reference of placed.spec.references) {
     const instruction = draft.instructionAt(placed, reference.offset);
     switch (reference.kind) {
@@ -33,7 +38,14 @@ export function applyReferences(draft: ProgramDraft, placed: PlacedFunction, ext
         bindMap(draft, instruction, reference.map, LoadSource.MAP_FD, 0, placed.end);
         break;
       case 'data':
-        bindMap(draft, instruction, reference.map, LoadSource.MAP_VALUE, reference.offsetInMap, placed.end);
+        bindMap(
+          draft,
+          instruction,
+          reference.map,
+          LoadSource.MAP_VALUE,
+          reference.offsetInMap + (isArena(draft, reference.map) ? arenaOffset : 0),
+          placed.end,
+        );
         break;
       case 'extern':
         if (draft.object.externs.get(reference.name)?.section === KCONFIG_MAP) {
@@ -88,6 +100,10 @@ function bindMap(
   draft.bindings.push({ offset: index * INSTRUCTION_SIZE + 4, map: name });
 }
 
+function isArena(draft: ProgramDraft, map: string): boolean {
+  return draft.object.maps.get(map)?.type === MapType.ARENA;
+}
+
 function expectOpcode(draft: ProgramDraft, instruction: Instruction, opcode: number): void {
   if (instruction.opcode === opcode && (opcode === Opcode.CALL || instruction.slots === 2)) return;
   const found = `0x${instruction.opcode.toString(16)}`;
@@ -95,7 +111,7 @@ function expectOpcode(draft: ProgramDraft, instruction: Instruction, opcode: num
 }
 
 function unsupportedSection(draft: ProgramDraft, index: number, section: string, symbol: string): UnsupportedError {
-  const what = section === '.addr_space.1' ? 'arenas' : section === '.jumptables' ? 'jump tables' : 'custom sections';
+  const what = section === '.jumptables' ? 'jump tables' : 'custom sections';
   const target = symbol === '' ? '' : ` (symbol ${quote(symbol)})`;
   return new UnsupportedError(
     what,

@@ -21,6 +21,8 @@ export interface KernelFacts {
    * {@link Needs.variables} there are.
    */
   readonly symbols?: ReadonlyMap<string, readonly KernelSymbol[]> | undefined;
+  /** Whether code can take any address in a map's value, also beyond 512 MiB; false when undefined. */
+  readonly fullRangeOffsets?: boolean | undefined;
   /** BTF of kernel modules, split on `btf` and named as they are. Those that may have what `btf` has not. */
   readonly modules?: readonly Btf[] | undefined;
 }
@@ -69,6 +71,8 @@ export interface Needs {
   readonly symbols: ReadonlySet<string>;
   /** Kernel variables that code refers to by their type: the kernel finds their addresses by its own symbols. */
   readonly variables: ReadonlySet<string>;
+  /** Whether an arena has global variables, whose place depends on {@link KernelFacts.fullRangeOffsets}. */
+  readonly arenaGlobals: boolean;
   /** What needs the kernel's BTF, for errors: `program "exec": CO-RE relocation task_struct.pid`. */
   readonly reasons: readonly string[];
   /** The kinds of type in the object's BTF that not every kernel takes. */
@@ -109,6 +113,16 @@ export interface MapPlan {
   readonly inner: MapPlan | undefined;
   /** Of a struct_ops map. */
   readonly structOps: StructOpsPlan | undefined;
+  /** Of an arena; its `initialValue` goes to `globalsOffset`. */
+  readonly arena: ArenaPlan | undefined;
+}
+
+/** An arena in memory. */
+export interface ArenaPlan {
+  /** In bytes. */
+  readonly size: number;
+  /** Where the global variables begin, in bytes. */
+  readonly globalsOffset: number;
 }
 
 /** A structure of operations as the kernel lays it out. */

@@ -2,6 +2,7 @@ import { MapType } from '../abi/index.js';
 import { quote, UsageError } from '../errors/index.js';
 import { kernelNameOf, type MapSpec, type ObjectSpec } from '../object/index.js';
 import { KCONFIG_MAP, kconfigValue } from './kconfig.js';
+import { planArena } from './arena.js';
 import type { KernelFacts, MapPlan, StructOpsPlan } from './load-plan.js';
 
 /** Types whose maps the kernel refuses to create with BTF of key or value, in this or earlier versions. */
@@ -58,6 +59,7 @@ function planMap(spec: MapSpec, facts: KernelFacts, hasBtf: boolean, structOps?:
     freeze: spec.readOnly,
     inner: spec.inner === undefined ? undefined : planMap(spec.inner, facts, hasBtf),
     structOps,
+    arena: planArena(spec, facts),
   };
 }
 
@@ -92,10 +94,10 @@ function ringSize(spec: MapSpec, pageSize: number): number {
 
 function initialValueOf(spec: MapSpec): Uint8Array | undefined {
   const value = spec.initialValue;
-  if (value !== undefined && value.byteLength !== spec.valueSize) {
+  if (value !== undefined && value.byteLength !== spec.initialSize) {
     throw UsageError.invalidValue(
       `maps.${spec.name}.initialValue`,
-      `${value.byteLength} bytes were given for map ${quote(spec.name)}, whose value has ${spec.valueSize}`,
+      `${value.byteLength} bytes were given for map ${quote(spec.name)}, whose value has ${spec.initialSize}`,
     );
   }
   return value;

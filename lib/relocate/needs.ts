@@ -55,6 +55,9 @@ class NeedsCollector {
       kconfig: kconfigNames(this.#object),
       symbols: this.#symbols,
       variables: this.#variables,
+      arenaGlobals: [...this.#object.maps.values()].some(
+        ({ globalsSize, autoCreate }) => globalsSize > 0 && autoCreate,
+      ),
       reasons: [...this.#reasons],
       btfKinds: btf === undefined ? new Set() : newerKindsIn(btf),
     };

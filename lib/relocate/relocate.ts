@@ -1,6 +1,7 @@
 import { quote, UnsupportedError } from '../errors/index.js';
 import { kernelNameOf, type ObjectSpec, type ProgramSpec } from '../object/index.js';
 import { applyCoreRelocations } from './apply-core-relocations.js';
+import { arenaGlobalsOffset } from './arena.js';
 import { applyReferences } from './apply-references.js';
 import { attachmentOf, type Attachment } from './attach-target.js';
 import { btfForLoad } from './btf-for-load.js';
@@ -45,6 +46,7 @@ export function relocate(object: ObjectSpec, facts: KernelFacts): LoadPlan {
     linker: new FunctionLinker(object),
     core: coreResolver(object, facts),
     externs: new ExternResolver(object, facts),
+    arenaOffset: arenaGlobalsOffset(object, facts),
   };
   const warnings: string[] = [];
   return {
@@ -65,6 +67,8 @@ interface Tools {
   readonly linker: FunctionLinker;
   readonly core: CoreResolver | undefined;
   readonly externs: ExternResolver;
+  /** Where the global variables of the arena begin. */
+  readonly arenaOffset: number;
 }
 
 /** Types that were given in place of the kernel's stand alone: the modules are not of that kernel's. */
@@ -76,12 +80,12 @@ function coreResolver({ btf }: ObjectSpec, { btf: own, coreBtf, modules }: Kerne
 function relocateProgram(
   object: ObjectSpec,
   spec: ProgramSpec,
-  { linker, core, externs }: Tools,
+  { linker, core, externs, arenaOffset }: Tools,
   { target, attachType }: Attachment,
 ): ProgramPlan {
   const draft = new ProgramDraft(object, spec, linker);
   for (const placed of draft.functions.placed) {
-    applyReferences(draft, placed, externs);
+    applyReferences(draft, placed, { externs, arenaOffset });
     if (core !== undefined) applyCoreRelocations(draft, placed, core);
     else if (placed.spec.coreRelocations.offsets.length > 0) {
       throw draft.error('it has CO-RE relocations, and the object has no BTF that says what they mean', placed.start);

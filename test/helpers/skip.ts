@@ -16,6 +16,7 @@ export type Need =
   | 'a kernel without fentry'
   | 'BPF LSM'
   | 'links of struct_ops'
+  | 'arenas'
   | 'tracefs'
   | 'big-endian processor'
   | 'a processor that is not emulated'

@@ -11,12 +11,14 @@ import {
   UnsupportedError,
   UsageError,
 } from '../../lib/index.js';
+import { hasJit } from '../helpers/kernel-symbols.js';
 import { rawArguments, sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
 
 const vmlinux = '/sys/kernel/btf/vmlinux';
 const types = existsSync(vmlinux) ? readFileSync(vmlinux, 'latin1') : '';
-const hasLinks = types.includes('\0bpf_struct_ops_link\0') && types.includes('\0bpf_struct_ops_tcp_congestion_ops\0');
+const hasLinks =
+  hasJit && types.includes('\0bpf_struct_ops_link\0') && types.includes('\0bpf_struct_ops_tcp_congestion_ops\0');
 
 /** The object, with one map and a name that no other process uses. */
 function objectWith(map: string, name: string): ObjectSpec {

@@ -79,20 +79,20 @@ describe.each([
   test('refers to variables by symbol and by section, to externs and to unknown sections', () => {
     const elf = new ElfBuilder({ littleEndian });
     const data = elf.data('.data', new Uint8Array(64));
-    const arena = elf.data('.addr_space.1', new Uint8Array(8));
+    const tables = elf.data('.jumptables', new Uint8Array(8));
     const target = elf.code('xdp', Uint8Array.of(...code(littleEndian, -1, 8n), ...code(littleEndian, -1, -4n)));
     elf.function('program', target, 0, 64);
     const kernelFunction = elf.symbol({ name: 'bpf_kfunc', binding: SymbolBinding.WEAK });
     const variable = elf.symbol({ name: 'v', section: data, value: 16, size: 4, type: SymbolType.OBJECT, binding: 1 });
-    const inArena = elf.symbol({ name: 'a', section: arena, value: 4, size: 4, type: SymbolType.OBJECT, binding: 1 });
+    const inTables = elf.symbol({ name: 'a', section: tables, value: 4, size: 4, type: SymbolType.OBJECT, binding: 1 });
     elf.relocation(target, 0, kernelFunction, 10).relocation(target, 8, variable);
-    elf.relocation(target, 32, kernelFunction, 10).relocation(target, 40, inArena);
+    elf.relocation(target, 32, kernelFunction, 10).relocation(target, 40, inTables);
     const spec = ObjectSpec.parse(elf.encode());
     expect(spec.program('program').function.references).toEqual([
       { offset: 0, kind: 'extern', name: 'bpf_kfunc' },
       { offset: 8, kind: 'data', map: '.data', offsetInMap: 24 },
       { offset: 32, kind: 'extern', name: 'bpf_kfunc' },
-      { offset: 40, kind: 'section', section: '.addr_space.1', offsetInSection: 0, symbol: 'a' },
+      { offset: 40, kind: 'section', section: '.jumptables', offsetInSection: 0, symbol: 'a' },
     ]);
     expect([...spec.externs.values()]).toEqual([{ name: 'bpf_kfunc', section: undefined, weak: true, typeId: 0 }]);
   });
