@@ -36,6 +36,7 @@ export interface StructOpsAttachOptions {
  */
 export class StructOps extends BpfMap {
   #link: Promise<Link> | undefined;
+  #closing = false;
 
   /** Views a map as a structure of operations; throws {@link UsageError} when it is none. */
   static override from(map: BpfMap): StructOps {
@@ -64,6 +65,13 @@ export class StructOps extends BpfMap {
       this.#link = undefined;
       throw error;
     }
+  }
+
+  /** Lets go of the map, once it is detached where only the map can undo that: without a kernel link. */
+  override close(): void {
+    this.#closing = true;
+    const needed = this.#link !== undefined && (this.flags & MapFlag.LINK) === 0;
+    if (!needed) super.close();
   }
 
   async #attach(signal: AbortSignal | undefined): Promise<Link> {
@@ -95,6 +103,7 @@ export class StructOps extends BpfMap {
       detach: isLink ? undefined : async () => deleteStructOps(handle),
       onClose: (closed) => {
         this.#link = undefined;
+        if (this.#closing) super.close();
         structOps.onDetach(closed);
       },
     });

@@ -83,6 +83,17 @@ testIf(hasLinks, 'links of struct_ops')('closing the object unregisters', async 
   }
 });
 
+testIf(hasLinks, 'links of struct_ops')('a map that is closed too early can still be detached', async () => {
+  await using ebpf = await Ebpf.load(objectWith('registered', name));
+  const map = ebpf.map('registered', StructOps);
+  const link = await map.attach();
+  map.close();
+  expect(available()).toContain(name);
+  await link.close();
+  expect(available()).not.toContain(name);
+  expect(map.closed).toBe(true);
+});
+
 testIf(hasLinks, 'links of struct_ops')('members of other kernels are left out with their programs', async () => {
   await using ebpf = await Ebpf.load(objectWith('flavoured', name));
   expect(ebpf.programs.map((program) => program.name)).toEqual(['half', 'grow', 'undo']);
