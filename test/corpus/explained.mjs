@@ -1,12 +1,8 @@
 // Why a difference from libbpf, or an object that is refused, is right. What is not explained here fails `npm run corpus`.
 
-/** Things that objects have and this library does not load yet: UnsupportedError's `feature`. */
-const missing = [
-  'initial values of maps of maps and program arrays',
-  'struct_ops',
-  'struct_ops maps',
-  'freplace programs',
-];
+// enum bpf_map_type of include/uapi/linux/bpf.h
+const structOps = 26;
+const ringBuffer = 27;
 
 /** [reason, whether it is so]; the first that is so is the reason. */
 const reasons = [
@@ -14,10 +10,19 @@ const reasons = [
     'made to be refused: cilium/ebpf tests its reader with it, and libbpf refuses all legacy maps',
     ({ field }, { object }) => field === 'parse' && /\/invalid_map-e[lb]\.elf$/u.test(object.source),
   ],
-  ...missing.map((feature) => [
-    `not supported yet: ${feature}`,
-    ({ error }) => error?.code === 'ERR_EBPF_UNSUPPORTED' && error.feature === feature,
-  ]),
+  [
+    'libbpf before 1.2 does not see sections .struct_ops.link',
+    ({ field, theirs, mine }) => field === 'existence' && theirs === 'absent' && mine.type === structOps,
+  ],
+  [
+    'this kernel has no such structure for the maps of .struct_ops.link, which libbpf before 1.2 leaves out',
+    ({ error }) => error?.code === 'ERR_EBPF_UNSUPPORTED' && /^struct /u.test(error.feature),
+  ],
+  [
+    'libbpf gives ring buffers their type, and leaves it out again when the kernel refuses',
+    ({ where, field, ours, mine }) =>
+      where.startsWith('created map') && field === 'valueType' && ours === 0 && mine.type === ringBuffer,
+  ],
   [
     'libbpf before 1.2 calls kernel function 0 where a weak one is missing; later ones make the call that is made here',
     ({ field, ours, theirs }) => field === 'code' && withoutMissingFunctions(ours) === withoutMissingFunctions(theirs),

@@ -45,7 +45,6 @@ async function examine(object, { libbpf, noLoad }) {
   if (!result.opened) result.notes.push(`libbpf does not open it: ${firstLine(problem.warning) || problem.errno}`);
   if (spec === undefined) return result;
 
-  result.uses = new Set([...spec.externs.values()].map(({ section }) => section));
   if (result.opened) {
     result.differences.push(...compareOpened({ programs: programsOf(spec), maps: mapsOf(spec) }, said));
   }
