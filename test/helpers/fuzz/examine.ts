@@ -1,10 +1,10 @@
 import { inspect } from 'node:util';
 
 import { disassemble } from '../../../lib/asm/index.js';
-import { Btf, typeName } from '../../../lib/btf/index.js';
+import { Btf, typeName, type BtfKind } from '../../../lib/btf/index.js';
 import { EbpfError, escapeControl, ObjectFormatError } from '../../../lib/errors/index.js';
 import { ObjectSpec } from '../../../lib/object/index.js';
-import { needs, relocate } from '../../../lib/relocate/index.js';
+import { needs, relocate, type KernelFacts } from '../../../lib/relocate/index.js';
 import { metered, type Cost } from './meter.js';
 
 /** How far an object gets: refused by the reader, by the relocation of one of its programs, or ready for the kernel. */
@@ -92,6 +92,7 @@ function print(object: ObjectSpec): void {
     attempt(() => btf.alignmentOf(id));
   }
   attempt(() => object.btfBytes);
+  attempt(() => requirePrintable(btf?.toC() ?? ''));
 }
 
 /** Whether every program that is to be loaded could be. */
@@ -101,6 +102,8 @@ function load(object: ObjectSpec, kernel: Uint8Array): boolean {
     requirePrintable(needs(object).reasons.join());
   });
   const { littleEndian } = object;
+  // An old kernel, for which types are rewritten, and a new one.
+  const kernels = [new Set<BtfKind>(), undefined];
   // One by one: what is wrong with one program hides nothing of the next.
   const wanted = [...object.programs.values()].filter(({ autoload }) => autoload);
   for (const program of wanted) program.autoload = false;
@@ -109,7 +112,7 @@ function load(object: ObjectSpec, kernel: Uint8Array): boolean {
     ready =
       attempt(() => {
         const btf = Btf.parse(kernel, { name: 'vmlinux' });
-        const plan = relocate(object, { littleEndian, btf, possibleCpus: 8, pageSize: 4096 });
+        const plan = relocate(object, factsFor(object, btf, kernels.shift()));
         for (const { code, poisons, sourceLine } of plan.programs()) {
           requirePrintable(disassemble(code, littleEndian));
           for (const { instruction, access, reason } of poisons) {
@@ -120,4 +123,21 @@ function load(object: ObjectSpec, kernel: Uint8Array): boolean {
     program.autoload = false;
   }
   return ready;
+}
+
+/** A kernel that has every symbol and option that the object asks for. */
+function factsFor(object: ObjectSpec, btf: Btf, btfKinds: ReadonlySet<BtfKind> | undefined): KernelFacts {
+  const { symbols, variables, kconfig } = needs(object);
+  return {
+    littleEndian: object.littleEndian,
+    btf,
+    btfKinds,
+    possibleCpus: 8,
+    pageSize: 4096,
+    symbols: new Map([...symbols, ...variables].map((name) => [name, [{ address: 0xffff_ffff_8100_0000n }]])),
+    kconfig: {
+      options: new Map([...kconfig].map((name) => [name, { text: '1', source: 'config' }])),
+      places: ['config'],
+    },
+  };
 }
