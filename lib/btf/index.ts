@@ -11,3 +11,4 @@ export * from './essential-name.js';
 export * from './extern-declarations.js';
 export * from './static-functions.js';
 export * from './type-name.js';
+export { withTypeIds } from './with-type-ids.js';
