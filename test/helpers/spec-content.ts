@@ -30,9 +30,11 @@ function functionContent({ code, ...rest }: FunctionSpec): object {
   return { ...rest, code: hex(code) };
 }
 
-function mapContent(map: MapSpec): object {
+/** What a map is; the BTF that its types are in is the object's. */
+export function mapContent(map: MapSpec): object {
   const { initialValue, inner } = map;
   return Object.assign({}, map, {
+    btf: undefined,
     inner: inner === undefined ? undefined : mapContent(inner),
     initialValue: initialValue === undefined ? undefined : hex(initialValue),
   });

@@ -1,6 +1,7 @@
 import { CallSource, Instruction, INSTRUCTION_SIZE } from '../../asm/index.js';
 import { SectionFlag, SymbolBinding, SymbolType, SymbolVisibility } from '../../elf/index.js';
 import { quote, UnsupportedError, UsageError } from '../../errors/index.js';
+import { ARENA_SECTION } from '../arena.js';
 import type { FunctionSpec } from '../function-spec.js';
 import type { ObjectSpec } from '../object-spec.js';
 import type { Reference } from '../reference.js';
@@ -196,10 +197,11 @@ export class CodeSections {
     return to.symbol;
   }
 
-  #dataSymbol(from: PlacedFunction, instruction: Instruction, section: string, offset: number): number {
-    const map = this.#writer.spec.maps.get(section);
-    if (map === undefined || !this.#writer.has(section)) throw missing(from, 'data section', section);
-    return this.#symbolBefore(instruction, section, offset, map.valueSize);
+  #dataSymbol(from: PlacedFunction, instruction: Instruction, name: string, offset: number): number {
+    const map = this.#writer.spec.maps.get(name);
+    const section = map !== undefined && map.globalsSize > 0 ? ARENA_SECTION : name;
+    if (map === undefined || !this.#writer.has(section)) throw missing(from, 'data section', name);
+    return this.#symbolBefore(instruction, section, offset, map.initialSize);
   }
 
   /** The symbol from which the instruction's immediate leads to `offset` in the section. */

@@ -2,6 +2,7 @@ import { SectionFlag, SectionType, SymbolBinding, SymbolType, SymbolVisibility }
 import { ByteWriter } from '../../binary/index.js';
 import { quote, UnsupportedError, UsageError } from '../../errors/index.js';
 import type { SectionVariable } from '../data-section.js';
+import { ARENA_SECTION } from '../arena.js';
 import type { MapSpec } from '../map-spec.js';
 import type { ObjectBtf } from '../object-btf.js';
 import { RelocationType, type ObjectWriter } from './object-writer.js';
@@ -94,6 +95,16 @@ export function writeDataSections(writer: ObjectWriter, types: ObjectBtf | undef
     else if (/^\.bss($|\.)/.test(name)) writer.section({ name, type: SectionType.NOBITS, size, flags, alignment: 8 });
     else writer.section({ name, bytes: new Uint8Array(size), flags, alignment: 8 });
     writeVariables(writer, types, name);
+  }
+}
+
+/** Writes the global variables of an arena. */
+export function writeArenaGlobals(writer: ObjectWriter, types: ObjectBtf | undefined): void {
+  for (const { globalsSize, initialValue } of writer.spec.maps.values()) {
+    if (globalsSize === 0) continue;
+    const flags = SectionFlag.ALLOC | SectionFlag.WRITE;
+    writer.section({ name: ARENA_SECTION, bytes: initialValue ?? new Uint8Array(globalsSize), flags, alignment: 8 });
+    writeVariables(writer, types, ARENA_SECTION);
   }
 }
 

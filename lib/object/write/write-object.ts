@@ -6,7 +6,14 @@ import type { ObjectBtf } from '../object-btf.js';
 import type { ObjectSpec } from '../object-spec.js';
 import { isStructOpsSection } from '../struct-ops-maps.js';
 import { CodeSections, type PlacedSection } from './code-sections.js';
-import { writeDataSections, writeDeclaredMaps, writeLegacyMaps, writeSlots, writeVariables } from './map-sections.js';
+import {
+  writeArenaGlobals,
+  writeDataSections,
+  writeDeclaredMaps,
+  writeLegacyMaps,
+  writeSlots,
+  writeVariables,
+} from './map-sections.js';
 import { ObjectTypes } from './object-types.js';
 import { ObjectWriter } from './object-writer.js';
 import { writeStructOps } from './struct-ops-sections.js';
@@ -20,6 +27,7 @@ export function writeObject(spec: ObjectSpec, types: ObjectBtf | undefined): Uin
   const maps =
     objectTypes === undefined ? writeLegacyMaps(writer, declared) : writeDeclaredMaps(writer, objectTypes.maps, types);
   writeDataSections(writer, types);
+  writeArenaGlobals(writer, types);
   writeRest(writer, types);
   for (const { name, weak } of spec.externs.values()) {
     writer.extern(name, { binding: weak ? SymbolBinding.WEAK : SymbolBinding.GLOBAL });

@@ -12,8 +12,9 @@ let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(path.join(tmpdir(), 'node-ebpf-codec-'));
   for (const room of rooms) {
-    mkdirSync(path.join(folder, room));
-    for (const file of readdirSync(path.join(lib, room))) {
+    for (const file of readdirSync(path.join(lib, room), { recursive: true, encoding: 'utf8' })) {
+      if (!file.endsWith('.ts')) continue;
+      mkdirSync(path.join(folder, room, path.dirname(file)), { recursive: true });
       const { code } = transformFileSync(path.join(lib, room, file), {
         swcrc: false,
         jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
