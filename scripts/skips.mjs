@@ -45,6 +45,9 @@ function commandSays(command) {
 
 const activeModules = () => read('/sys/kernel/security/lsm').trim().split(',');
 
+/** What no VM has: tests that need it run on the machine itself, with `npm run test:kernel`. */
+export const neverInVms = ['a processor that is not emulated', 'bpftool'];
+
 /** need → a sentence why this machine could meet it, or undefined when it cannot. */
 const needs = new Map([
   ['Linux', () => (process.platform === 'linux' ? 'this is Linux' : undefined)],

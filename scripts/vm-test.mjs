@@ -10,6 +10,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { addonFor } from './cross-build.mjs';
 import { SetupError, main, say } from './setup.mjs';
+import { neverInVms } from './skips.mjs';
 import { kernelTests } from '../test/vm/image.mjs';
 import { fetchKernels, fetchTools } from '../test/vm/fetch.mjs';
 import { fetchUserSpace } from '../test/vm/user-space.mjs';
@@ -88,7 +89,7 @@ function unexplained(outcomes, everything) {
   if (everything) {
     for (const [key, reason] of skippedBy) {
       // What a VM cannot do at all, `npm run test:kernel` does.
-      if (!ran.has(key) && reason !== 'needs a processor that is not emulated')
+      if (!ran.has(key) && !neverInVms.some((need) => reason === `needs ${need}`))
         lines.push(`no kernel of the matrix ran ${key}: each time it ${reason}`);
     }
   }
