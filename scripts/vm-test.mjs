@@ -1,9 +1,9 @@
-// `npm run test:vm`: the kernel suite inside VMs with Debian's kernels, two at a time.
+// `npm run test:vm`: the kernel suite inside VMs with Debian's kernels, several at a time.
 //
 //   npm run test:vm -- --kernel 5.10,6.1    some kernels; --arch x64 some architectures
 //   npm run test:vm -- --test 'ring'        tests and files whose name matches
 //   npm run test:vm -- --self-test          only that panics, hangs and the like are reported; part of a run of everything
-//   npm run test:vm -- --timeout 600        seconds that a VM may take; --jobs 1 one VM at a time; --verbose each test
+//   npm run test:vm -- --timeout 900        seconds that a VM may take; --jobs 1 one VM at a time; --verbose each test
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -29,8 +29,9 @@ function options(args) {
         kernel: { type: 'string' },
         arch: { type: 'string' },
         test: { type: 'string' },
-        timeout: { type: 'string', default: '420' },
-        jobs: { type: 'string', default: '2' },
+        timeout: { type: 'string', default: '600' },
+        // One more than there are processors: a VM also waits.
+        jobs: { type: 'string', default: String(os.availableParallelism() + 1) },
         verbose: { type: 'boolean', default: false },
         'self-test': { type: 'boolean', default: false },
       },
