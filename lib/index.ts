@@ -155,7 +155,7 @@ export {
   type RawTracepointAttachOptions,
   type TracepointAttachOptions,
 } from './programs/index.js';
-export { minimizeBtf } from './relocate/index.js';
+export { disassemble, minimizeBtf } from './relocate/index.js';
 export { type AnyShape, type Shape } from './shape.js';
 export {
   isSupported,

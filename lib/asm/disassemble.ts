@@ -128,6 +128,8 @@ function jump(instruction: Instruction): string | undefined {
   if (operation === JumpOperation.CALL) return narrow ? undefined : call(instruction);
   if (operation === JumpOperation.EXIT) return narrow ? undefined : 'exit';
   if (operation === JumpOperation.JA) {
+    // An indirect jump (Linux 6.19): bit 3 says that the target is in a register.
+    if (!narrow && (instruction.opcode & 0x08) === OperandSource.X) return `gotox r${instruction.destination}`;
     return narrow ? `gotol pc${signed(instruction.immediate)}` : `goto pc${signed(instruction.offset)}`;
   }
   if (operation === JumpOperation.JCOND) return narrow ? undefined : `may_goto pc${signed(instruction.offset)}`;

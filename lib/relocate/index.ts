@@ -1,3 +1,4 @@
+export * from './disassemble-program.js';
 export * from './load-plan.js';
 export { minimizeBtf } from './minimize-btf.js';
 export { needs } from './needs.js';

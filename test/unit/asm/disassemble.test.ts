@@ -66,6 +66,7 @@ const cases: [InstructionFields, string][] = [
   [{ opcode: LD | AccessMode.IND | B, source: 6, immediate: 14 }, '(50) r0 = *(u8 *)skb[r6 + 14]'],
   [{ opcode: JMP | JumpOperation.JA, offset: -3 }, '(05) goto pc-3'],
   [{ opcode: JMP32 | JumpOperation.JA, immediate: 40000 }, '(06) gotol pc+40000'],
+  [{ opcode: JMP | JumpOperation.JA | X, destination: 3 }, '(0d) gotox r3'],
   [{ opcode: JMP | JumpOperation.JCOND, offset: 2 }, '(e5) may_goto pc+2'],
   [{ opcode: JMP | JumpOperation.JNE, destination: 1, immediate: -1, offset: 5 }, '(55) if r1 != 0xffffffff goto pc+5'],
   [{ opcode: JMP32 | JumpOperation.JSLE | X, destination: 1, source: 2, offset: 5 }, '(de) if w1 s<= w2 goto pc+5'],
