@@ -102,7 +102,8 @@ export class Ebpf<S extends Shape = AnyShape> {
     const plan = relocate(spec, facts);
     for (const warning of plan.warnings) process.emitWarning(warning, { type: 'EbpfWarning', code: 'EBPF_LOAD' });
     await nextTurn();
-    const load = await loadParts(spec, plan, { reused, decode: options, signal });
+    const { verifierLog = 'failure' } = options;
+    const load = await loadParts(spec, plan, { reused, decode: options, verifierLog, signal });
     const ebpf = new Ebpf<S>(spec, load);
     if (loadChannel.hasSubscribers) ebpf.#publishLoad(performance.now() - started);
     return ebpf;

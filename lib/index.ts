@@ -154,6 +154,7 @@ export {
   type ProgramKind,
   type RawTracepointAttachOptions,
   type TracepointAttachOptions,
+  type VerifierLog,
 } from './programs/index.js';
 export { disassemble, minimizeBtf } from './relocate/index.js';
 export { type AnyShape, type Shape } from './shape.js';

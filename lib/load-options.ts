@@ -1,11 +1,12 @@
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { types } from 'node:util';
+import { inspect, types } from 'node:util';
 
 import { EbpfError, UsageError, nearestNames, quote } from './errors/index.js';
 import { readWhole, type Kconfig } from './kernel/index.js';
 import { BpfMap, type DecodeOptions } from './maps/index.js';
 import { ObjectSpec, sectionTable, type MapSpec } from './object/index.js';
+import { verifierLogLevels, type VerifierLog } from './programs/index.js';
 
 /** What {@link Ebpf.load} loads: a path, a `file:` URL, the bytes of an object or a parsed one. */
 export type LoadSource = string | URL | Uint8Array | ObjectSpec;
@@ -38,13 +39,31 @@ export interface LoadOptions extends DecodeOptions {
    * `/boot/config-<release>`, else in `/proc/config.gz`. Names that the object does not ask for are ignored.
    */
   readonly kconfig?: Kconfig | undefined;
+  /**
+   * What the verifier is to write into each program's {@link Program.verifierLog}: `'failure'` nothing, `'statistics'` its
+   * time, stack depth and the instructions it looked at, `'always'` each of those with what it knew there. For that the
+   * verifier takes many times as long, and at most 16 MiB a program are kept: the end, before Linux 6.4 the beginning.
+   * Whatever is chosen, the error of a program that it refuses has the log of that. Default: `'failure'`.
+   */
+  readonly verifierLog?: VerifierLog | undefined;
   /** What errors call the object. Default: the file's name. */
   readonly name?: string | undefined;
   /** Aborting it ends the load between two system calls: it rejects with `signal.reason` and leaves nothing behind. */
   readonly signal?: AbortSignal | undefined;
 }
 
-const loadOptionNames = ['variables', 'maps', 'int64', 'chars', 'enums', 'kernelBtf', 'kconfig', 'name', 'signal'];
+const loadOptionNames = [
+  'variables',
+  'maps',
+  'int64',
+  'chars',
+  'enums',
+  'kernelBtf',
+  'kconfig',
+  'verifierLog',
+  'name',
+  'signal',
+];
 const mapOptionNames = ['maxEntries', 'flags', 'pinPath'];
 
 /** Reads and parses the object; the caller owns what comes back. */
@@ -77,6 +96,7 @@ function pathOf(source: string | URL): string {
 /** Writes the options into the spec, and returns the live maps that take the place of the object's. */
 export function applyOptions(spec: ObjectSpec, options: LoadOptions): ReadonlyMap<string, BpfMap> {
   requireKnown('option of Ebpf.load', options, loadOptionNames);
+  requireVerifierLog(options.verifierLog);
   for (const [name, value] of Object.entries(options.variables ?? {})) setVariable(spec, name, value);
   const reused = new Map<string, BpfMap>();
   for (const [name, change] of Object.entries(options.maps ?? {})) {
@@ -113,6 +133,12 @@ function changeMap(map: MapSpec, change: MapOptions): void {
     map.pinPath = pinPath;
     map.pinning = 'by-name';
   }
+}
+
+function requireVerifierLog(value: unknown): void {
+  const known = Object.keys(verifierLogLevels);
+  if (value === undefined || (typeof value === 'string' && known.includes(value))) return;
+  throw UsageError.invalidValue('verifierLog', `must be one of ${known.map(quote).join(', ')}, not ${inspect(value)}`);
 }
 
 function unsigned32(path: string, value: number, least: number): number {

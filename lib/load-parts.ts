@@ -14,7 +14,7 @@ import {
   type ValueTypes,
 } from './maps/index.js';
 import type { MapSpec, ObjectSpec, VariableSpec } from './object/index.js';
-import { liveProgram, loadPrograms, type LoadedProgram, type Program } from './programs/index.js';
+import { liveProgram, loadPrograms, type LoadedProgram, type Program, type VerifierLog } from './programs/index.js';
 import type { LoadPlan } from './relocate/index.js';
 import { loadBtf, mapShape, type Handle } from './sys/index.js';
 
@@ -22,6 +22,7 @@ import { loadBtf, mapShape, type Handle } from './sys/index.js';
 export interface LoadContext {
   readonly reused: ReadonlyMap<string, BpfMap>;
   readonly decode: DecodeOptions;
+  readonly verifierLog: VerifierLog;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -41,7 +42,7 @@ export async function loadParts(
   plan: LoadPlan,
   context: LoadContext,
 ): Promise<(owner: Owner) => LoadedParts> {
-  const { signal, reused } = context;
+  const { signal, reused, verifierLog } = context;
   const maps = new CreatedMaps();
   const programs: LoadedProgram[] = [];
   const modules = new ModuleDescriptors();
@@ -51,7 +52,8 @@ export async function loadParts(
     await maps.create(plan.maps, { btf, modules, reused, signal });
     signal?.throwIfAborted();
     const { license, kernelVersion } = spec;
-    await loadPrograms(plan, { maps: maps.handles, btf, modules, license, kernelVersion, signal }, (program) => {
+    const shared = { maps: maps.handles, btf, modules, license, kernelVersion, verifierLog, signal };
+    await loadPrograms(plan, shared, (program) => {
       programs.push(program);
     });
     maps.fillProgramSlots(plan.maps, new Map(programs.map((program) => [program.plan.spec.name, program.handle])));
@@ -127,9 +129,9 @@ export class LoadedParts {
       const details = { name, size, flags: live.flags, writable: true, mapping, base: arena?.globalsOffset };
       this.#memories.set(name, new DataMemory(live.handle, details));
     }
-    for (const { plan: loaded, handle } of programs) {
+    for (const { plan: loaded, handle, log } of programs) {
       const { ebpf, onAttach, onDetach } = owner;
-      const program = liveProgram({ handle, spec: loaded.spec, owner: ebpf, onAttach, onDetach });
+      const program = liveProgram({ handle, spec: loaded.spec, verifierLog: log, owner: ebpf, onAttach, onDetach });
       this.programs.set(program.name, program);
     }
   }

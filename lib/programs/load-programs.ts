@@ -2,9 +2,22 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import type { ModuleDescriptors } from '../kernel/index.js';
 import type { LoadPlan, ProgramPlan } from '../relocate/index.js';
-import { loadProgram, type CodeBinding, type Handle, type LoadProgramResult } from '../sys/index.js';
+import { loadProgram, LogLevel, type CodeBinding, type Handle, type LoadProgramResult } from '../sys/index.js';
 
 import { loadFailure } from './load-failure.js';
+
+/**
+ * What the verifier is asked to write of programs that it takes: nothing, how much work it had, or every instruction that
+ * it looked at.
+ */
+export type VerifierLog = 'failure' | 'statistics' | 'always';
+
+/** `log_level` of a load. */
+export const verifierLogLevels: Readonly<Record<VerifierLog, number>> = {
+  failure: 0,
+  statistics: LogLevel.STATISTICS,
+  always: LogLevel.ALL | LogLevel.STATISTICS,
+};
 
 /** What all programs of an object share. */
 export interface LoadContext {
@@ -13,6 +26,7 @@ export interface LoadContext {
   readonly modules: ModuleDescriptors;
   readonly license: string;
   readonly kernelVersion: number;
+  readonly verifierLog: VerifierLog;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -20,6 +34,8 @@ export interface LoadContext {
 export interface LoadedProgram {
   readonly plan: ProgramPlan;
   readonly handle: Handle;
+  /** What the verifier wrote; empty when it was not asked to. */
+  readonly log: string;
 }
 
 /**
@@ -73,9 +89,10 @@ async function loadOne(
     functionInfoRecordSize: plan.functionInfoRecordSize,
     lineInfo: typed ? plan.lineInfo : undefined,
     lineInfoRecordSize: plan.lineInfoRecordSize,
+    logLevel: verifierLogLevels[context.verifierLog],
   });
   if (result.handle === undefined) throw await loadFailure(plan, result);
-  loaded({ plan, handle: result.handle });
+  loaded({ plan, handle: result.handle, log: result.log });
 }
 
 function bindingsOf(plan: ProgramPlan, { maps, modules }: LoadContext): CodeBinding[] {

@@ -20,6 +20,8 @@ import { programTypeName } from './program-type-name.js';
 export interface ProgramDetails {
   readonly handle: Handle;
   readonly spec: ProgramSpec;
+  /** What the verifier wrote as it took the program; empty when it was not asked to. */
+  readonly verifierLog: string;
   /** Kept alive by the program's links: whoever owns the program's maps. */
   readonly owner: object;
   /** Told of each new link. */
@@ -57,6 +59,11 @@ export class Program {
   readonly attachType: AttachType;
   /** What the section says about where the program belongs: `sched/sched_process_exec`; undefined when it says nothing. */
   readonly attachTo: string | undefined;
+  /**
+   * What the verifier wrote as it took the program, as the load's option `verifierLog` asked; empty by default. The
+   * kernel's own words, with lines of the source: text to show, not to rely on, which differs from kernel to kernel.
+   */
+  readonly verifierLog: string;
 
   readonly #details: ProgramDetails;
   readonly #links = new Set<Link>();
@@ -77,6 +84,7 @@ export class Program {
     this.type = spec.type;
     this.attachType = spec.attachType;
     this.attachTo = spec.attachTo;
+    this.verifierLog = details.verifierLog;
     this.#details = details;
   }
 

@@ -1,20 +1,23 @@
 import { BpfCommand, BtfLoadAttr } from '../abi/index.js';
 import { KernelError } from '../errors/index.js';
-import { AttributeWriter, cString, Direction } from './attribute-writer.js';
+import { AttributeWriter, Direction } from './attribute-writer.js';
 import { commandName, tryBpfAsync } from './bpf-call.js';
 import { Handle } from './handle.js';
-
-const LOG_SIZE = 65_536;
+import { withKernelLog } from './kernel-log.js';
 
 /** Loads BTF in the machine's byte order, off the event loop. Rejects with KernelError that ends in the kernel's log. */
 export async function loadBtf(bytes: Uint8Array): Promise<Handle> {
   const token = await tryBpfAsync(BpfCommand.BTF_LOAD, attributes(bytes));
   if (token >= 0) return new Handle('btf', token);
-  const log = new Uint8Array(LOG_SIZE);
-  const attr = attributes(bytes).pointer('btf_log_buf', log, Direction.FROM_KERNEL, 'btf_log_size');
-  const again = await tryBpfAsync(BpfCommand.BTF_LOAD, attr.number('btf_log_level', 1));
-  if (again >= 0) return new Handle('btf', again);
-  const reasons = cString(log).trimEnd().split('\n').slice(-3).join(' | ');
+  const again = await withKernelLog(async (log) => {
+    const attr = attributes(bytes)
+      .pointer('btf_log_buf', log, Direction.FROM_KERNEL, 'btf_log_size')
+      .number('btf_log_level', 1);
+    const result = await tryBpfAsync(BpfCommand.BTF_LOAD, attr);
+    return { result, trueSize: attr.read('btf_log_true_size') };
+  });
+  if (again.result >= 0) return new Handle('btf', again.result);
+  const reasons = again.log.trimEnd().split('\n').slice(-3).join(' | ');
   throw new KernelError(
     'load BTF',
     commandName(BpfCommand.BTF_LOAD),

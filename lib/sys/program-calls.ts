@@ -1,10 +1,9 @@
-import { constants } from 'node:os';
-
 import { BpfCommand, ProgLoadAttr, ProgTestRunAttr, type ProgramType } from '../abi/index.js';
 import { UsageError } from '../errors/index.js';
-import { AttributeWriter, cString, Direction } from './attribute-writer.js';
+import { AttributeWriter, Direction } from './attribute-writer.js';
 import { bpfAsync, tryBpfAsync } from './bpf-call.js';
 import { Handle } from './handle.js';
+import { withKernelLog, type LoggedResult } from './kernel-log.js';
 
 /** Where a program's code takes a descriptor, of a map or a module's BTF: the byte offset of a 4-byte immediate. */
 export interface CodeBinding {
@@ -34,22 +33,29 @@ export interface LoadProgramOptions {
   readonly functionInfoRecordSize?: number | undefined;
   readonly lineInfo?: Uint8Array | undefined;
   readonly lineInfoRecordSize?: number | undefined;
-  /** What the verifier writes also on success: 1 basic, 2 verbose, 4 statistics. Without it there is a log on failure only. */
+  /** What the verifier writes on success: a sum of {@link LogLevel}, nothing without it. Of a refusal it writes the way there. */
   readonly logLevel?: number | undefined;
   /** The most bytes of log that are kept; 16 MiB without it. */
   readonly logSize?: number | undefined;
 }
 
+/** Values of `log_level`, to be added up (include/linux/bpf_verifier.h). */
+export const LogLevel = {
+  /** The way that led to a refusal. */
+  FAILURE: 1,
+  /** Every way that was walked, with what was known of registers and stack. */
+  ALL: 2,
+  /** Time, stack depth and states. */
+  STATISTICS: 4,
+} as const;
+
 /** A loaded program, or why the kernel refused it. */
 export type LoadProgramResult =
-  | { readonly handle: Handle; readonly log: string }
+  | { readonly handle: Handle; readonly log: string; readonly logTruncated: boolean }
   | { readonly handle?: undefined; readonly errno: number; readonly log: string; readonly logTruncated: boolean };
 
 const BYTES_PER_INSTRUCTION = 8;
 const BYTES_PER_DESCRIPTOR = 4;
-const FIRST_LOG_SIZE = 65_536;
-const LARGEST_LOG_SIZE = 16 * 1024 * 1024;
-const ENOSPC = -constants.errno.ENOSPC;
 
 /**
  * Hands a program to the verifier, off the event loop. A refusal is a result, not an error: the caller knows what the
@@ -59,24 +65,36 @@ export async function loadProgram(options: LoadProgramOptions): Promise<LoadProg
   if (options.code.byteLength === 0 || options.code.byteLength % BYTES_PER_INSTRUCTION !== 0) {
     throw UsageError.invalidValue('code', `${options.code.byteLength} bytes are not whole instructions`);
   }
-  let refusal: number | undefined;
-  if (options.logLevel === undefined || options.logLevel === 0) {
-    const token = await tryBpfAsync(BpfCommand.PROG_LOAD, loadAttributes(options));
-    if (token >= 0) return { handle: new Handle('program', token, options.name), log: '' };
-    refusal = token;
-  }
-  const largest = options.logSize ?? LARGEST_LOG_SIZE;
-  for (let size = Math.min(FIRST_LOG_SIZE, largest); ; size = Math.min(size * 16, largest)) {
-    const log = new Uint8Array(size);
+  const { logLevel = 0 } = options;
+  const asked = logLevel === 0 ? undefined : await loadWithLog(options, logLevel);
+  // That a log is too long to be kept does not speak against its program.
+  const result = asked === undefined || asked.truncated ? await loadWithoutLog(options) : asked.result;
+  if (result >= 0) return loadResult(options, result, asked);
+  const refused = await loadWithLog(options, LogLevel.FAILURE);
+  return loadResult(options, refused.truncated ? result : refused.result, refused);
+}
+
+async function loadWithoutLog(options: LoadProgramOptions): Promise<number> {
+  return tryBpfAsync(BpfCommand.PROG_LOAD, loadAttributes(options));
+}
+
+async function loadWithLog(options: LoadProgramOptions, logLevel: number): Promise<LoggedResult> {
+  return withKernelLog(async (log) => {
     const attr = loadAttributes(options)
       .pointer('log_buf', log, Direction.FROM_KERNEL, 'log_size')
-      .number('log_level', options.logLevel === undefined || options.logLevel === 0 ? 1 : options.logLevel);
-    const token = await tryBpfAsync(BpfCommand.PROG_LOAD, attr);
-    if (token >= 0) return { handle: new Handle('program', token, options.name), log: cString(log) };
-    const truncated = token === ENOSPC && size > 0;
-    if (truncated && size < largest) continue;
-    return { errno: truncated ? (refusal ?? token) : token, log: cString(log), logTruncated: truncated };
-  }
+      .number('log_level', logLevel);
+    const result = await tryBpfAsync(BpfCommand.PROG_LOAD, attr);
+    return { result, trueSize: attr.read('log_true_size') };
+  }, options.logSize);
+}
+
+function loadResult(
+  { name }: LoadProgramOptions,
+  result: number,
+  { log, truncated: logTruncated }: Pick<LoggedResult, 'log' | 'truncated'> = { log: '', truncated: false },
+): LoadProgramResult {
+  if (result >= 0) return { handle: new Handle('program', result, name), log, logTruncated };
+  return { errno: result, log, logTruncated };
 }
 
 function loadAttributes(options: LoadProgramOptions): AttributeWriter<keyof typeof ProgLoadAttr.fields> {
