@@ -38,7 +38,7 @@ const BIG_ENDIAN_TOO = new Set([
   ],
   ...['rejected', 'ring_burst', 'slow_verifier', 'subprograms', 'tracepoint', 'two_rings'],
   ...['externs', 'kfunc'],
-  ...['arena', 'map_values', 'struct_ops'],
+  ...['arena', 'map_values', 'mistakes', 'struct_ops'],
 ]);
 
 const folder = fileURLToPath(new URL('../bpf-samples/', import.meta.url));
