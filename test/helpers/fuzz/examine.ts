@@ -4,7 +4,7 @@ import { disassemble } from '../../../lib/asm/index.js';
 import { Btf, typeName, type BtfKind } from '../../../lib/btf/index.js';
 import { EbpfError, escapeControl, ObjectFormatError } from '../../../lib/errors/index.js';
 import { ObjectSpec } from '../../../lib/object/index.js';
-import { needs, relocate, type KernelFacts } from '../../../lib/relocate/index.js';
+import { disassemble as disassembleProgram, needs, relocate, type KernelFacts } from '../../../lib/relocate/index.js';
 import { metered, type Cost } from './meter.js';
 
 /** How far an object gets: refused by the reader, by the relocation of one of its programs, or ready for the kernel. */
@@ -75,6 +75,11 @@ function print(object: ObjectSpec): void {
     .map((program) => program.function)
     .concat(...object.functions.values())) {
     requirePrintable(disassemble(spec.code, object.littleEndian));
+  }
+  for (const name of [...object.programs.keys()].slice(0, MOST_PROGRAMS)) {
+    attempt(() => {
+      requirePrintable(disassembleProgram(object, name));
+    });
   }
   const copy = object.clone();
   for (const variable of copy.variables.values()) {
