@@ -31,7 +31,7 @@ const voidType: BtfType = { kind: BtfKind.VOID, id: 0, name: '' };
 /** More types than 4 GiB of BTF can hold. */
 const everything = 0x3fff_ffff;
 /** Names that are searched for one by one before an index of all is made: by then both have taken as long. */
-const scansBeforeIndex = 24;
+const scansBeforeIndex = 8;
 /** Names whose types are remembered. */
 const mostRemembered = 4_096;
 

@@ -20,7 +20,7 @@ const filterSize = 65_536;
 
 /**
  * Finds a few names without an index: the strings are searched for each, then all types are looked at once. An index takes
- * as long as thirty such searches.
+ * as long as ten such searches.
  */
 export class NameScan {
   readonly #table: TypeTable;
