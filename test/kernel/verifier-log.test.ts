@@ -18,7 +18,7 @@ test('nothing by default', async () => {
 test('statistics: what the verifier’s work was', async () => {
   for (const log of await logs({ verifierLog: 'statistics' })) {
     expect(log).toMatch(/^verification time \d+ usec$/m);
-    expect(log).toMatch(/^stack depth \d+/m);
+    expect(log).toMatch(/^stack depth (max )?\d+/m);
     expect(log).toMatch(/^processed \d+ insns \(limit 1000000\) /m);
     expect(log).not.toMatch(instruction);
   }
