@@ -30,8 +30,7 @@ function options(args) {
         arch: { type: 'string' },
         test: { type: 'string' },
         timeout: { type: 'string', default: '600' },
-        // One more than there are processors: a VM also waits.
-        jobs: { type: 'string', default: String(os.availableParallelism() + 1) },
+        jobs: { type: 'string', default: String(os.availableParallelism()) },
         verbose: { type: 'boolean', default: false },
         'self-test': { type: 'boolean', default: false },
       },
