@@ -31,9 +31,9 @@ try {
   console.log(points.get(0), points.get(15), points.length);
 
   // Global variables are read and written without a system call.
-  const variable = ebpf.variable('data_u32');
-  variable.value += 1;
-  console.log(`${variable.name} is ${variable.value}`);
+  ebpf.variables.data_u32 += 1;
+  ebpf.variables.data_point = { x: 5, y: 6 };
+  console.log(`data_u32 is ${ebpf.variables.data_u32}`, ebpf.variables.data_point);
 } finally {
   await ebpf.close();
 }

@@ -7,11 +7,11 @@ import { gatherFacts, requireLinux } from './kernel/index.js';
 import type { Link } from './links/index.js';
 import { applyOptions, readSource, requireLoadable, type LoadOptions, type LoadSource } from './load-options.js';
 import { loadParts, type LoadedParts, type Owner } from './load-parts.js';
-import { RingBuffer, type BpfMap, type MapKind, type Variable } from './maps/index.js';
+import { RingBuffer, variableValues, type BpfMap, type MapKind, type Variable } from './maps/index.js';
 import type { ObjectSpec } from './object/index.js';
 import { programAs, type AttachOptions, type Program, type ProgramKind } from './programs/index.js';
 import { needs, relocate } from './relocate/index.js';
-import type { AnyShape, Shape } from './shape.js';
+import type { AnyShape, Shape, VariableValues } from './shape.js';
 
 /** What {@link Ebpf.attach} did. */
 export interface Attachment {
@@ -53,6 +53,7 @@ export class Ebpf<S extends Shape = AnyShape> {
   readonly #links = new Set<Link>();
   #attaching: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
+  #variables: Record<string, unknown> | undefined;
 
   static {
     Object.defineProperty(Ebpf.prototype, inspect.custom, {
@@ -163,15 +164,34 @@ export class Ebpf<S extends Shape = AnyShape> {
   }
 
   /**
-   * The global variable of that name, to read and write while programs run. The same object each time.
+   * The values of the global variables by name, read and written while programs run, without a system call. Constants
+   * (`const volatile`) can be read. An unknown name is refused with the nearest ones, on reading and on writing.
+   * Structs and arrays are frozen copies: to change one, assign a whole one. {@link Variable.value} says what is promised
+   * of values that a program writes meanwhile.
+   *
+   * @throws {@link UsageError} on reading or writing: `ERR_EBPF_NOT_FOUND`; `ERR_EBPF_INVALID_VALUE` when the value is not
+   * of the variable's type or the variable is constant; `ERR_EBPF_CLOSED`.
+   *
+   * @example
+   * ```js
+   * ebpf.variables.sampling = { rate: 100, burst: 10 };
+   * const { events_seen, events_dropped } = ebpf.variables;
+   * ```
+   */
+  get variables(): VariableValues<S> {
+    this.#variables ??= variableValues(this.name, this.#parts.variables);
+    return this.#variables as VariableValues<S>;
+  }
+
+  /**
+   * The global variable of that name itself: its type, section and size. The same object each time.
    *
    * @throws {@link UsageError} `ERR_EBPF_NOT_FOUND` with the nearest names.
    */
   variable(name: keyof S['variables'] & string): Variable {
-    const variable = this.#parts.variable(name);
-    if (variable === undefined) {
-      throw UsageError.notFound(`variable of ${quote(this.name)}`, name, this.spec.variables.keys());
-    }
+    const { variables } = this.#parts;
+    const variable = variables.get(name);
+    if (variable === undefined) throw UsageError.notFound(`variable of ${quote(this.name)}`, name, variables.keys());
     return variable;
   }
 

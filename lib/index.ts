@@ -157,7 +157,7 @@ export {
   type VerifierLog,
 } from './programs/index.js';
 export { disassemble, minimizeBtf } from './relocate/index.js';
-export { type AnyShape, type Shape } from './shape.js';
+export { type AnyShape, type Shape, type VariableValues } from './shape.js';
 export {
   isSupported,
   type LinkInfo,

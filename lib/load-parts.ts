@@ -1,4 +1,5 @@
 import type { Ebpf } from './ebpf.js';
+import type { Codec } from './codec/index.js';
 import { EbpfError, quote } from './errors/index.js';
 import { ModuleDescriptors, capabilitiesFor, explainPermission } from './kernel/index.js';
 import type { Link } from './links/index.js';
@@ -89,7 +90,7 @@ export class LoadedParts {
   readonly #spec: ObjectSpec;
   readonly #decode: DecodeOptions;
   readonly #memories = new Map<string, DataMemory>();
-  readonly #variables = new Map<string, Variable>();
+  #variables: ReadonlyMap<string, Variable> | undefined;
 
   constructor(
     spec: ObjectSpec,
@@ -136,23 +137,29 @@ export class LoadedParts {
     }
   }
 
-  variable(name: string): Variable | undefined {
-    const known = this.#variables.get(name);
-    if (known !== undefined) return known;
-    const spec = this.#spec.variables.get(name);
-    const memory = spec === undefined ? undefined : this.#memory(spec);
-    if (spec === undefined || memory === undefined) return undefined;
-    const codec = codecByBtf(this.#types({ kind: 'declared', keyType: 0, valueType: 0 }), spec.typeId, spec.size);
-    const { section, offset, size, constant } = spec;
-    const variable = new Variable({ name, section, offset, size, constant, codec, memory });
-    this.#variables.set(name, variable);
-    return variable;
+  /** Those in maps that were created. */
+  get variables(): ReadonlyMap<string, Variable> {
+    this.#variables ??= this.#makeVariables();
+    return this.#variables;
   }
 
   close(): void {
     for (const program of this.programs.values()) program.close();
     for (const memory of this.#memories.values()) memory.close();
     for (const map of this.ownMaps) map.close();
+  }
+
+  #makeVariables(): Map<string, Variable> {
+    const types = this.#types({ kind: 'declared', keyType: 0, valueType: 0 });
+    const variables = new Map<string, Variable>();
+    for (const [name, spec] of this.#spec.variables) {
+      const memory = this.#memory(spec);
+      if (memory === undefined) continue;
+      const { section, offset, size, constant, typeId } = spec;
+      const codec = (): Codec<unknown> => codecByBtf(types, typeId, size);
+      variables.set(name, new Variable({ name, section, offset, size, constant, codec, memory }));
+    }
+    return variables;
   }
 
   #liveMap(spec: MapSpec, handle: Handle, structOps?: StructOpsDetails): BpfMap {

@@ -13,3 +13,8 @@ export interface Shape {
 
 /** An object of which nothing is known at compile time. */
 export type AnyShape = Shape;
+
+/** The values of an object's global variables by name, as `ebpf.variables` has them. */
+export type VariableValues<S extends Shape = AnyShape> = {
+  -readonly [Name in keyof S['variables']]: S['variables'][Name];
+};

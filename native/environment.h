@@ -93,6 +93,11 @@ class Environment {
   EventThread* events = nullptr;
   const uint32_t possible_cpus;
 
+  // Memory of JavaScript that cannot move, be detached or end before the environment: one value on its way between a
+  // mapping and a codec, without the cost of a typed array as an argument. Null until it is given.
+  static constexpr size_t kWordSize = 8;
+  uint8_t* word = nullptr;
+
  private:
   struct Slot {
     Resource* resource;

@@ -12,19 +12,44 @@ namespace ebpf {
 
 namespace {
 
-// A variable is copied by one load and one store of its size, so that it is never seen half written.
+// `shared` is memory that programs use meanwhile, `own` is JavaScript's, which may lie anywhere.
 template <typename Word, bool reading>
-bool CopyWord(uint8_t* destination, const uint8_t* source, size_t size) {
-  if (size != sizeof(Word) || Address(reading ? source : destination) % sizeof(Word) != 0) return false;
+void CopyWord(uint8_t* shared, uint8_t* own) {
   Word word;
   if (reading) {
-    word = __atomic_load_n(reinterpret_cast<const Word*>(source), __ATOMIC_RELAXED);
-    memcpy(destination, &word, sizeof word);
+    word = __atomic_load_n(reinterpret_cast<const Word*>(shared), __ATOMIC_RELAXED);
+    memcpy(own, &word, sizeof word);
   } else {
-    memcpy(&word, source, sizeof word);
-    __atomic_store_n(reinterpret_cast<Word*>(destination), word, __ATOMIC_RELAXED);
+    memcpy(&word, own, sizeof word);
+    __atomic_store_n(reinterpret_cast<Word*>(shared), word, __ATOMIC_RELAXED);
   }
-  return true;
+}
+
+// Copies in aligned words as large as they can be, each by one load or store: no aligned value of 1, 2, 4 or 8 bytes is
+// ever seen half written, alone or within a struct.
+template <bool reading>
+void CopyWords(uint8_t* shared, uint8_t* own, size_t size) {
+  while (size > 0) {
+    const size_t alignment = Address(shared) % sizeof(uint64_t) | sizeof(uint64_t);
+    const size_t aligned = alignment & -alignment;
+    size_t step = 1;
+    if (aligned == 8 && size >= 8) {
+      for (; size >= 8; shared += 8, own += 8, size -= 8) CopyWord<uint64_t, reading>(shared, own);
+      continue;
+    }
+    if (aligned >= 4 && size >= 4) {
+      CopyWord<uint32_t, reading>(shared, own);
+      step = 4;
+    } else if (aligned >= 2 && size >= 2) {
+      CopyWord<uint16_t, reading>(shared, own);
+      step = 2;
+    } else {
+      CopyWord<uint8_t, reading>(shared, own);
+    }
+    shared += step;
+    own += step;
+    size -= step;
+  }
 }
 
 class Mapping final : public Resource {
@@ -39,21 +64,30 @@ class Mapping final : public Resource {
   // mapping, offset, destination or source
   template <bool reading>
   int64_t Copy(const Arguments& arguments) {
-    const int64_t offset = arguments.Integer(1);
     Bytes bytes;
     if (!arguments.GetBytes(2, &bytes) || bytes.absent) return -EINVAL;
-    if (offset < 0 || bytes.size > length_ || static_cast<uint64_t>(offset) > length_ - bytes.size) return -ERANGE;
-    if (!reading && !writable_) return -EROFS;
-    uint8_t* destination = reading ? bytes.data : memory_ + offset;
-    const uint8_t* source = reading ? memory_ + offset : bytes.data;
-    const bool copied = CopyWord<uint64_t, reading>(destination, source, bytes.size) ||
-                        CopyWord<uint32_t, reading>(destination, source, bytes.size) ||
-                        CopyWord<uint16_t, reading>(destination, source, bytes.size);
-    if (!copied && bytes.size > 0) memcpy(destination, source, bytes.size);
-    return 0;
+    return CopyBytes<reading>(arguments, bytes.data, bytes.size);
+  }
+
+  // mapping, offset, size: as `Copy`, to and from the environment's word.
+  template <bool reading>
+  int64_t CopyOne(const Arguments& arguments) {
+    const auto size = static_cast<uint64_t>(arguments.Integer(2));
+    uint8_t* word = arguments.environment.word;
+    if (word == nullptr || size > Environment::kWordSize) return -EINVAL;
+    return CopyBytes<reading>(arguments, word, size);
   }
 
  private:
+  template <bool reading>
+  int64_t CopyBytes(const Arguments& arguments, uint8_t* own, size_t size) {
+    const int64_t offset = arguments.Integer(1);
+    if (offset < 0 || size > length_ || static_cast<uint64_t>(offset) > length_ - size) return -ERANGE;
+    if (!reading && !writable_) return -EROFS;
+    CopyWords<reading>(memory_ + offset, own, size);
+    return 0;
+  }
+
   uint8_t* const memory_;
   const size_t length_;
   const bool writable_;
@@ -80,12 +114,27 @@ int64_t Open(const Arguments& arguments) {
   return -ENOMEM;
 }
 
+// A Uint8Array, which must not be detachable and is kept from now on.
+int64_t UseWord(const Arguments& arguments) {
+  Bytes bytes;
+  napi_ref reference = nullptr;
+  if (!arguments.GetBytes(0, &bytes) || bytes.size < Environment::kWordSize ||
+      napi_create_reference(arguments.env, arguments[0], 1, &reference) != napi_ok) {
+    return -EINVAL;
+  }
+  arguments.environment.word = bytes.data;
+  return 0;
+}
+
 }  // namespace
 
 const Entries kMappingEntries = {
     {"mappingOpen", Calls<Open>},
     {"mappingRead", Calls<On<Mapping, &Mapping::Copy<true>>>},
     {"mappingWrite", Calls<On<Mapping, &Mapping::Copy<false>>>},
+    {"mappingLoad", Calls<On<Mapping, &Mapping::CopyOne<true>>>},
+    {"mappingStore", Calls<On<Mapping, &Mapping::CopyOne<false>>>},
+    {"useWord", Calls<UseWord>},
 };
 
 }  // namespace ebpf

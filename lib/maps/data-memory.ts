@@ -6,7 +6,7 @@ const onlyKey = new Uint8Array(4);
 
 /**
  * The contents of a data section in the kernel. Where the map can be mapped into memory, reading and writing costs no
- * system call and an aligned variable is never seen half written; else the section is read and written as a whole.
+ * system call and an aligned number is never seen half written; else the section is read and written as a whole.
  */
 export class DataMemory {
   readonly #map: Handle;
@@ -56,6 +56,23 @@ export class DataMemory {
     whole.set(source, offset);
     const result = mapUpdate(this.#map, onlyKey, whole, 0);
     if (result < 0) throw new KernelError(`write section ${quote(this.#name)}`, 'bpf(BPF_MAP_UPDATE_ELEM)', result);
+  }
+
+  /** Whether {@link load} and {@link store} can be used. */
+  get mapped(): boolean {
+    return this.#mapped;
+  }
+
+  /** Reads a value of 1, 2, 4 or 8 bytes to the beginning of `word`. */
+  load(offset: number, size: number): void {
+    this.#requireOpen();
+    this.#memory().load(this.#base + offset, size);
+  }
+
+  /** Writes a value of 1, 2, 4 or 8 bytes from the beginning of `word`. */
+  store(offset: number, size: number): void {
+    this.#requireOpen();
+    this.#memory().store(this.#base + offset, size);
   }
 
   close(): void {

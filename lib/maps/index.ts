@@ -11,3 +11,4 @@ export * from './value-types.js';
 export * from './create-maps.js';
 export * from './data-memory.js';
 export * from './variable.js';
+export * from './variables.js';

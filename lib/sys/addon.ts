@@ -69,6 +69,11 @@ export interface Addon {
   mappingOpen(token: number, offset: number, length: number, writable: boolean, address: number): number;
   mappingRead(mapping: number, offset: number, destination: Uint8Array): number;
   mappingWrite(mapping: number, offset: number, source: Uint8Array): number;
+  /** As `mappingRead`, of up to 8 bytes to the beginning of what `useWord` was given. */
+  mappingLoad(mapping: number, offset: number, size: number): number;
+  mappingStore(mapping: number, offset: number, size: number): number;
+  /** Gives the environment 8 bytes that can never be detached: those of a SharedArrayBuffer. */
+  useWord(word: Uint8Array): number;
   ringOpen(map: number, onReady: () => void): number;
   /** Fills `report` with [records, 1 when more waits, bytes that the first record needs]; returns the bytes written. */
   ringDrain(ring: number, destination: Uint8Array, report: Uint32Array): number;
@@ -84,6 +89,9 @@ export interface Addon {
   /** Whether this ring keeps the event loop alive. */
   ringReference(ring: number, referenced: boolean): number;
 }
+
+/** One value on its way to or from memory that is shared with programs; valid until the next one. */
+export const word: DataView = new DataView(new SharedArrayBuffer(8));
 
 let loaded: Addon | undefined;
 let failure: UnsupportedError | PermissionError | undefined;
@@ -116,7 +124,9 @@ function tryToLoad(): UnsupportedError | PermissionError | undefined {
   }
   try {
     const locate = createRequire(__filename)('node-gyp-build') as (root: string) => Addon;
-    loaded = locate(packageFolder());
+    const found = locate(packageFolder());
+    found.useWord(new Uint8Array(word.buffer));
+    loaded = found;
     return undefined;
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'ERR_DLOPEN_DISABLED') {

@@ -1,4 +1,4 @@
-export { isSupported } from './addon.js';
+export { isSupported, word } from './addon.js';
 export * from './btf-calls.js';
 export { Handle, type HandleKind } from './handle.js';
 export * from './limit-calls.js';

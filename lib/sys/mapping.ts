@@ -4,8 +4,8 @@ import { Handle } from './handle.js';
 import { trace, tracing } from './trace.js';
 
 /**
- * Memory that a map shares with this process. It is copied in and out: no view of it reaches JavaScript. An aligned
- * variable of 1, 2, 4 or 8 bytes is read and written by one load or store, so never seen half written.
+ * Memory that a map shares with this process. It is copied in and out: no view of it reaches JavaScript. Every aligned
+ * value of 1, 2, 4 or 8 bytes in what is copied is read and written by one load or store, so never seen half written.
  */
 export class Mapping {
   /** Bytes that can be read. */
@@ -53,6 +53,21 @@ export class Mapping {
     const result = addon().mappingWrite(this.#handle.token, offset, source);
     if (tracing) trace(`write of mapped ${this.#handle.describe()}`, result);
     if (result < 0) throw this.#refused(offset, source.byteLength);
+  }
+
+  /** As {@link read}, of up to 8 bytes to the beginning of `word`. */
+  load(offset: number, size: number): void {
+    const result = addon().mappingLoad(this.#handle.token, offset, size);
+    if (tracing) trace(`read of mapped ${this.#handle.describe()}`, result);
+    if (result < 0) throw this.#refused(offset, size);
+  }
+
+  /** As {@link write}, of up to 8 bytes from the beginning of `word`. */
+  store(offset: number, size: number): void {
+    if (!this.writable) throw UsageError.invalidValue('value', 'this mapping is read-only');
+    const result = addon().mappingStore(this.#handle.token, offset, size);
+    if (tracing) trace(`write of mapped ${this.#handle.describe()}`, result);
+    if (result < 0) throw this.#refused(offset, size);
   }
 
   close(): void {

@@ -117,7 +117,7 @@ describe('configuration values', () => {
       }).toThrow(/EPERM/);
       expect(() => {
         ebpf.variable('CONFIG_HZ').value = 1;
-      }).toThrow('variable "CONFIG_HZ": it is constant once the object is loaded');
+      }).toThrow('variable "CONFIG_HZ": it is what the kernel was configured with');
     } finally {
       await ebpf.close();
     }

@@ -55,7 +55,7 @@ function variables(ebpf: Ebpf, spec: ObjectSpec, streams: readonly EventStream[]
   if (names.length === 0) return '';
   return readable('variables', () => {
     // As text: the values in this column have nothing in common that would align them.
-    const rows = names.map((name) => ({ name, value: formatValue(ebpf.variable(name).value) }));
+    const rows = names.map((name) => ({ name, value: formatValue(ebpf.variables[name]) }));
     return `variables:\n${table(rows)}`;
   });
 }
