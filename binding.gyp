@@ -9,6 +9,7 @@
           "sources": [
             "native/addon.cc",
             "native/call.cc",
+            "native/descriptors.cc",
             "native/environment.cc",
             "native/event_thread.cc",
             "native/file.cc",

@@ -109,6 +109,7 @@ struct Entry {
   napi_callback callback;
 };
 using Entries = std::initializer_list<Entry>;
-extern const Entries kCallEntries, kFileEntries, kLimitEntries, kMapEntries, kMappingEntries, kRingEntries;
+extern const Entries kCallEntries, kDescriptorEntries, kFileEntries, kLimitEntries, kMapEntries, kMappingEntries,
+    kRingEntries;
 
 }  // namespace ebpf

@@ -8,9 +8,11 @@
 //  4. A call that was queued deletes itself when it is over; one that was not belongs to the entry that made it.
 
 #include <algorithm>
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
 #include <memory>
 #include <new>
 #include <sys/syscall.h>
@@ -83,6 +85,8 @@ class Call {
   int Use(int64_t token, Kind kind = Kind::kNone);
   void Set(const std::vector<uint64_t>& words) { std::copy(words.begin(), words.end(), words_); }
   const std::vector<Block>& blocks() const { return blocks_; }
+  // Whether a token's descriptor was put at the beginning of `block`.
+  bool BeginsWithDescriptor(const Block& block) const;
 
   // Runs it and returns its result, or queues it for `completion` to get that, and returns 0 or -errno.
   static int64_t Start(std::unique_ptr<Call> call, napi_value completion);
@@ -188,6 +192,12 @@ int Call::Patch(const double* patch) {
   }
   places_.push_back({place, size});
   return 0;
+}
+
+bool Call::BeginsWithDescriptor(const Block& block) const {
+  return std::any_of(places_.begin(), places_.end(), [&block](const Place& place) {
+    return place.data == block.data.get() && place.size == sizeof(int);
+  });
 }
 
 int Call::Use(int64_t token, Kind kind) {
@@ -309,9 +319,10 @@ int64_t MapElementEntry(const Arguments& arguments) {
   // The attributes must name this map, whose sizes are known, and these buffers.
   const uint64_t value_bytes = map->shape.ValueBytes(arguments.environment.possible_cpus);
   if (attr.map != static_cast<uint32_t>(map->number()) || attr.key != Address(blocks[1].data.get()) ||
-      map->shape.key_size == 0 || blocks[1].size < map->shape.key_size || map->shape.HoldsDescriptors() ||
+      map->shape.key_size == 0 || blocks[1].size < map->shape.key_size ||
       attr.value != (update ? Address(blocks[2].data.get()) : 0) ||
-      (update && (value_bytes == 0 || blocks[2].size < value_bytes))) {
+      (update && (value_bytes == 0 || blocks[2].size < value_bytes)) ||
+      (update && map->shape.HoldsDescriptors() && !call->BeginsWithDescriptor(blocks[2]))) {
     return -EINVAL;
   }
   call->Set({command, Address(blocks[0].data.get()), blocks[0].size});
@@ -377,6 +388,18 @@ int64_t CloseEntry(const Arguments& arguments) {
   return completion == nullptr ? 0 : 1;
 }
 
+// A descriptor that is the caller's, and stays so: the token of a copy.
+int64_t AdoptEntry(const Arguments& arguments) {
+  const int64_t number = arguments.Integer(0);
+  const bool fits = number >= 0 && number <= INT_MAX;
+  const int copy = fcntl(fits ? static_cast<int>(number) : -1, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  if (copy < 0) return -errno;
+  const Kind kind = Identify(copy);
+  MapShape shape;
+  if (kind == Kind::kMap && LearnShape(copy, &shape) < 0) shape = MapShape();
+  return arguments.environment.Adopt(kind, copy, shape);
+}
+
 // token
 int64_t KindEntry(const Arguments& arguments) {
   const Resource* resource = arguments.environment.Find(arguments.Integer(0));
@@ -391,6 +414,7 @@ const Entries kCallEntries = {
     {"perfEventOpen", Calls<PerfEventOpenEntry>},
     {"perfEventControl", Calls<PerfEventControlEntry>},
     {"close", Calls<CloseEntry>},
+    {"adopt", Calls<AdoptEntry>},
     {"kind", Calls<KindEntry>},
 };
 

@@ -25,15 +25,26 @@ bool ValueFits(uint64_t value_bytes, const Bytes& value) {
   return value_bytes > 0 && !value.absent && value.size >= value_bytes;
 }
 
-// map, key, value, flags. The value of a map of descriptors is a token, the next key stands where others have a value.
+// map, key, value, flags. The value of a map of descriptors is a token, as the key of a local storage may be; the next
+// key stands where others have a value.
 template <uint32_t command>
 int64_t Element(const Arguments& arguments) {
   const Descriptor* map = arguments.Map();
   if (map == nullptr) return -EBADF;
   const MapShape& shape = map->shape;
   Bytes key, value;
+  int owner = -1;
   int descriptor = -1;
-  if (!arguments.GetBytes(1, &key) || !KeyFits(shape, key, command == kMapNextKey)) return -EINVAL;
+  // No token is 0, which is what bytes read as.
+  const int64_t key_token = shape.KeyIsDescriptor() ? arguments.Integer(1) : 0;
+  if (key_token != 0) {
+    const Descriptor* held = arguments.environment.FindDescriptor(key_token);
+    if (held == nullptr) return -EBADF;
+    owner = held->number();
+    key.data = reinterpret_cast<uint8_t*>(&owner);
+  } else if (!arguments.GetBytes(1, &key) || !KeyFits(shape, key, command == kMapNextKey)) {
+    return -EINVAL;
+  }
   if (command == kMapUpdate && shape.HoldsDescriptors()) {
     const Descriptor* held = arguments.environment.FindDescriptor(arguments.Integer(2));
     if (held == nullptr) return -EBADF;

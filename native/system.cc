@@ -20,6 +20,10 @@ bool MapShape::HoldsDescriptors() const {
          type == kHashOfMaps;
 }
 
+bool MapShape::KeyIsDescriptor() const {
+  return type == kSocketStorage || type == kInodeStorage || type == kTaskStorage || type == kCgroupLocalStorage;
+}
+
 int Bpf(uint32_t command, void* attr, size_t size) {
   const long result = syscall(SYS_bpf, command, attr, size);
   return result < 0 ? -errno : static_cast<int>(result);

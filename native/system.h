@@ -18,10 +18,11 @@ inline constexpr uint32_t kMapCreate = 0, kMapLookup = 1, kMapUpdate = 2, kMapDe
                           kMapDeleteBatch = 27, kLinkCreate = 28, kLinkById = 30, kEnableStatistics = 32,
                           kIteratorCreate = 33, kTokenCreate = 36, kLastCommand = 37;
 
-// Map types whose values differ from their stated size, and the ring buffer.
+// Map types whose values differ from their stated size, whose keys or values are descriptors, and the ring buffer.
 inline constexpr uint32_t kProgramArray = 3, kPerfEventArray = 4, kPerCpuHash = 5, kPerCpuArray = 6, kCgroupArray = 8,
                           kLruPerCpuHash = 10, kArrayOfMaps = 12, kHashOfMaps = 13, kPerCpuCgroupStorage = 21,
-                          kRingBuffer = 27;
+                          kSocketStorage = 24, kRingBuffer = 27, kInodeStorage = 28, kTaskStorage = 29,
+                          kCgroupLocalStorage = 32;
 
 // union bpf_attr of the element commands.
 struct ElementAttr {
@@ -57,6 +58,8 @@ struct MapShape {
   uint64_t ValueBytes(uint32_t possible_cpus) const;
   // Values are descriptors of other objects.
   bool HoldsDescriptors() const;
+  // Keys are descriptors: of what has the value, a socket, file, process or cgroup.
+  bool KeyIsDescriptor() const;
 };
 
 inline uint64_t Address(const void* pointer) { return reinterpret_cast<uintptr_t>(pointer); }

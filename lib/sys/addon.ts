@@ -22,7 +22,8 @@ export interface Addon {
   bpf(command: number, buffers: readonly Uint8Array[], patches: Float64Array, completion?: Completion): number;
   /**
    * An update or delete of a map's element as `bpf` makes its calls, for those that may wait and for values that hold
-   * descriptors. `buffers` are the attributes, the key and, of an update, the value, with all of them in `patches`.
+   * descriptors. `buffers` are the attributes, the key and, of an update, the value, with all of them in `patches`. Where
+   * the map's values are descriptors, one must be patched into the first bytes of the value.
    */
   mapElement(
     command: number,
@@ -43,11 +44,12 @@ export interface Addon {
   ): number;
   /** ioctl(2) on a perf event. The argument is a token where the request takes a descriptor, and never an address. */
   perfEventControl(event: number, request: number, argument: number, completion?: Completion): number;
-  mapLookup(map: number, key: Uint8Array | null, value: Uint8Array, flags: number): number;
-  mapLookupAndDelete(map: number, key: Uint8Array | null, value: Uint8Array, flags: number): number;
+  /** The key of a local storage is a descriptor: its bytes, or a token, here and in the next three. */
+  mapLookup(map: number, key: Uint8Array | number | null, value: Uint8Array, flags: number): number;
+  mapLookupAndDelete(map: number, key: Uint8Array | number | null, value: Uint8Array, flags: number): number;
   /** The value is a token where the map holds descriptors. */
-  mapUpdate(map: number, key: Uint8Array | null, value: Uint8Array | number, flags: number): number;
-  mapDelete(map: number, key: Uint8Array): number;
+  mapUpdate(map: number, key: Uint8Array | number | null, value: Uint8Array | number, flags: number): number;
+  mapDelete(map: number, key: Uint8Array | number): number;
   mapNextKey(map: number, key: Uint8Array | null, next: Uint8Array): number;
   mapBatch(
     map: number,
@@ -61,6 +63,12 @@ export interface Addon {
   ): number;
   /** Fills `shape` with [type, id, key size, value size, entries, flags]; returns the bytes a value takes in user space. */
   mapShape(map: number, shape: Uint32Array): number;
+  /** The token of a copy of a descriptor, which stays the caller's. */
+  adopt(descriptor: number): number;
+  /** pidfd_open(2); returns a token. */
+  openProcess(process: number, flags: number): number;
+  /** Fills `destination` with what `/proc/self/fdinfo` says of a token's descriptor; returns the bytes. */
+  descriptorInfo(token: number, destination: Uint8Array): number;
   /** What a token stands for; the numbers are those of `Kind` in `native/environment.h`. */
   kind(token: number): number;
   /** With a completion: 0 when that will be called, 1 when the resource is closed already. */

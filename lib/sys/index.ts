@@ -1,5 +1,6 @@
 export { isSupported, word } from './addon.js';
 export * from './btf-calls.js';
+export * from './descriptor-calls.js';
 export { Handle, type HandleKind } from './handle.js';
 export * from './limit-calls.js';
 export { readInMemory } from './read-file.js';
@@ -11,3 +12,4 @@ export * from './perf-event-calls.js';
 export * from './probe-calls.js';
 export * from './program-calls.js';
 export * from './ring.js';
+export * from './storage-calls.js';

@@ -82,12 +82,37 @@ async function elementCall(
   attr: AttributeWriter<string>,
   what: string,
 ): Promise<void> {
+  const result = await tryElementCall(command, map, attr);
+  if (result < 0) throw new KernelError(what, commandName(command), result);
+}
+
+async function tryElementCall(command: BpfCommand, map: Handle, attr: AttributeWriter<string>): Promise<number> {
   const native = addon();
   const result = await completed((completion) =>
     native.mapElement(command, map.token, attr.buffers, attr.patches, completion),
   );
-  trace(commandName(command), result);
-  if (result < 0) throw new KernelError(what, commandName(command), result);
+  return trace(commandName(command), result);
+}
+
+/**
+ * Stores a map or program in a map of such things, off the event loop: the kernel waits until no program can still run with
+ * what was there (`maybe_wait_bpf_programs` of kernel/bpf/syscall.c), which takes milliseconds. 0 or -errno.
+ */
+export async function updateHandleAsync(map: Handle, key: Uint8Array, value: Handle, flags: number): Promise<number> {
+  const descriptor = new Uint8Array(4);
+  const attr = new AttributeWriter(MapElementAttr)
+    .handle('map_fd', map)
+    .pointer('key', key, Direction.TO_KERNEL)
+    .pointer('value', descriptor, Direction.TO_KERNEL)
+    .number('flags', flags)
+    .handleIn(descriptor, 0, value);
+  return tryElementCall(BpfCommand.MAP_UPDATE_ELEM, map, attr);
+}
+
+/** Deletes a key, off the event loop, for maps of maps and programs: see {@link updateHandleAsync}. 0 or -errno. */
+export async function deleteAsync(map: Handle, key: Uint8Array): Promise<number> {
+  const attr = new AttributeWriter(MapElementAttr).handle('map_fd', map).pointer('key', key, Direction.TO_KERNEL);
+  return tryElementCall(BpfCommand.MAP_DELETE_ELEM, map, attr);
 }
 
 // The calls below are the fast path: they never throw and return what the kernel returned, 0 or a negative errno. The

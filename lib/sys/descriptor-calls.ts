@@ -1,0 +1,37 @@
+import { KernelError } from '../errors/index.js';
+import { addon } from './addon.js';
+import { Handle } from './handle.js';
+import { trace } from './trace.js';
+
+/**
+ * Something that Node has open, for calls that take a {@link Handle}. The caller's descriptor stays the caller's: this
+ * handle has its own, and is to be closed. `name` is what errors call it. KernelError: EBADF.
+ */
+export function adoptDescriptor(descriptor: number, name: string): Handle {
+  const token = trace(`fcntl(${descriptor}, F_DUPFD_CLOEXEC)`, addon().adopt(descriptor));
+  if (token < 0) throw new KernelError(`use ${name}`, 'fcntl', token);
+  return new Handle('other', token, name);
+}
+
+/** PIDFD_THREAD of include/uapi/linux/pidfd.h, which is O_EXCL: the same number on all architectures. */
+const PIDFD_THREAD = 0o200;
+
+/** Opens a process by its id, or since Linux 6.9 any of its threads. Returns a handle, or -errno: -ESRCH for none. */
+export function tryOpenProcess(id: number, thread: boolean): Handle | number {
+  const token = trace(`pidfd_open(${id})`, addon().openProcess(id, thread ? PIDFD_THREAD : 0));
+  return token < 0 ? token : new Handle('other', token, `${thread ? 'thread' : 'process'} ${id}`);
+}
+
+/** The lines `name: value` of `/proc/self/fdinfo`, where the kernel says what no other call does. */
+export function descriptorInfo(handle: Handle): ReadonlyMap<string, string> {
+  const text = new Uint8Array(4096);
+  const length = addon().descriptorInfo(handle.token, text);
+  const facts = new Map<string, string>();
+  for (const line of Buffer.from(text.subarray(0, Math.max(length, 0)))
+    .toString('utf8')
+    .split('\n')) {
+    const [, name, value] = /^([^:]+):\s*(.*)$/u.exec(line) ?? [];
+    if (name !== undefined && value !== undefined) facts.set(name, value);
+  }
+  return facts;
+}
