@@ -5,8 +5,8 @@ import type { BtfType } from './btf-type.js';
 import { deduplicate } from './dedup/deduplicate.js';
 import { printC, type BtfToCOptions } from './c/print-c.js';
 import { decodeType } from './decode-type.js';
-import { NameIndex, type StringTable } from './name-index.js';
-import { NameScan, type NamedTypes } from './name-scan.js';
+import { NameIndex, type NamedTypes, type StringTable } from './name-index.js';
+import { PrefixIndex } from './prefix-index.js';
 import { inSlices } from './slices.js';
 import { infoKind, TypeTable } from './type-table.js';
 import { alignmentOfType, maximumDepth, sizeOfType, tooDeep } from './type-size.js';
@@ -30,10 +30,10 @@ export interface BtfAsyncOptions extends BtfOptions {
 const voidType: BtfType = { kind: BtfKind.VOID, id: 0, name: '' };
 /** More types than 4 GiB of BTF can hold. */
 const everything = 0x3fff_ffff;
-/** Names that are searched for one by one before an index of all is made: by then both have taken as long. */
-const scansBeforeIndex = 8;
-/** Names whose types are remembered. */
+/** Names whose types are remembered; more than that at once are looked up by an index of whole names. */
 const mostRemembered = 4_096;
+/** A step of a query by what names begin with takes a tenth of the time that indexing a whole name does. */
+const stepsPerType = 10;
 
 /**
  * The types of an object or of the kernel (BPF Type Format). Parsing finds where each type starts and nothing else:
@@ -65,9 +65,9 @@ export class Btf {
   readonly table: TypeTable;
   /** @internal */
   readonly strings: StringTable;
+  #prefixes: PrefixIndex | undefined;
   #names: NameIndex | undefined;
   readonly #named = new Map<string, NamedTypes>();
-  #scans = 0;
   #stringOffsets: ReadonlyMap<string, number> | undefined;
   readonly #types = new Map<number, BtfType>();
   readonly #decoded = new Map<number, string>();
@@ -232,8 +232,7 @@ export class Btf {
 
   /**
    * Has these names ready for {@link find}, {@link findAll} and {@link findByEssentialName}, in slices between which the
-   * event loop gets its turn. Without it the first queries take up to a millisecond each for the kernel's BTF, and one in
-   * a process some ten.
+   * event loop gets its turn. Without it the first query takes some milliseconds for the kernel's BTF.
    */
   async prepareNames(
     names: Iterable<string>,
@@ -242,22 +241,15 @@ export class Btf {
     const wanted = [...names];
     const slices = { milliseconds: options.sliceMilliseconds ?? 3, signal: options.signal };
     await this.base?.prepareNames(wanted, options);
-    if (this.#names !== undefined) return;
-    const left = wanted.filter((name) => !this.#named.has(name));
-    const scan = new NameScan(this.table, this.strings);
-    let scannable = left.length <= scansBeforeIndex;
-    if (scannable && left.length > 0) {
-      await inSlices(() => {
-        const name = left.pop();
-        if (name !== undefined) scannable = scan.search(name);
-        return !scannable || left.length === 0;
-      }, slices);
-    }
-    if (scannable) this.#remember(scan.finish());
-    else {
+    if (this.#names !== undefined || wanted.length === 0) return;
+    if (wanted.length > mostRemembered) {
       const index = new NameIndex(this.table, this.strings);
       await inSlices((limit) => index.build(limit), slices);
       this.#names = index;
+    } else if (this.#prefixes === undefined) {
+      const index = new PrefixIndex(this.table, this.strings);
+      await inSlices((limit) => index.build(limit), slices);
+      this.#prefixes = index;
     }
   }
 
@@ -387,28 +379,23 @@ export class Btf {
   #typesNamed(name: string): NamedTypes {
     const known = this.#named.get(name);
     if (known !== undefined) return known;
-    if (this.#names === undefined && this.#scans < scansBeforeIndex) {
-      this.#scans++;
-      const scan = new NameScan(this.table, this.strings);
-      if (scan.search(name)) this.#remember(scan.finish());
-    }
-    return this.#named.get(name) ?? this.#indexed(name);
-  }
-
-  #indexed(name: string): NamedTypes {
-    if (this.#names === undefined) {
-      const index = new NameIndex(this.table, this.strings);
-      index.build(everything);
-      this.#names = index;
-    }
-    const found = { exact: [...this.#names.find(name)], essential: this.#names.findEssential(name) };
-    this.#remember(new Map([[name, found]]));
+    const found = this.#index().find(name);
+    if (this.#named.size === mostRemembered) this.#named.clear();
+    this.#named.set(name, found);
     return found;
   }
 
-  #remember(found: ReadonlyMap<string, NamedTypes>): void {
-    if (this.#named.size + found.size > mostRemembered) this.#named.clear();
-    for (const [name, types] of found) this.#named.set(name, types);
+  /** An index of whole names is made once queries by what names begin with have taken longer than it would have. */
+  #index(): PrefixIndex | NameIndex {
+    if (this.#names !== undefined) return this.#names;
+    if (this.#prefixes === undefined) {
+      this.#prefixes = new PrefixIndex(this.table, this.strings);
+      this.#prefixes.build(everything);
+    }
+    if (this.#prefixes.steps <= stepsPerType * (this.table.count + 1_000)) return this.#prefixes;
+    this.#names = new NameIndex(this.table, this.strings);
+    this.#names.build(everything);
+    return this.#names;
   }
 
   #outOfRange(id: number): ObjectFormatError {

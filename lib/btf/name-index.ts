@@ -52,8 +52,16 @@ export interface StringTable {
   readonly base: StringTable | undefined;
 }
 
+/** Ids of the types that go by a name, ascending. */
+export interface NamedTypes {
+  /** Those of exactly this name. */
+  readonly exact: readonly number[];
+  /** Those whose name without its flavour it is. */
+  readonly essential: readonly number[];
+}
+
 /** The table that holds `offset`; undefined when none does. */
-function tableHolding(strings: StringTable, offset: number): StringTable | undefined {
+export function tableHolding(strings: StringTable, offset: number): StringTable | undefined {
   let table: StringTable | undefined = strings;
   while (table !== undefined && offset < table.start) table = table.base;
   return table !== undefined && offset - table.start < table.bytes.byteLength ? table : undefined;
@@ -127,8 +135,12 @@ export class NameIndex {
     this.#left = stop;
   }
 
-  /** Ids of the types named `name`, ascending. The index must be complete. */
-  *find(name: string): Generator<number, void, undefined> {
+  /** The types that go by a name. The index must be complete. */
+  find(name: string): NamedTypes {
+    return { exact: [...this.#findExact(name)], essential: this.#findEssential(name) };
+  }
+
+  *#findExact(name: string): Generator<number, void, undefined> {
     if (!canBeName(name)) return;
     const wanted = Buffer.from(name, 'utf8');
     const { words, offsets, startId } = this.#table;
@@ -138,13 +150,13 @@ export class NameIndex {
     }
   }
 
-  /** Ids of the types whose name without its flavour is `name`, ascending. The index must be complete. */
-  findEssential(name: string): number[] {
+  /** Those whose name without its flavour is `name`. */
+  #findEssential(name: string): number[] {
     if (!canBeName(name)) return [];
     const wanted = Buffer.from(name, 'utf8');
     const { words, offsets, startId } = this.#table;
     // When `name` itself carries a flavour, a type of just that name has a shorter essential name.
-    const found = essentialName(name) === name ? [...this.find(name)] : [];
+    const found = essentialName(name) === name ? [...this.#findExact(name)] : [];
     const plain = found.length;
     for (const { index, length } of this.#withFlavour()) {
       if (length !== wanted.length) continue;
