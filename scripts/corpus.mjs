@@ -1,6 +1,6 @@
 // `npm run corpus`: real objects, out of Debian's packages: each is parsed, compared with what libbpf says of it, adapted to this
 // kernel and loaded. Nothing is attached or pinned. `-- --suite bookworm` picks a suite, `-- --only execsnoop` objects;
-// `-- --folder <path>` takes what lies there instead.
+// `-- --folder <path>` takes what lies there instead; `-- --libbpf sid` compares with the libbpf of another suite.
 import { parseArgs } from 'node:util';
 import { main } from './setup.mjs';
 
@@ -11,6 +11,7 @@ await main(['dependencies', 'addon'], async (words) => {
       suite: { type: 'string', multiple: true },
       only: { type: 'string' },
       folder: { type: 'string' },
+      libbpf: { type: 'string' },
       verbose: { type: 'boolean', default: false },
       'no-load': { type: 'boolean', default: false },
     },

@@ -9,6 +9,7 @@ import { filesBelow, objectsWithin } from './extract.mjs';
 import { packages, required } from './packages.mjs';
 
 const recipe = hashOf(packages, required, 1);
+const foreignLibbpf = ['libbpf-dev', 'libbpf1', 'libelf1t64', 'zlib1g', 'libzstd1', 'libc6'];
 const entryName = (suite) => `corpus-${suite}`;
 
 /** A suite's objects: [{ package, version, source, offset, file }], fetched unless the cache has them. */
@@ -57,32 +58,34 @@ function extractPackage(apt, name, folder, seen) {
 }
 
 /**
- * Headers and library of Debian's libbpf, newer than the installed one where backports have it: { version, include, libraries }.
- * Nothing is installed.
+ * Headers and library of libbpf in a suite of Debian, by default the one that this machine runs: { version, include, libraries,
+ * loader }. Nothing is installed: another suite's library comes with the C library it needs, and `loader` runs programs with
+ * that.
  */
-export async function fetchLibbpf() {
-  const name = 'corpus-libbpf';
-  const libbpfRecipe = hashOf('libbpf-dev', 1);
+export async function fetchLibbpf(suite = debianRelease()) {
+  const foreign = suite !== debianRelease();
+  const wanted = foreign ? foreignLibbpf : ['libbpf-dev', 'libbpf1', 'libelf1'];
+  const name = `corpus-libbpf-${suite}`;
+  const libbpfRecipe = hashOf(wanted, 2);
   const entry =
     cached(name, libbpfRecipe) ??
     (await makeEntry(name, libbpfRecipe, (folder) => {
-      const release = debianRelease();
-      const suites = [release, `${release}-backports`].map((suite) => [suite, hostArchitecture()]);
-      const apt = new PrivateApt(suites);
+      const apt = new PrivateApt([[suite, hostArchitecture()]]);
       try {
-        const versions = apt.unpack(['libbpf-dev', 'libbpf1', 'libelf1'], folder);
+        const versions = apt.unpack(wanted, folder);
         return { version: versions['libbpf-dev'] };
       } finally {
         apt.close();
       }
     }));
-  const libraries = filesBelow(entry.folder)
-    .filter((file) => /\/lib(bpf|elf)[.-][^/]*\.so/u.test(file))
-    .map((file) => path.join(entry.folder, path.dirname(file)));
+  const shared = filesBelow(entry.folder).filter((file) => /\.so(\.|$)/u.test(file));
+  const folders = shared.map((file) => path.join(entry.folder, path.dirname(file)));
+  const loader = foreign ? shared.find((file) => /\/ld-linux[^/]*$/u.test(file)) : undefined;
   return {
     version: entry.version,
     include: path.join(entry.folder, 'usr/include'),
-    libraries: [...new Set(libraries)],
+    libraries: [...new Set(folders)],
+    loader: loader === undefined ? undefined : path.join(entry.folder, loader),
   };
 }
 

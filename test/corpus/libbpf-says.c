@@ -2,7 +2,7 @@
 //
 //   libbpf-says open <object>            programs and maps as they stand in the object
 //   libbpf-says plan <object>            what bpf(2) would be given to load them: nothing reaches the kernel
-//   libbpf-says load <object>            loads each program by itself, and nothing is attached
+//   libbpf-says load <object>            loads all programs or, when that fails, each by itself; nothing is attached
 //
 // libbpf makes its system calls through syscall(3), which this executable defines in libc's place.
 #define _GNU_SOURCE
@@ -20,13 +20,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { MAX_DESCRIPTOR = 1 << 16, WARNING_LENGTH = 2048, NAME_LENGTH = 16 };
+enum { WARNING_LENGTH = 2048, NAME_LENGTH = 16, LINK_LENGTH = 64 };
 
 static enum { OPEN, PLAN, LOAD } mode;
 static struct bpf_object* object;
 // In load order; what PROG_LOAD is called for is the next one.
 static struct bpf_program* awaited;
-static bool made_here[MAX_DESCRIPTOR];
 static char warning[WARNING_LENGTH];
 static int failed_command = -1, failed_errno;
 
@@ -57,12 +56,16 @@ static int keep_warning(enum libbpf_print_level level, const char* format, va_li
 // A descriptor that stands for one of BPF. Large enough to be mapped as any map's memory.
 static int stand_in(void) {
   const int descriptor = memfd_create("stand-in", 0);
-  if (descriptor < 0 || descriptor >= MAX_DESCRIPTOR || ftruncate(descriptor, 1LL << 33)) abort();
-  made_here[descriptor] = true;
+  if (descriptor < 0 || ftruncate(descriptor, 1LL << 33)) abort();
   return descriptor;
 }
 
-static bool stands_in(unsigned int descriptor) { return descriptor < MAX_DESCRIPTOR && made_here[descriptor]; }
+// By what it is, not by its number: libbpf duplicates descriptors.
+static bool stands_in(unsigned int descriptor) {
+  char path[LINK_LENGTH], target[LINK_LENGTH] = "";
+  snprintf(path, sizeof(path), "/proc/self/fd/%u", descriptor);
+  return readlink(path, target, sizeof(target) - 1) > 0 && !strncmp(target, "/memfd:stand-in", 15);
+}
 
 // libbpf's probes of the kernel's features load things of their own; these get the kernel's answer.
 static bool is_probe_map(const union bpf_attr* attr) { return !strncmp(attr->map_name, "libbpf_", 7); }
@@ -257,11 +260,14 @@ static int load_programs(const char* path, const char* only) {
   failed_command = -1;
   const int error = bpf_object__load(object);
   if (mode == LOAD && !error) {
-    bpf_object__for_each_program(program, object) if (bpf_program__fd(program) >= 0)
-        printf("{\"event\":\"loaded\",\"name\":"),
-        print_string(only), printf("}\n");
+    bpf_object__for_each_program(program, object) {
+      if (bpf_program__fd(program) < 0) continue;
+      printf("{\"event\":\"loaded\",\"name\":");
+      print_string(bpf_program__name(program));
+      printf("}\n");
+    }
   }
-  if (error) {
+  if (error && only) {
     printf("{\"event\":\"failed\",\"name\":");
     print_string(only);
     printf(",\"errno\":%d,\"command\":%d,\"warning\":", failed_command < 0 ? -error : failed_errno, failed_command);
@@ -273,16 +279,23 @@ static int load_programs(const char* path, const char* only) {
   return error;
 }
 
+static void load_object(const char* path) {
+  if (load_programs(path, NULL) == 0) return;
+  if (mode == PLAN) printf("{\"event\":\"singly\"}\n");
+  open_object(path);
+  struct bpf_object* all = object;
+  struct bpf_program* program;
+  bpf_object__for_each_program(program, all) load_programs(path, bpf_program__name(program));
+  bpf_object__close(all);
+}
+
 int main(int count, char** words) {
   if (count < 3) return 2;
   mode = !strcmp(words[1], "open") ? OPEN : !strcmp(words[1], "plan") ? PLAN : LOAD;
   libbpf_set_print(keep_warning);
-  if (mode == OPEN) return say_object(words[2]), 0;
-  if (mode == PLAN && load_programs(words[2], NULL) == 0) return 0;
-  printf("{\"event\":\"singly\"}\n");
-  open_object(words[2]);
-  struct bpf_object* all = object;
-  struct bpf_program* program;
-  bpf_object__for_each_program(program, all) load_programs(words[2], bpf_program__name(program));
+  if (mode == OPEN)
+    say_object(words[2]);
+  else
+    load_object(words[2]);
   return 0;
 }

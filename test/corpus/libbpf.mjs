@@ -7,15 +7,19 @@ import { SetupError, findCommand, root, run } from '../../scripts/setup.mjs';
 const timeoutMs = 120_000;
 
 export class Libbpf {
-  #program;
+  /** [major, minor] */
+  version;
+  /** The words that run it, to which a mode and a file are added. */
+  #command;
   #environment;
 
-  /** `headers` and `libraries` of Debian's libbpf-dev, unpacked somewhere. */
-  constructor({ include, libraries, folder }) {
+  /** What `fetchLibbpf` of fetch.mjs gives, and a folder for the program that asks. */
+  constructor({ version, include, libraries, loader }, folder) {
+    this.version = versionOf(version);
     const compiler = findCommand('cc', 'gcc', 'clang-19', 'clang');
     if (compiler === undefined) throw new SetupError('no C compiler: install gcc to compare with libbpf');
     const source = path.join(root, 'test', 'corpus', 'libbpf-says.c');
-    this.#program = path.join(folder, 'libbpf-says');
+    const program = path.join(folder, 'libbpf-says');
     const flags = [
       '-Wall',
       '-Werror',
@@ -27,14 +31,17 @@ export class Libbpf {
     const libraryNames = libraries
       .map((library) => path.join(library, 'libbpf.so.1'))
       .filter((file) => fs.existsSync(file));
-    const args = [...flags, '-o', this.#program, source, ...libraryNames, '-ldl', '-Wl,--allow-shlib-undefined'];
+    const args = [...flags, '-o', program, source, ...libraryNames, '-ldl', '-Wl,--allow-shlib-undefined'];
     run(compiler, args, { what: 'compiling libbpf-says.c' });
-    this.#environment = { ...process.env, LD_LIBRARY_PATH: libraries.join(':') };
+    const paths = libraries.join(':');
+    this.#command = loader === undefined ? [program] : [loader, '--library-path', paths, program];
+    this.#environment = loader === undefined ? { ...process.env, LD_LIBRARY_PATH: paths } : process.env;
   }
 
   /** [{ event, … }] */
   ask(mode, file) {
-    const result = spawnSync(this.#program, [mode, file], {
+    const [command, ...words] = this.#command;
+    const result = spawnSync(command, [...words, mode, file], {
       env: this.#environment,
       encoding: 'utf8',
       maxBuffer: 512 * 1024 * 1024,
@@ -48,3 +55,10 @@ export class Libbpf {
       .map((line) => JSON.parse(line));
   }
 }
+
+/** `1:1.1.2-0+deb12u1` → [1, 1] */
+const versionOf = (version) => /^(?:\d+:)?(\d+)\.(\d+)/u.exec(version).slice(1).map(Number);
+
+/** Whether one [major, minor] comes before another. */
+export const isOlder = ([major, minor], [newMajor, newMinor]) =>
+  major < newMajor || (major === newMajor && minor < newMinor);

@@ -1,6 +1,7 @@
 // What this library makes of an object, in the words of libbpf-says.c.
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
+import os from 'node:os';
 import path from 'node:path';
 import { root } from '../../scripts/setup.mjs';
 
@@ -14,15 +15,29 @@ export function parse(file) {
   return load('object').ObjectSpec.parse(fs.readFileSync(file), { name: path.basename(file) });
 }
 
-export function programsOf(spec) {
+/** With code in the byte order of this machine, where `native`: libbpf from 1.6 on turns it when it opens an object. */
+export function programsOf(spec, { native }) {
+  const isForeign = spec.littleEndian !== (os.endianness() === 'LE');
   return [...spec.programs.values()].map((program) => ({
     name: program.name,
     section: program.section,
     type: program.type,
     attachType: program.attachType,
     autoload: program.autoload,
-    code: hex(program.function.code),
+    code: hex(native && isForeign ? turned(program.function.code) : program.function.code),
   }));
+}
+
+/** Instructions in the other byte order: struct bpf_insn of include/uapi/linux/bpf.h, whose registers are bit-fields. */
+function turned(code) {
+  const bytes = Buffer.from(code);
+  for (let offset = 0; offset < bytes.length; offset += 8) {
+    const registers = bytes[offset + 1];
+    bytes[offset + 1] = ((registers & 0xf) << 4) | (registers >> 4);
+    bytes.subarray(offset + 2, offset + 4).swap16();
+    bytes.subarray(offset + 4, offset + 8).swap32();
+  }
+  return bytes;
 }
 
 export function mapsOf(spec) {
@@ -130,7 +145,7 @@ function plannedProgram(plan, spec) {
   };
 }
 
-/** Loads one program and lets go of it. Returns undefined, or the error. */
+/** Loads one program and lets go of it. Returns undefined, or the error's facts as plain data. */
 export async function loadError(spec, name) {
   const copy = only(spec, name);
   giveSizes(copy);
@@ -139,6 +154,10 @@ export async function loadError(spec, name) {
     await ebpf.close();
     return undefined;
   } catch (error) {
-    return error;
+    return factsOf(error);
   }
+}
+
+function factsOf({ code, syscall, errno, errnoName, feature, summary, message }) {
+  return { code, syscall, errno, errnoName, feature, summary, message };
 }

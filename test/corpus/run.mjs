@@ -3,23 +3,33 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { compareOpened, comparePlanned } from './compare.mjs';
+import { say } from '../../scripts/setup.mjs';
 import { corpusOf, fetchLibbpf, objectsIn } from './fetch.mjs';
-import { Libbpf } from './libbpf.mjs';
+import { compareLoads } from './loads.mjs';
+import { isOlder, Libbpf } from './libbpf.mjs';
 import { giveTypes, loadError, mapsOf, parse, planOf, programsOf } from './ours.mjs';
 import { suites } from './packages.mjs';
 import { report } from './report.mjs';
 
-export async function runCorpus({ suite = suites, only = '', folder: chosen, verbose, 'no-load': noLoad }) {
+export async function runCorpus({
+  suite = suites,
+  only = '',
+  folder: chosen,
+  verbose,
+  libbpf: libbpfSuite,
+  'no-load': noLoad,
+}) {
   const objects = chosen === undefined ? [] : objectsIn(chosen);
   if (chosen === undefined) for (const name of suite) objects.push(...(await corpusOf(name)));
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'corpus-'));
   try {
-    const libbpf = new Libbpf({ ...(await fetchLibbpf()), folder });
+    const libbpf = new Libbpf(await fetchLibbpf(libbpfSuite), folder);
+    say(`corpus: compared with libbpf ${libbpf.version.join('.')}`);
     const results = [];
     for (const object of objects.filter(({ file }) => file.includes(only))) {
       results.push(await examine(object, { libbpf, noLoad }));
     }
-    return report(results, { verbose });
+    return report(results, { libbpf: libbpf.version, verbose, whole: !noLoad });
   } finally {
     fs.rmSync(folder, { recursive: true });
   }
@@ -46,7 +56,8 @@ async function examine(object, { libbpf, noLoad }) {
   if (spec === undefined) return result;
 
   if (result.opened) {
-    result.differences.push(...compareOpened({ programs: programsOf(spec), maps: mapsOf(spec) }, said));
+    const programs = programsOf(spec, { native: !isOlder(libbpf.version, [1, 6]) });
+    result.differences.push(...compareOpened({ programs, maps: mapsOf(spec) }, said));
   }
   if (spec.littleEndian !== (os.endianness() === 'LE')) {
     result.notes.push('compiled for the other byte order');
@@ -54,7 +65,12 @@ async function examine(object, { libbpf, noLoad }) {
   }
   giveTypes(spec);
   if (result.opened) await comparePlans(spec, libbpf.ask('plan', object.file), result);
-  if (!noLoad) await compareLoads(spec, result.opened ? libbpf.ask('load', object.file) : [], result);
+  if (!noLoad) {
+    const said = result.opened ? libbpf.ask('load', object.file) : [];
+    const { loads, differences } = compareLoads(await loadsOf(spec), said, '');
+    result.loads = loads;
+    result.differences.push(...differences);
+  }
   return result;
 }
 
@@ -95,15 +111,10 @@ function plansByProgram(said) {
   return plans;
 }
 
-async function compareLoads(spec, said, result) {
-  for (const name of spec.programs.keys()) {
-    const error = await loadError(spec, name);
-    const theirs = said.find((event) => ['loaded', 'failed'].includes(event.event) && event.name === name);
-    result.loads.push({ name, error, theirs });
-    if (theirs?.event !== 'loaded' || error === undefined) continue;
-    const where = `loaded program ${name}`;
-    result.differences.push({ where, field: 'load', ours: firstLine(error.message), theirs: 'loaded', error });
-  }
+async function loadsOf(spec) {
+  const loads = [];
+  for (const name of spec.programs.keys()) loads.push({ name, error: await loadError(spec, name) });
+  return loads;
 }
 
 function firstLine(text) {
