@@ -11,13 +11,16 @@
             "native/call.cc",
             "native/descriptors.cc",
             "native/environment.cc",
+            "native/event_source.cc",
             "native/event_thread.cc",
             "native/file.cc",
             "native/limits.cc",
             "native/map_operations.cc",
             "native/mapping.cc",
+            "native/perf_buffer.cc",
             "native/ring.cc",
-            "native/system.cc"
+            "native/system.cc",
+            "native/user_ring.cc"
           ],
           "defines": [
             "NAPI_VERSION=8",

@@ -110,6 +110,6 @@ struct Entry {
 };
 using Entries = std::initializer_list<Entry>;
 extern const Entries kCallEntries, kDescriptorEntries, kFileEntries, kLimitEntries, kMapEntries, kMappingEntries,
-    kRingEntries;
+    kPerfBufferEntries, kRingEntries, kSourceEntries, kUserRingEntries;
 
 }  // namespace ebpf

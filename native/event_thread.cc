@@ -85,6 +85,13 @@ int EventThread::Arm(int descriptor, int64_t token) {
   return first && epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event) == 0 ? 0 : -errno;
 }
 
+int EventThread::WatchWritable(int descriptor, int64_t token) {
+  epoll_event event = {};
+  event.events = EPOLLOUT | EPOLLET;
+  event.data.u64 = static_cast<uint64_t>(token);
+  return epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event) == 0 || errno == EEXIST ? 0 : -errno;
+}
+
 void EventThread::Forget(int descriptor) { epoll_ctl(epoll_, EPOLL_CTL_DEL, descriptor, nullptr); }
 
 void EventThread::Reference(int change) {

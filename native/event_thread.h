@@ -29,6 +29,8 @@ class EventThread {
 
   // Reports `token` once, as soon as the descriptor is readable. 0 or -errno.
   int Arm(int descriptor, int64_t token);
+  // Reports `token` at once when the descriptor is writable, and whenever it becomes so, until it is forgotten.
+  int WatchWritable(int descriptor, int64_t token);
   // To be called before an armed descriptor is closed.
   void Forget(int descriptor);
   // Counts what keeps the event loop alive.

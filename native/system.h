@@ -22,7 +22,7 @@ inline constexpr uint32_t kMapCreate = 0, kMapLookup = 1, kMapUpdate = 2, kMapDe
 inline constexpr uint32_t kProgramArray = 3, kPerfEventArray = 4, kPerCpuHash = 5, kPerCpuArray = 6, kCgroupArray = 8,
                           kLruPerCpuHash = 10, kArrayOfMaps = 12, kHashOfMaps = 13, kPerCpuCgroupStorage = 21,
                           kSocketStorage = 24, kRingBuffer = 27, kInodeStorage = 28, kTaskStorage = 29,
-                          kCgroupLocalStorage = 32;
+                          kUserRingBuffer = 31, kCgroupLocalStorage = 32;
 
 // union bpf_attr of the element commands.
 struct ElementAttr {

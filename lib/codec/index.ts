@@ -31,4 +31,5 @@ export * from './from-btf.js';
 export type { BtfCodecOptions } from './btf-layouts.js';
 export * from './json-replacer.js';
 export { LayoutCodec, type LayoutCodecOptions } from './layout-codec.js';
+export { endsFlexibly } from './layout.js';
 export type * from './layout.js';

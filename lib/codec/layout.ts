@@ -148,6 +148,11 @@ export function isFlexible(layout: Layout): boolean {
   return (layout.kind === 'array' || layout.kind === 'bytes' || layout.kind === 'string') && layout.flexible;
 }
 
+/** Whether values of this layout end in an array that has no length of its own. */
+export function endsFlexibly(layout: Layout): boolean {
+  return layout.kind === 'struct' && fieldsOf(layout).some((field) => isFlexible(field.layout));
+}
+
 /** Where a field's bytes end, counted from the start of the struct. */
 export function endOf({ offset, layout, bits }: Field): number {
   return bits === undefined ? offset + layout.size : Math.ceil((bits.offset + bits.size) / 8);

@@ -1,51 +1,31 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { inspect } from 'node:util';
 
-import type { Codec } from '../codec/index.js';
 import { UsageError, quote } from '../errors/index.js';
-import type { Ring } from '../sys/index.js';
+import type { EventSource } from '../sys/index.js';
 
-import { Batch, type BatchSource } from './batch.js';
+import { Batch } from './batch.js';
+import { Drops, type DropCounters } from './drops.js';
+import { Intake, type Taken } from './intake.js';
 import { BatchIterator, EventIterator } from './iterators.js';
-import { lostChannel, type LostMessage } from './channels.js';
+import { Pace, type Wait } from './pace.js';
 import type { CheckedReadOptions } from './read-options.js';
-
-/** What a reader has seen so far. A snapshot. */
-export interface ReaderStats {
-  /** Events taken out of the ring. */
-  readonly events: number;
-  /** Bytes of those events. */
-  readonly bytes: number;
-  /** Batches the events came in. */
-  readonly batches: number;
-  /** How often the reader slept and was woken. */
-  readonly wakeups: number;
-  /**
-   * Events the program could not write because the ring was full. The kernel does not count them: the program must, in
-   * a global variable `__u64 <map>_dropped` (`events_dropped` for the ring `events`). Undefined without one.
-   */
-  readonly dropped: bigint | undefined;
-  /** True while {@link EventReader.pause} holds the reader. */
-  readonly paused: boolean;
-}
+import type { ReaderStats } from './reader-stats.js';
+import type { RecordType } from './record-type.js';
 
 /** What a reader is made from. @internal */
 export interface ReaderDetails<T> {
-  readonly map: string;
-  readonly ring: Ring;
-  /** Bytes the ring holds. */
+  readonly type: RecordType<T>;
+  readonly source: EventSource;
+  /** Bytes the kernel's memory holds; of perf buffers that of one CPU. */
   readonly capacity: number;
-  readonly codec: Codec<T> | undefined;
+  /** Bytes of it in all. */
+  readonly total: number;
   readonly options: CheckedReadOptions;
-  readonly dropped: (() => bigint) | undefined;
+  readonly drops: DropCounters;
+  /** CPUs went online or offline. */
+  readonly onCpusChanged: (() => void) | undefined;
   readonly onClose: () => void;
-}
-
-interface Drained {
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
-  readonly end: number;
-  readonly count: number;
 }
 
 /** Once events have been delivered this long without a pause, timers and sockets get their turn. */
@@ -55,11 +35,11 @@ const turnMs = 8;
 const open = new Set<object>();
 
 /**
- * The one reader of a ring buffer. Iterating it yields events, which are the caller's to keep; {@link batches} is the
+ * The one reader of a ring buffer or perf event array. Iterating it yields events, which are the caller's to keep; {@link batches} is the
  * fast path. Leaving the loop closes the reader; so do an abort, an error and {@link close}.
  *
- * A reader that is not asked leaves the events in the kernel's ring: nothing piles up in JavaScript, and what does not
- * fit there is for the program to count (see {@link ReaderStats.dropped}). Only a reader that is being consumed keeps
+ * A reader that is not asked leaves the events in the kernel's memory: nothing piles up in JavaScript, and what does not
+ * fit there is counted (see {@link ReaderStats.dropped}). Only a reader that is being consumed keeps
  * the process alive.
  *
  * @example
@@ -70,26 +50,25 @@ const open = new Set<object>();
  * ```
  */
 export class EventReader<T> implements AsyncIterable<T> {
-  readonly #source: BatchSource<T>;
+  readonly #type: RecordType<T>;
   readonly #options: CheckedReadOptions;
   readonly #onClose: () => void;
   readonly #abortListener: () => void;
-  #ring: Ring | undefined;
-  #capacity: number;
-  #buffer: Uint8Array;
-  #view: DataView;
-  /** What close() took out of the ring and nobody has asked for yet. */
-  #queue: Drained[] = [];
+  readonly #intake: Intake;
+  readonly #pace: Pace;
+  readonly #drops: Drops;
+  readonly #total: number;
+  #source: EventSource | undefined;
+  /** What close() took out of the kernel's memory and nobody has asked for yet. */
+  #queue: Taken[] = [];
   #current: Batch<T> | undefined;
   #aborted: { readonly reason: unknown } | undefined;
   #claimed = false;
   #paused = false;
   #referenced = true;
   #wake: (() => void) | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #turnStart = 0;
-  #readDropped: (() => bigint) | undefined;
-  #dropped: bigint | undefined;
-  #reported = 0n;
   #stats = { events: 0, bytes: 0, batches: 0, wakeups: 0 };
 
   static {
@@ -102,18 +81,20 @@ export class EventReader<T> implements AsyncIterable<T> {
 
   /** @internal */
   constructor(details: ReaderDetails<T>) {
-    this.#source = { map: details.map, codec: details.codec };
-    this.#options = details.options;
+    const { source, capacity, total, options } = details;
+    this.#type = details.type;
+    this.#options = options;
     this.#onClose = details.onClose;
-    this.#ring = details.ring;
-    this.#capacity = details.capacity;
-    // Framing takes as much room as the kernel's record header, so twice the ring is more than it can ever hold.
-    const size = Math.min(details.options.maxBatchBytes, Math.max(4096, details.capacity * 2));
-    this.#buffer = new Uint8Array(size);
-    this.#view = new DataView(this.#buffer.buffer);
-    this.#readDropped = details.dropped;
-    this.#dropped = details.dropped?.();
-    this.#reported = this.#dropped ?? 0n;
+    this.#source = source;
+    this.#total = total;
+    this.#pace = new Pace(source, capacity, options);
+    this.#drops = new Drops(details.type.map, details.drops);
+    this.#intake = new Intake(source, Math.min(options.maxBatchBytes, total), {
+      lost: (records) => {
+        this.#drops.lost(records);
+      },
+      cpusChanged: () => details.onCpusChanged?.(),
+    });
     open.add(this);
     const { signal } = details.options;
     this.#abortListener = () => {
@@ -125,13 +106,12 @@ export class EventReader<T> implements AsyncIterable<T> {
 
   /** True once the reader has ended; events that were queued may still be delivered. */
   get closed(): boolean {
-    return this.#ring === undefined;
+    return this.#source === undefined;
   }
 
   /** What was read so far, and what the program lost. */
   get stats(): ReaderStats {
-    if (this.#ring !== undefined && this.#readDropped !== undefined) this.#dropped = this.#readDropped();
-    return { ...this.#stats, dropped: this.#dropped, paused: this.#paused };
+    return { ...this.#stats, ...this.#drops.read(), paused: this.#paused };
   }
 
   /**
@@ -156,13 +136,14 @@ export class EventReader<T> implements AsyncIterable<T> {
   }
 
   /**
-   * Calls `handle` with each event and awaits what it returns. Resolves when the reader is closed; rejects when
+   * Calls `handle` with each event, and the CPU that it was written on where that is known (of a ring buffer 0), and
+   * awaits what it returns. Resolves when the reader is closed; rejects when
    * `handle` throws, or with the reason of an aborted signal. The reader is closed afterwards.
    *
    * @throws {@link UsageError} `ERR_EBPF_BUSY` when the reader is being consumed already.
    */
   async forEach(
-    handle: (event: T) => unknown,
+    handle: (event: T, cpu: number) => unknown,
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<void> {
     this.#claim();
@@ -177,7 +158,7 @@ export class EventReader<T> implements AsyncIterable<T> {
       for (;;) {
         const item = events.take() ?? (await events.next());
         if (item.done === true) return;
-        const result = handle(item.value);
+        const result = handle(item.value, events.cpu);
         if (isThenable(result)) await result;
       }
     } finally {
@@ -186,7 +167,7 @@ export class EventReader<T> implements AsyncIterable<T> {
     }
   }
 
-  /** Stops delivering until {@link resume}; events stay in the kernel's ring. A paused reader does not keep the process alive. */
+  /** Stops delivering until {@link resume}; events stay in the kernel's memory. A paused reader does not keep the process alive. */
   pause(): void {
     this.#paused = true;
     this.#notify();
@@ -201,26 +182,27 @@ export class EventReader<T> implements AsyncIterable<T> {
   /** Lets the reader keep the process alive while it is being consumed. The default. */
   ref(): this {
     this.#referenced = true;
-    if (this.#wake !== undefined && !this.#paused) this.#ring?.ref();
+    if (this.#wake !== undefined && !this.#paused) this.#source?.ref();
+    this.#timer?.ref();
     return this;
   }
 
   /** Lets the process end although the reader is being consumed. */
   unref(): this {
     this.#referenced = false;
-    this.#ring?.unref();
+    this.#source?.unref();
+    this.#timer?.unref();
     return this;
   }
 
   /**
-   * Ends the reader. What is in the ring at this moment is still delivered to whoever consumes the reader, then its
+   * Ends the reader. What is in the kernel's memory at this moment is still delivered to whoever consumes the reader, then its
    * loop ends. May be called again.
    */
   async close(): Promise<void> {
-    const ring = this.#ring;
-    if (ring !== undefined) {
+    if (this.#source !== undefined) {
       try {
-        this.#takeQueued(ring);
+        this.#queue.push(...this.#intake.takeAll(this.#total));
       } finally {
         this.#end();
       }
@@ -239,25 +221,25 @@ export class EventReader<T> implements AsyncIterable<T> {
     this.#current = undefined;
     for (;;) {
       this.throwIfAborted();
-      if (this.#paused && this.#ring !== undefined) {
-        await this.#sleep(undefined);
+      if (this.#isHeld()) {
+        await this.#sleep();
       } else if (performance.now() - this.#turnStart > turnMs) {
         await nextTurn();
         this.#turnStart = performance.now();
       } else {
         const queued = this.#queue.shift();
         if (queued !== undefined) return this.#batch(queued);
-        if (this.#ring === undefined) return undefined;
-        const drained = this.#drain(this.#ring);
-        if (drained !== undefined) return this.#batch(drained);
-        await this.#waitForEvents(this.#ring);
+        if (this.#source === undefined) return undefined;
+        const taken = this.#intake.take();
+        if (taken !== undefined) return this.#batch(taken);
+        await this.#waitForEvents(this.#source);
       }
     }
   }
 
   /** True when nothing stands between the caller and the next event of the batch it has. @internal */
   mayContinue(): boolean {
-    return this.#aborted === undefined && !(this.#paused && this.#ring !== undefined);
+    return this.#aborted === undefined && !this.#isHeld();
   }
 
   /** True when other work of this thread should get its turn. @internal */
@@ -269,7 +251,7 @@ export class EventReader<T> implements AsyncIterable<T> {
   async breathe(): Promise<void> {
     for (;;) {
       this.throwIfAborted();
-      if (this.#paused && this.#ring !== undefined) await this.#sleep(undefined);
+      if (this.#isHeld()) await this.#sleep();
       else if (this.turnIsOver()) {
         await nextTurn();
         this.#turnStart = performance.now();
@@ -296,7 +278,7 @@ export class EventReader<T> implements AsyncIterable<T> {
   #claim(): void {
     if (this.#claimed) {
       throw UsageError.busy(
-        `the reader of ${quote(this.#source.map)}`,
+        `the reader of ${quote(this.#type.map)}`,
         'something consumes it already; a reader has one consumer',
       );
     }
@@ -304,96 +286,74 @@ export class EventReader<T> implements AsyncIterable<T> {
   }
 
   #abort(reason: unknown): void {
-    if (this.#ring === undefined && this.#queue.length === 0) return;
+    if (this.#source === undefined && this.#queue.length === 0) return;
     this.#aborted = { reason };
     this.#queue = [];
     this.#end();
   }
 
   #end(): void {
-    const ring = this.#ring;
-    if (ring === undefined) return;
-    if (this.#readDropped !== undefined) this.#dropped = this.#readDropped();
-    this.#readDropped = undefined;
-    this.#ring = undefined;
-    ring.unref();
-    ring.close();
+    const source = this.#source;
+    if (source === undefined) return;
+    this.#drops.end();
+    this.#source = undefined;
+    source.unref();
+    source.close();
     this.#options.signal?.removeEventListener('abort', this.#abortListener);
     open.delete(this);
     this.#onClose();
     this.#notify();
   }
 
-  /** Moves what the ring holds now into memory of its own, so that the ring can be closed at once. */
-  #takeQueued(ring: Ring): void {
-    // The program may go on writing: more than one ring full is not "what is queued now".
-    for (let taken = 0; taken < this.#capacity;) {
-      // The buffer may hold a batch that someone still reads: drain into a new one.
-      this.#buffer = new Uint8Array(this.#buffer.length);
-      this.#view = new DataView(this.#buffer.buffer);
-      const drained = this.#drain(ring);
-      if (drained === undefined) return;
-      this.#queue.push(drained);
-      taken += drained.end;
-    }
+  /** Whether pause() keeps events back; what was queued at the end is given all the same. */
+  #isHeld(): boolean {
+    return this.#paused && this.#source !== undefined;
   }
 
-  #drain(ring: Ring): Drained | undefined {
-    for (;;) {
-      const result = ring.drain(this.#buffer);
-      if (result.records > 0) {
-        return { bytes: this.#buffer, view: this.#view, end: result.bytes, count: result.records };
-      }
-      if (result.needed <= this.#buffer.length) return undefined;
-      // A record larger than the buffer: it gets the room it needs, and the buffer stays that large.
-      this.#buffer = new Uint8Array((result.needed + 4095) & ~4095);
-      this.#view = new DataView(this.#buffer.buffer);
-    }
-  }
-
-  #batch(drained: Drained): Batch<T> {
-    const batch = new Batch(this.#source, drained.bytes, drained.view, drained.end, drained.count);
-    this.#stats.events += drained.count;
+  #batch({ records, count, bytes }: Taken): Batch<T> {
+    const batch = new Batch(this.#type, records, count);
+    this.#stats.events += count;
     this.#stats.bytes += batch.byteLength;
     this.#stats.batches++;
+    this.#pace.took(count, bytes);
     this.#current = batch;
-    if (lostChannel.hasSubscribers) this.#reportLost();
+    this.#drops.report();
     return batch;
   }
 
-  #reportLost(): void {
-    const { dropped } = this.stats;
-    if (dropped === undefined || dropped === this.#reported) return;
-    const message: LostMessage = { map: this.#source.map, lost: dropped - this.#reported, total: dropped };
-    this.#reported = dropped;
-    lostChannel.publish(message);
-  }
-
-  async #waitForEvents(ring: Ring): Promise<void> {
-    await this.#sleep(ring);
-    this.#turnStart = performance.now();
-    this.#stats.wakeups++;
-    const { maxLatencyMs } = this.#options;
-    // Waiting longer than the ring has room would lose events to save work.
-    if (maxLatencyMs > 0 && this.#ring !== undefined && !this.#paused && ring.pendingBytes() * 2 < this.#capacity) {
-      await this.#sleep(maxLatencyMs);
+  async #waitForEvents(source: EventSource): Promise<void> {
+    const wait: Wait = this.#intake.holding ? { kind: 'time', ms: 1 } : this.#pace.next();
+    if (wait.kind === 'turn') {
+      await nextTurn();
+    } else if (wait.kind === 'time') {
+      await this.#sleep(wait.ms);
+      this.#stats.wakeups++;
+    } else {
+      await this.#sleep(wait.atMostMs, source);
+      this.#stats.wakeups++;
+      const more = this.#source === undefined || this.#paused ? 0 : this.#pace.afterWake();
+      if (more > 0) await this.#sleep(more);
     }
+    this.#turnStart = performance.now();
   }
 
-  /** Sleeps until there are events in the given ring or the given milliseconds have passed, or something changes. */
-  async #sleep(until: Ring | number | undefined): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
+  /** Sleeps until the given milliseconds have passed, there are events in the source given, or something changes. */
+  async #sleep(ms?: number, source?: EventSource): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
-      if (typeof until === 'number') timer = setTimeout(resolve, until);
-      else if (until !== undefined) {
-        if (this.#referenced) until.ref();
-        until.arm(resolve);
+      if (ms !== undefined) {
+        this.#timer = setTimeout(resolve, ms);
+        if (!this.#referenced) this.#timer.unref();
+      }
+      if (source !== undefined) {
+        if (this.#referenced) source.ref();
+        source.arm(resolve);
       }
     });
     this.#wake = undefined;
-    clearTimeout(timer);
-    this.#ring?.unref();
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#source?.unref();
   }
 
   #notify(): void {
@@ -403,7 +363,7 @@ export class EventReader<T> implements AsyncIterable<T> {
   #inspect(): string {
     const { events, batches } = this.#stats;
     const state = this.closed ? ', closed' : this.#paused ? ', paused' : '';
-    return `EventReader { of ${inspect(this.#source.map)}, ${events} events in ${batches} batches${state} }`;
+    return `EventReader { of ${inspect(this.#type.map)}, ${events} events in ${batches} batches${state} }`;
   }
 }
 

@@ -33,7 +33,7 @@ export class EventIterator<T> implements AsyncIterableIterator<T> {
   readonly #reader: EventReader<T>;
   readonly #steps = new Steps();
   #batch: Batch<T> | undefined;
-  #offset = -1;
+  #index = 0;
   #left = 0;
 
   constructor(reader: EventReader<T>) {
@@ -59,6 +59,11 @@ export class EventIterator<T> implements AsyncIterableIterator<T> {
     return Promise.resolve(end);
   }
 
+  /** The CPU of the event given last. */
+  get cpu(): number {
+    return this.#batch?.cpuAt(this.#index - 1) ?? 0;
+  }
+
   /** The next event when it can be had without waiting, else undefined. */
   take(): Result<T> | undefined {
     const batch = this.#batch;
@@ -73,7 +78,7 @@ export class EventIterator<T> implements AsyncIterableIterator<T> {
         const batch = await this.#reader.nextBatch();
         if (batch === undefined) return end;
         this.#batch = batch;
-        this.#offset = -1;
+        this.#index = 0;
         this.#left = batch.length;
       }
       await this.#reader.breathe();
@@ -90,9 +95,8 @@ export class EventIterator<T> implements AsyncIterableIterator<T> {
 
   #decode(batch: Batch<T>): Result<T> {
     try {
-      this.#offset = batch.payloadAfter(this.#offset);
       this.#left--;
-      return { done: false, value: batch.decodeAt(this.#offset) };
+      return { done: false, value: batch.decodeAt(this.#index++) };
     } catch (error) {
       this.#left = 0;
       this.#reader.discard();

@@ -1,7 +1,7 @@
 import { BtfKind, type Btf } from '../btf/index.js';
 import type { Codec } from '../codec/index.js';
 import { UsageError, quote } from '../errors/index.js';
-import { EventReader, checkReadOptions, type ReadOptions } from '../events/index.js';
+import { EventReader, RecordType, checkReadOptions, type ReadOptions } from '../events/index.js';
 import { Ring } from '../sys/index.js';
 
 import { BpfMap, wrongKind } from './bpf-map.js';
@@ -61,12 +61,13 @@ export class RingBuffer<Event = Uint8Array> extends BpfMap {
       throw UsageError.busy(`ring buffer ${quote(this.name)}`, 'it has a reader; close that one first');
     }
     const reader = new EventReader<unknown>({
-      map: this.name,
-      ring: Ring.open(this.handle),
+      type: new RecordType(this.name, 'ring buffer', this.#codec),
+      source: Ring.open(this.handle),
       capacity: this.maxEntries,
-      codec: this.#codec,
+      total: this.maxEntries,
       options: checked,
-      dropped: this.details.dropped,
+      drops: { dropped: this.details.dropped },
+      onCpusChanged: undefined,
       onClose: () => {
         this.#reader = undefined;
       },

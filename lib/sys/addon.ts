@@ -83,10 +83,26 @@ export interface Addon {
   /** Gives the environment 8 bytes that can never be detached: those of a SharedArrayBuffer. */
   useWord(word: Uint8Array): number;
   ringOpen(map: number, onReady: () => void): number;
-  /** Fills `report` with [records, 1 when more waits, bytes that the first record needs]; returns the bytes written. */
-  ringDrain(ring: number, destination: Uint8Array, report: Uint32Array): number;
-  ringArm(ring: number): number;
-  ringPending(ring: number): number;
+  /** `times`: whether samples hold their time. The buffer has no CPUs yet. */
+  perfBufferOpen(times: boolean, onReady: () => void): number;
+  perfBufferAdd(buffer: number, event: number, cpu: number, pages: number): number;
+  perfBufferRemove(buffer: number, cpu: number): number;
+  /**
+   * Moves records of a ring or perf buffer into `destination`. `tables` gets three columns of as many rows each: where
+   * payloads begin, their lengths, their CPUs; `report` is described in event-source.ts. Returns the bytes written.
+   */
+  sourceDrain(source: number, destination: Uint8Array, tables: Uint32Array, report: Uint32Array): number;
+  /** 1 when `onReady` will not be called because there is something already. */
+  sourceArm(source: number): number;
+  sourcePending(source: number): number;
+  /** Whether this source keeps the event loop alive. */
+  sourceReference(source: number, referenced: boolean): number;
+  userRingOpen(map: number, onRoom: () => void): number;
+  userRingReserve(ring: number, size: number): number;
+  /** Without a payload the record is discarded. */
+  userRingCommit(ring: number, position: number, payload: Uint8Array | null): number;
+  userRingSend(ring: number, payload: Uint8Array): number;
+  userRingRelax(ring: number): number;
   /**
    * read(2) on one of Node's own descriptors until `most` bytes are in `destination` from `offset` on, or the file ends;
    * returns the bytes read.
@@ -94,8 +110,6 @@ export interface Addon {
   read(descriptor: number, destination: Uint8Array, offset: number, most: number): number;
   /** `limits` are soft and hard: read into, or set. */
   resourceLimit(resource: number, limits: BigUint64Array, set: boolean): number;
-  /** Whether this ring keeps the event loop alive. */
-  ringReference(ring: number, referenced: boolean): number;
 }
 
 /** One value on its way to or from memory that is shared with programs; valid until the next one. */

@@ -1,6 +1,7 @@
 export { isSupported, word } from './addon.js';
 export * from './btf-calls.js';
 export * from './descriptor-calls.js';
+export * from './event-source.js';
 export { Handle, type HandleKind } from './handle.js';
 export * from './limit-calls.js';
 export { readInMemory } from './read-file.js';
@@ -9,7 +10,9 @@ export * from './map-calls.js';
 export * from './mapping.js';
 export * from './object-calls.js';
 export * from './perf-event-calls.js';
+export * from './perf-buffer.js';
 export * from './probe-calls.js';
 export * from './program-calls.js';
 export * from './ring.js';
 export * from './storage-calls.js';
+export * from './user-ring.js';

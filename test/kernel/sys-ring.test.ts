@@ -1,14 +1,11 @@
-import { endianness } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { MapType, ProgramType } from '../../lib/abi/index.js';
 import { KernelError, UsageError } from '../../lib/errors/index.js';
-import { createMap, loadProgram, Ring, testRunProgram, type Handle } from '../../lib/sys/index.js';
+import { createMap, loadProgram, RecordBuffer, Ring, testRunProgram, type Handle } from '../../lib/sys/index.js';
 import { emitting, emittingRingOffset, packet } from '../helpers/assemble.js';
 import { openDescriptors } from '../helpers/open-descriptors.js';
 import { until } from '../helpers/until.js';
-
-const littleEndian = endianness() === 'LE';
 
 const opened: { close: () => void }[] = [];
 afterEach(() => {
@@ -54,19 +51,15 @@ function numbered(size: number, number: number): Uint8Array {
   return payload;
 }
 
-/** The payloads of a drain, by the framing that lib/sys/ring.ts describes. */
-function payloads(bytes: Uint8Array): Uint8Array[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const found: Uint8Array[] = [];
-  let offset = 0;
-  while (offset < bytes.byteLength) {
-    const length = view.getUint32(offset, littleEndian);
-    expect(view.getUint32(offset + 4, littleEndian)).toBe(0);
-    found.push(bytes.slice(offset + 8, offset + 8 + length));
-    offset += 8 + Math.ceil(length / 8) * 8;
-  }
-  expect(offset).toBe(bytes.byteLength);
-  return found;
+/** The payloads of a drain. */
+function payloads(buffer: RecordBuffer, records: number): Uint8Array[] {
+  const { bytes, offsets, lengths, cpus } = buffer;
+  return Array.from({ length: records }, (_, index) => {
+    const offset = offsets[index] ?? 0;
+    expect(offset % 8).toBe(0);
+    expect(cpus[index]).toBe(0);
+    return bytes.slice(offset, offset + (lengths[index] ?? 0));
+  });
 }
 
 const ready = async (ring: Ring) =>
@@ -76,7 +69,7 @@ const ready = async (ring: Ring) =>
 
 test('a record travels from a program to JavaScript', async () => {
   const { ring, emit } = await emitter(20);
-  const destination = new Uint8Array(256);
+  const destination = new RecordBuffer(256);
   expect(ring.drain(destination)).toMatchObject({ bytes: 0, records: 0, more: false, needed: 0 });
   ring.ref();
   const woken = ready(ring);
@@ -85,21 +78,21 @@ test('a record travels from a program to JavaScript', async () => {
   expect(ring.pendingBytes()).toBe(8 + 24);
   const { bytes, records, more } = ring.drain(destination);
   expect({ bytes, records, more }).toEqual({ bytes: 8 + 24, records: 1, more: false });
-  expect(payloads(destination.subarray(0, bytes))).toEqual([numbered(20, 1)]);
+  expect(payloads(destination, records)).toEqual([numbered(20, 1)]);
   expect(ring.pendingBytes()).toBe(0);
 });
 
 test('records wrap around the end of the ring many times and stay whole and in order', async () => {
   const { ring, emit } = await emitter(100);
-  const destination = new Uint8Array(8192);
+  const destination = new RecordBuffer(8192);
   const step = 8 + 104;
   let next = 0;
   for (let round = 0; round < 40; round++) {
     for (let index = 0; index < 7; index++) expect(await emit(numbered(100, next + index))).toBe(0);
     expect(ring.pendingBytes()).toBe(7 * step);
     const { bytes, records } = ring.drain(destination);
-    expect(records).toBe(7);
-    for (const payload of payloads(destination.subarray(0, bytes))) expect(payload).toEqual(numbered(100, next++));
+    expect({ bytes, records }).toEqual({ bytes: 7 * step, records: 7 });
+    for (const payload of payloads(destination, records)) expect(payload).toEqual(numbered(100, next++));
   }
   expect(next * step).toBeGreaterThan(4096 * 7);
 });
@@ -110,11 +103,11 @@ test('a full ring refuses records and loses none that it took', async () => {
   while ((await emit(numbered(56, taken))) === 0) taken++;
   // One byte of a ring is never used (kernel/bpf/ringbuf.c: new_prod_pos - cons_pos > mask).
   expect(taken).toBe(4096 / 64 - 1);
-  const destination = new Uint8Array(64 * 10 + 63);
+  const destination = new RecordBuffer(64 * 10 + 63);
   let found = 0;
   for (;;) {
-    const { bytes, records, more } = ring.drain(destination);
-    for (const payload of payloads(destination.subarray(0, bytes))) expect(payload).toEqual(numbered(56, found++));
+    const { records, more } = ring.drain(destination);
+    for (const payload of payloads(destination, records)) expect(payload).toEqual(numbered(56, found++));
     expect(more).toBe(found < taken);
     if (!more) break;
     expect(records).toBe(10);
@@ -126,12 +119,24 @@ test('a record larger than the destination stays and says what it needs', async 
   const { ring, emit } = await emitter(60);
   await emit(numbered(60, 1));
   for (const size of [0, 8, 64, 71]) {
-    const { bytes, records, more, needed } = ring.drain(new Uint8Array(size));
+    const { bytes, records, more, needed } = ring.drain(new RecordBuffer(size));
     expect({ bytes, records, more, needed }).toEqual({ bytes: 0, records: 0, more: true, needed: 72 });
   }
-  const destination = new Uint8Array(72);
+  const destination = new RecordBuffer(72);
   expect(ring.drain(destination)).toMatchObject({ bytes: 72, records: 1, more: false });
-  expect(payloads(destination)).toEqual([numbered(60, 1)]);
+  expect(payloads(destination, 1)).toEqual([numbered(60, 1)]);
+});
+
+test('a table that is full ends the drain, and the rest follows', async () => {
+  const { ring, emit } = await emitter(16);
+  for (let index = 0; index < 5; index++) expect(await emit(numbered(16, index))).toBe(0);
+  const destination = new RecordBuffer(4096, 2);
+  let next = 0;
+  for (const expected of [2, 2, 1]) {
+    const { records, more, needed } = ring.drain(destination);
+    expect({ records, more, needed }).toEqual({ records: expected, more: expected === 2, needed: 0 });
+    for (const payload of payloads(destination, records)) expect(payload).toEqual(numbered(16, next++));
+  }
 });
 
 test('an armed ring is reported once, and at once when something waits already', async () => {
@@ -146,7 +151,7 @@ test('an armed ring is reported once, and at once when something waits already',
   expect(calls).toBe(1);
   ring.arm(() => calls++);
   await until(() => calls === 2);
-  expect(ring.drain(new Uint8Array(4096)).records).toBe(51);
+  expect(ring.drain(new RecordBuffer(4096)).records).toBe(51);
 });
 
 test('an idle reader is not woken', async () => {
@@ -154,7 +159,7 @@ test('an idle reader is not woken', async () => {
   await emit(numbered(16, 1));
   // Not armed: what waits in the ring costs nothing. Armed and empty: neither.
   await sleep(50);
-  ring.drain(new Uint8Array(4096));
+  ring.drain(new RecordBuffer(4096));
   let calls = 0;
   ring.arm(() => calls++);
   await sleep(50);
@@ -183,7 +188,7 @@ test('a ring works on when its map is closed, and is silent once it is closed it
   const woken = ready(ring);
   await emit(numbered(16, 1));
   await woken;
-  expect(ring.drain(new Uint8Array(256)).records).toBe(1);
+  expect(ring.drain(new RecordBuffer(256)).records).toBe(1);
   let calls = 0;
   ring.arm(() => calls++);
   ring.close();
@@ -191,7 +196,7 @@ test('a ring works on when its map is closed, and is silent once it is closed it
   await emit(numbered(16, 2));
   await sleep(20);
   expect(calls).toBe(0);
-  expect(() => ring.drain(new Uint8Array(256))).toThrow(UsageError);
+  expect(() => ring.drain(new RecordBuffer(256))).toThrow(UsageError);
   expect(() => ring.arm(() => {})).toThrow('ring "events" is closed');
   expect(() => ring.pendingBytes()).toThrow(UsageError);
   ring.unref();

@@ -11,6 +11,7 @@ import {
   Mapping,
   openPerfEvent,
   openRawTracepoint,
+  RecordBuffer,
   Ring,
   testRunProgram,
   type Handle,
@@ -78,7 +79,7 @@ const stages: Record<string, Stage> = {
   },
   async 'events arriving'() {
     const { ring, run } = await openRing();
-    const destination = new Uint8Array(16384);
+    const destination = new RecordBuffer(16384);
     let batches = 0;
     const started = new Promise<void>((resolve) => {
       const onReady = (): void => {
@@ -98,7 +99,7 @@ const stages: Record<string, Stage> = {
     const { ring, run } = await openRing();
     ring.arm(() => {
       parentPort?.postMessage('ready');
-      const destination = new Uint8Array(4096);
+      const destination = new RecordBuffer(4096);
       // Only termination ends this.
       while (!isMainThread) ring.drain(destination);
     });

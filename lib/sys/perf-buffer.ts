@@ -1,0 +1,34 @@
+import { KernelError } from '../errors/index.js';
+import { addon } from './addon.js';
+import { EventSource } from './event-source.js';
+import type { Handle } from './handle.js';
+import { trace } from './trace.js';
+
+/**
+ * The reading end of a perf event array: the memory of one perf event of type BPF_OUTPUT per CPU, waited for and drained
+ * together.
+ */
+export class PerfBuffer extends EventSource {
+  private constructor(open: (onReady: () => void) => number, name: string | undefined) {
+    super(open, 'perf buffer', name);
+  }
+
+  /** `times`: the events were opened with PERF_SAMPLE_TIME. The buffer has no CPUs yet. */
+  static open(name: string | undefined, times: boolean): PerfBuffer {
+    return new PerfBuffer((onReady) => trace('open perf buffer', addon().perfBufferOpen(times, onReady)), name);
+  }
+
+  /** Adds the memory of a CPU, `pages` of it, a power of two. The event's handle may be closed. Throws KernelError. */
+  add(event: Handle, cpu: number, pages: number): void {
+    const result = trace(
+      `mmap(${event.describe()}, ${pages} pages)`,
+      addon().perfBufferAdd(this.handle.token, event.token, cpu, pages),
+    );
+    if (result < 0) throw new KernelError(`map ${pages} pages of ${event.describe()} into memory`, 'mmap', result);
+  }
+
+  /** Forgets a CPU and what its memory holds. */
+  remove(cpu: number): void {
+    trace(`remove CPU ${cpu} of ${this.handle.describe()}`, addon().perfBufferRemove(this.handle.token, cpu));
+  }
+}

@@ -1,0 +1,258 @@
+// The reading end of perf events of type BPF_OUTPUT (kernel/events/ring_buffer.c, kernel/trace/bpf_trace.c): memory for
+// each CPU, waited for together through an epoll of their own, which is what the event thread sees.
+//
+// A perf event says that it is readable once per wake-up (perf_poll of kernel/events/core.c forgets it when asked), and
+// arming asks. So arming looks for itself whether something is there.
+
+#include <cstring>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <linux/perf_event.h>
+#include <memory>
+#include <new>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <vector>
+
+#include "event_source.h"
+
+namespace ebpf {
+
+namespace {
+
+// What a sample holds besides its header, the length of the data and the data: u64 time, where it was asked for.
+constexpr size_t kTimeSize = sizeof(uint64_t);
+
+// One CPU's memory.
+class CpuBuffer {
+ public:
+  CpuBuffer(uint32_t cpu_number, int duplicate) : cpu(cpu_number), descriptor(duplicate) {}
+  CpuBuffer(const CpuBuffer&) = delete;
+  CpuBuffer& operator=(const CpuBuffer&) = delete;
+  ~CpuBuffer() {
+    if (page_ != nullptr) munmap(page_, length_);
+    if (descriptor >= 0) close(descriptor);
+  }
+
+  int Map(size_t pages);
+  int Take(Drain* drain, size_t time_size);
+  uint64_t PendingBytes() const { return __atomic_load_n(&page_->data_head, __ATOMIC_ACQUIRE) - page_->data_tail; }
+
+  const uint32_t cpu;
+  const int descriptor;
+
+ private:
+  void Copy(uint8_t* destination, uint64_t position, size_t size) const;
+
+  perf_event_mmap_page* page_ = nullptr;
+  size_t length_ = 0;
+  const uint8_t* data_ = nullptr;
+  size_t data_size_ = 0;  // a power of two
+};
+
+int CpuBuffer::Map(size_t pages) {
+  const auto page_size = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  length_ = (pages + 1) * page_size;
+  void* memory = mmap(nullptr, length_, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+  if (memory == MAP_FAILED) return -errno;
+  page_ = static_cast<perf_event_mmap_page*>(memory);
+  data_ = static_cast<const uint8_t*>(memory) + page_size;
+  data_size_ = pages * page_size;
+  return 0;
+}
+
+void CpuBuffer::Copy(uint8_t* destination, uint64_t position, size_t size) const {
+  const size_t start = position & (data_size_ - 1);
+  const size_t first = size < data_size_ - start ? size : data_size_ - start;
+  memcpy(destination, data_ + start, first);
+  if (size > first) memcpy(destination + first, data_, size - first);
+}
+
+// Copies all that fits, which puts records that wrap together again, then looks at the headers in the copy.
+int CpuBuffer::Take(Drain* drain, size_t time_size) {
+  const uint64_t tail = page_->data_tail;  // only this side writes it
+  const uint64_t available = __atomic_load_n(&page_->data_head, __ATOMIC_ACQUIRE) - tail;
+  if (available == 0) return 0;
+  if (available > data_size_) return -EIO;
+  const size_t room = drain->size - drain->used;
+  const size_t size = available < room ? available : room;
+  uint8_t* copy = drain->bytes + drain->used;
+  Copy(copy, tail, size);
+  size_t at = 0;
+  int error = 0;
+  while (at < available) {
+    // Records are 8-aligned, so a header never wraps.
+    perf_event_header header;
+    memcpy(&header, data_ + ((tail + at) & (data_size_ - 1)), sizeof header);
+    if (header.size < sizeof header || header.size % 8 != 0 || header.size > available - at) {
+      error = -EIO;
+      break;
+    }
+    if (at + header.size > size || drain->Full()) {
+      drain->Stop(header.size);
+      break;
+    }
+    if (header.type == PERF_RECORD_SAMPLE) {
+      const size_t before = sizeof header + time_size + sizeof(uint32_t);
+      uint32_t length = 0;
+      if (header.size >= before) memcpy(&length, copy + at + before - sizeof length, sizeof length);
+      if (header.size < before || length > header.size - before) {
+        error = -EIO;
+        break;
+      }
+      drain->cpus[drain->records] = cpu;
+      drain->Add(drain->used + at + before, length);
+    } else if (header.type == PERF_RECORD_LOST && header.size >= sizeof header + 2 * sizeof(uint64_t)) {
+      uint64_t lost;
+      memcpy(&lost, copy + at + sizeof header + sizeof(uint64_t), sizeof lost);
+      drain->lost += lost;
+    }
+    at += header.size;
+  }
+  drain->used += at;
+  __atomic_store_n(&page_->data_tail, tail + at, __ATOMIC_RELEASE);
+  return error;
+}
+
+// Tells by the kernel's own messages when CPUs come and go; -errno where nobody may listen.
+int ListenForCpus() {
+  const int listener =
+      AboveStandard(socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT));
+  if (listener < 0) return -errno;
+  sockaddr_nl address = {};
+  address.nl_family = AF_NETLINK;
+  address.nl_groups = 1;  // those of the kernel
+  if (bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return listener;
+  const int error = -errno;
+  close(listener);
+  return error;
+}
+
+class PerfBuffer final : public EventSource {
+ public:
+  static constexpr SourceType kType = SourceType::kPerfBuffer;
+
+  static int64_t Open(const Arguments& arguments);
+  int64_t Add(const Arguments& arguments);
+  int64_t Remove(const Arguments& arguments);
+
+ private:
+  PerfBuffer(const Arguments& arguments, bool times)
+      : EventSource(arguments, kType), time_size_(times ? kTimeSize : 0) {}
+  ~PerfBuffer() override {
+    if (listener_ >= 0) close(listener_);
+  }
+  int Create();
+  int Take(Drain* drain) override;
+  uint64_t PendingBytes() override;
+  int ArmAs(int64_t token) override;
+  bool CpusChanged() const;
+
+  const size_t time_size_;
+  std::vector<std::unique_ptr<CpuBuffer>> cpus_;
+  size_t first_ = 0;  // whose turn it is to be drained first
+  int listener_ = -1;
+};
+
+// whether samples hold their time, callback
+int64_t PerfBuffer::Open(const Arguments& arguments) {
+  napi_value on_ready = arguments.Function(1);
+  if (on_ready == nullptr) return -EINVAL;
+  auto* buffer = new (std::nothrow) PerfBuffer(arguments, arguments.Boolean(0));
+  return buffer == nullptr ? -ENOMEM : buffer->Opened(arguments, on_ready, buffer->Create());
+}
+
+int PerfBuffer::Create() {
+  descriptor = AboveStandard(epoll_create1(EPOLL_CLOEXEC));
+  if (descriptor < 0) return -errno;
+  listener_ = ListenForCpus();
+  epoll_event event = {};
+  event.events = EPOLLIN;
+  // Without the messages CPUs that come later stay unread; all else works.
+  if (listener_ >= 0) epoll_ctl(descriptor, EPOLL_CTL_ADD, listener_, &event);
+  return 0;
+}
+
+// buffer, perf event, CPU, pages
+int64_t PerfBuffer::Add(const Arguments& arguments) {
+  const Descriptor* event = arguments.environment.FindDescriptor(arguments.Integer(1), Kind::kPerfEvent);
+  const int64_t cpu = arguments.Integer(2);
+  const int64_t pages = arguments.Integer(3);
+  if (event == nullptr) return -EBADF;
+  if (cpu < 0 || cpu > UINT32_MAX || pages <= 0 || pages > INT32_MAX || (pages & (pages - 1)) != 0) return -EINVAL;
+  const int duplicate = fcntl(event->number(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  if (duplicate < 0) return -errno;
+  std::unique_ptr<CpuBuffer> memory(new (std::nothrow) CpuBuffer(static_cast<uint32_t>(cpu), duplicate));
+  if (memory == nullptr) {
+    close(duplicate);
+    return -ENOMEM;
+  }
+  if (const int error = memory->Map(static_cast<size_t>(pages))) return error;
+  epoll_event wanted = {};
+  wanted.events = EPOLLIN;
+  if (epoll_ctl(descriptor, EPOLL_CTL_ADD, duplicate, &wanted) < 0) return -errno;
+  cpus_.push_back(std::move(memory));
+  return 0;
+}
+
+// buffer, CPU. What its memory holds is gone with it.
+int64_t PerfBuffer::Remove(const Arguments& arguments) {
+  const int64_t cpu = arguments.Integer(1);
+  for (auto place = cpus_.begin(); place != cpus_.end(); ++place) {
+    if ((*place)->cpu != cpu) continue;
+    epoll_ctl(descriptor, EPOLL_CTL_DEL, (*place)->descriptor, nullptr);
+    cpus_.erase(place);
+    return 0;
+  }
+  return -ENOENT;
+}
+
+int PerfBuffer::ArmAs(int64_t token) {
+  const int error = EventSource::ArmAs(token);
+  return error == 0 && PendingBytes() > 0 ? 1 : error;
+}
+
+// Each CPU once, another first each time: none is kept waiting by a busy one.
+int PerfBuffer::Take(Drain* drain) {
+  drain->cpus_changed = CpusChanged();
+  const size_t count = cpus_.size();
+  if (count == 0) return 0;
+  first_ = (first_ + 1) % count;
+  for (size_t turn = 0; turn < count; turn++) {
+    if (const int error = cpus_[(first_ + turn) % count]->Take(drain, time_size_)) return error;
+  }
+  return 0;
+}
+
+uint64_t PerfBuffer::PendingBytes() {
+  uint64_t sum = 0;
+  for (const auto& cpu : cpus_) sum += cpu->PendingBytes();
+  return sum;
+}
+
+// Reads what the kernel says meanwhile: "online@/devices/system/cpu/cpu1", then variables.
+bool PerfBuffer::CpusChanged() const {
+  bool changed = false;
+  char message[4096];
+  for (int most = 1000; listener_ >= 0 && most > 0; most--) {
+    const ssize_t length = recv(listener_, message, sizeof message - 1, MSG_DONTWAIT);
+    if (length < 0 && errno == ENOBUFS) changed = true;  // some were lost
+    if (length <= 0) break;
+    message[length] = '\0';
+    const char* device = strchr(message, '@');
+    if (device != nullptr && strncmp(device, "@/devices/system/cpu/cpu", 24) == 0) changed = true;
+  }
+  return changed;
+}
+
+}  // namespace
+
+const Entries kPerfBufferEntries = {
+    {"perfBufferOpen", Calls<PerfBuffer::Open>},
+    {"perfBufferAdd", Calls<OnSource<PerfBuffer, &PerfBuffer::Add>>},
+    {"perfBufferRemove", Calls<OnSource<PerfBuffer, &PerfBuffer::Remove>>},
+};
+
+}  // namespace ebpf
