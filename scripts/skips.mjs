@@ -103,6 +103,13 @@ const needs = new Map([
   ['fetched kernels', () => (fetchedKernel() === undefined ? undefined : `${vmCache()} has them`)],
   // `npm run corpus` fetches them.
   ['fetched objects', () => (hasFetchedObjects() ? `${vmCache()} has them` : undefined)],
+  [
+    'libbpf-dev',
+    () =>
+      fs.existsSync('/usr/include/bpf/btf.h') && commandSays('cc') !== undefined
+        ? 'libbpf-dev and cc are installed'
+        : undefined,
+  ],
   ['clang-19', () => (hasClang() ? 'clang-19 is installed' : undefined)],
   [
     'a processor that is not emulated',

@@ -11,6 +11,7 @@ import { inSlices } from './slices.js';
 import { infoKind, TypeTable } from './type-table.js';
 import { alignmentOfType, maximumDepth, sizeOfType, tooDeep } from './type-size.js';
 import { validateTypes } from './validate-types.js';
+import { printValue, type BtfPrintOptions } from './value/print-value.js';
 import { wordsOf } from './words.js';
 
 export interface BtfOptions {
@@ -360,6 +361,23 @@ export class Btf {
    */
   toC(id?: number, options: BtfToCOptions = {}): string {
     return printC(this, id, options);
+  }
+
+  /**
+   * Bytes as a value of the type, in the manner of a C initialiser, as libbpf's `btf_dump__dump_type_data` prints it:
+   * `(struct pair){.a = (int)1,.state = (enum state)BUSY,}`. Bit-fields, pointers and 128-bit integers are hexadecimal. Of a
+   * data section or a variable, with its declaration. A flexible array takes what the struct leaves of the bytes.
+   *
+   * @throws {UsageError} for fewer bytes than the type takes.
+   * @throws {ObjectFormatError} for types without a size, and those that contradict themselves.
+   *
+   * @example
+   * ```js
+   * console.log(btf.printValue(btf.find('event', BtfKind.STRUCT), record, { compact: true }));
+   * ```
+   */
+  printValue(id: number, bytes: Uint8Array, options: BtfPrintOptions = {}): string {
+    return printValue(this, id, bytes, options);
   }
 
   /** @internal The `index`-th 32-bit word of the type's record: name, info, size or type, and what its kind adds. */

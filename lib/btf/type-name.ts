@@ -17,9 +17,18 @@ const longest = 512;
  * ```
  */
 export function typeName(btf: Btf, id: number): string {
+  return spelled(btf, id, { types: mostTypes, cast: false });
+}
+
+/** The type as values of it are cast: without qualifiers, `char[16]`, and `struct` alone for one without a name. */
+export function castName(btf: Btf, id: number): string {
+  return spelled(btf, id, { types: mostTypes, cast: true });
+}
+
+function spelled(btf: Btf, id: number, left: Budget): string {
   let name: string;
   try {
-    name = declare(btf, id, '', { types: mostTypes });
+    name = declare(btf, id, '', left);
   } catch (error) {
     if (!(error instanceof ObjectFormatError)) throw error;
     return `(malformed type ${id})`;
@@ -29,29 +38,30 @@ export function typeName(btf: Btf, id: number): string {
 
 interface Budget {
   types: number;
+  readonly cast: boolean;
 }
 
 /** `declarator` is what stands where a variable's name would: `*`, `(*)[4]`. */
 function declare(btf: Btf, id: number, declarator: string, left: Budget): string {
-  if (left.types-- <= 0 || declarator.length > longest) return joined('…', declarator);
-  if (!Number.isInteger(id) || id < 0 || id >= btf.endId) return joined(`(no type ${id})`, declarator);
+  if (left.types-- <= 0 || declarator.length > longest) return joined('…', declarator, left);
+  if (!Number.isInteger(id) || id < 0 || id >= btf.endId) return joined(`(no type ${id})`, declarator, left);
   const type = btf.type(id);
   switch (type.kind) {
     case BtfKind.VOID:
-      return joined('void', declarator);
+      return joined('void', declarator, left);
     case BtfKind.INT:
     case BtfKind.FLOAT:
     case BtfKind.TYPEDEF:
-      return joined(type.name, declarator);
+      return joined(type.name, declarator, left);
     case BtfKind.STRUCT:
-      return joined(`struct ${type.name === '' ? '(anonymous)' : type.name}`, declarator);
+      return joined(tagged('struct', type.name, left), declarator, left);
     case BtfKind.UNION:
-      return joined(`union ${type.name === '' ? '(anonymous)' : type.name}`, declarator);
+      return joined(tagged('union', type.name, left), declarator, left);
     case BtfKind.ENUM:
     case BtfKind.ENUM64:
-      return joined(`enum ${type.name === '' ? '(anonymous)' : type.name}`, declarator);
+      return joined(tagged('enum', type.name, left), declarator, left);
     case BtfKind.FWD:
-      return joined(`${type.union ? 'union' : 'struct'} ${type.name}`, declarator);
+      return joined(`${type.union ? 'union' : 'struct'} ${type.name}`, declarator, left);
     case BtfKind.PTR: {
       const target = targetKind(btf, type.type);
       const pointer = `*${declarator}`;
@@ -90,8 +100,9 @@ function declare(btf: Btf, id: number, declarator: string, left: Budget): string
 
 /** A qualifier of a pointer stands behind its asterisk, any other before the type. */
 function qualified(btf: Btf, id: number, qualifier: string, declarator: string, left: Budget): string {
+  if (left.cast) return declare(btf, id, declarator, left);
   return targetKind(btf, id) === BtfKind.PTR
-    ? declare(btf, id, joined(qualifier, declarator).trim(), left)
+    ? declare(btf, id, joined(qualifier, declarator, left).trim(), left)
     : `${qualifier} ${declare(btf, id, declarator, left)}`;
 }
 
@@ -114,6 +125,12 @@ function targetKind(btf: Btf, id: number): BtfKind | undefined {
   return undefined;
 }
 
-function joined(specifier: string, declarator: string): string {
-  return declarator === '' ? specifier : `${specifier} ${declarator}`;
+function tagged(keyword: string, name: string, { cast }: Budget): string {
+  if (name === '') return cast ? keyword : `${keyword} (anonymous)`;
+  return `${keyword} ${name}`;
+}
+
+function joined(specifier: string, declarator: string, { cast }: Budget): string {
+  if (declarator === '' || (cast && declarator.startsWith('['))) return specifier + declarator;
+  return `${specifier} ${declarator}`;
 }

@@ -76,12 +76,18 @@ export class BtfLayouts {
   readonly #chars: 'string' | 'bytes';
   readonly #enums: 'number' | 'name';
   readonly #structs = new Map<number, Layout>();
+  readonly #ids = new WeakMap<Layout, number>();
 
   constructor(btf: Btf, options: BtfCodecOptions) {
     this.#btf = btf;
     this.#wide = options.int64 ?? 'bigint';
     this.#chars = options.chars ?? 'string';
     this.#enums = options.enums ?? 'number';
+  }
+
+  /** The struct, union, enumeration or data section that a layout was made of, typedefs and qualifiers looked through. */
+  typeIdOf(layout: Layout): number | undefined {
+    return this.#ids.get(layout);
   }
 
   layoutOf(typeId: number, depth = 0): Layout {
@@ -114,13 +120,22 @@ export class BtfLayouts {
           byteOrder: 'host',
           wide: this.#wide,
         };
-        return { kind: 'enum', typeName, size, alignment: size, integer, values: type.values, as: this.#enums };
+        const { values } = type;
+        return this.#from(type.id, {
+          kind: 'enum',
+          typeName,
+          size,
+          alignment: size,
+          integer,
+          values,
+          as: this.#enums,
+        });
       }
       case BtfKind.STRUCT:
       case BtfKind.UNION: {
         let layout = this.#structs.get(type.id);
         if (layout === undefined) {
-          layout = this.#struct(type, safeTypeName(this.#btf, type.id), depth);
+          layout = this.#from(type.id, this.#struct(type, safeTypeName(this.#btf, type.id), depth));
           this.#structs.set(type.id, layout);
         }
         return layout;
@@ -128,10 +143,15 @@ export class BtfLayouts {
       case BtfKind.VAR:
         return this.layoutOf(type.type, depth + 1);
       case BtfKind.DATASEC:
-        return this.#dataSection(type, depth);
+        return this.#from(type.id, this.#dataSection(type, depth));
       default:
         throw this.#malformed(typeId, 'has no size, yet a value of it is wanted');
     }
+  }
+
+  #from(typeId: number, layout: Layout): Layout {
+    this.#ids.set(layout, typeId);
+    return layout;
   }
 
   /** The type behind typedefs and qualifiers, and the typedefs' names. */

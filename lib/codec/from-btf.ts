@@ -20,19 +20,29 @@ import { LayoutCodec } from './layout-codec.js';
  * ```
  */
 export function codecFromBtf(btf: Btf, typeId: number, options: BtfCodecOptions = {}): Codec<unknown> {
-  const kind = kindOfValue(btf, typeId);
-  switch (kind) {
+  if (!hasValues(btf, typeId)) throw withoutValues(btf, typeId);
+  return new LayoutCodec(new BtfLayouts(btf, options).layoutOf(typeId), {
+    littleEndian: options.littleEndian ?? btf.littleEndian,
+  });
+}
+
+/** Whether the type is one that bytes can be a value of. */
+export function hasValues(btf: Btf, typeId: number): boolean {
+  switch (kindOfValue(btf, typeId)) {
     case BtfKind.VOID:
     case BtfKind.FWD:
     case BtfKind.FUNC:
     case BtfKind.FUNC_PROTO:
     case BtfKind.DECL_TAG:
-      throw UsageError.invalidValue('type', `${safeTypeName(btf, typeId)} has no size, so no value of it can be read`);
+      return false;
     default:
-      return new LayoutCodec(new BtfLayouts(btf, options).layoutOf(typeId), {
-        littleEndian: options.littleEndian ?? btf.littleEndian,
-      });
+      return true;
   }
+}
+
+/** What to throw for a type that is none. */
+export function withoutValues(btf: Btf, typeId: number, path = 'type'): UsageError {
+  return UsageError.invalidValue(path, `${safeTypeName(btf, typeId)} has no size, so no value of it can be read`);
 }
 
 function kindOfValue(btf: Btf, typeId: number): BtfKind {

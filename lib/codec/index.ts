@@ -27,9 +27,10 @@ export {
   type StructValue,
   type WideIntegerCodec,
 } from './declared.js';
-export * from './from-btf.js';
+export { codecFromBtf } from './from-btf.js';
 export type { BtfCodecOptions } from './btf-layouts.js';
 export * from './json-replacer.js';
 export { LayoutCodec, type LayoutCodecOptions } from './layout-codec.js';
 export { endsFlexibly } from './layout.js';
 export type * from './layout.js';
+export { typescriptFromBtf, type TypescriptOptions } from './typescript.js';

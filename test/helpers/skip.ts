@@ -26,6 +26,7 @@ export type Need =
   | 'llvm-objdump'
   | 'fetched objects'
   | 'clang-19'
+  | 'libbpf-dev'
   | `kernel ${number}.${number}`;
 
 /**
