@@ -4,7 +4,6 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -13,7 +12,13 @@ export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '
 const stampFile = path.join(root, 'temp', 'setup.json');
 const lockDirectory = path.join(root, 'temp', 'setup.lock');
 const addonSources = ['native', 'binding.gyp'];
-const typescriptSources = ['lib', 'tsconfig.json', 'tsconfig.build.json'];
+const typescriptSources = [
+  'lib',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'scripts/bundle.mjs',
+  'scripts/bundle-parts.mjs',
+];
 
 export class SetupError extends Error {}
 
@@ -212,46 +217,18 @@ const typescript = {
   },
   async make() {
     const hash = typescriptHash();
-    for (const file of [...files('dist')]) {
-      if (file !== 'dist/index.d.ts' && !compiled.includes(file)) fs.rmSync(path.join(root, file));
-    }
+    for (const file of [...files('dist')]) if (file !== 'dist/index.d.ts') fs.rmSync(path.join(root, file));
     removeOrphans('build/types', '.d.ts');
     const buildInfo = path.join(root, 'build', 'lib.tsbuildinfo');
     if (!isCompiled()) fs.rmSync(buildInfo, { force: true });
     const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
     run(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { what: 'compiling lib/' });
+    const { bundle } = await import('./bundle.mjs');
     await bundle();
     writeStamp('typescript', hash);
     return 'compiled to dist/';
   },
 };
-
-/** The library in one file, which Node reads in a quarter of the time that two hundred take, and the command in another. */
-async function bundle() {
-  // Loaded late: on a fresh clone it is not there before setup has run.
-  const { build } = createRequire(import.meta.url)('esbuild');
-  const options = {
-    ...{ bundle: true, platform: 'node', format: 'cjs', target: 'node20.19', absWorkingDir: root },
-    // Errors and util.inspect show the names of classes.
-    keepNames: true,
-  };
-  const library = {
-    name: 'library',
-    setup: (one) => one.onResolve({ filter: /^[.]+\/([.][.]\/)?index[.]js$/ }, asRequired),
-  };
-  try {
-    await build({ ...options, entryPoints: ['lib/index.ts'], outfile: 'dist/index.js' });
-    await build({ ...options, entryPoints: ['lib/cli/main.ts'], outfile: 'dist/cli/main.js', plugins: [library] });
-  } catch (error) {
-    throw new SetupError(`bundling lib/: ${error.message}`);
-  }
-}
-
-/** The command requires the library, as any user does. */
-function asRequired({ path: wanted, resolveDir }) {
-  const isLibrary = path.join(resolveDir, wanted) === path.join(root, 'lib', 'index.js');
-  return isLibrary ? { path: '../index.js', external: true } : undefined;
-}
 
 /** Removes what no file of lib/ is compiled to. */
 function removeOrphans(output, extension) {

@@ -1,12 +1,12 @@
 import { essentialName } from './essential-name.js';
+import { canBeName, essentialLength, tableHolding, type NamedTypes, type StringTable } from './names.js';
 import type { TypeTable } from './type-table.js';
 
 /**
- * Longer names share a bucket by their first bytes, and have no flavour beyond `longestFlavoured`: a crafted file can
- * have every type named by a suffix of one long string. The kernel takes names up to 511 bytes (KSYM_NAME_LEN).
+ * Longer names share a bucket by their first bytes: a crafted file can have every type named by a suffix of one long
+ * string. The kernel takes names up to 511 bytes (KSYM_NAME_LEN).
  */
 const hashedLength = 256;
-const longestFlavoured = 1_024;
 /** Types indexed before there must be room for more suspects. */
 const itemsAtOnce = 1_024;
 
@@ -41,30 +41,6 @@ function bucketCount(entries: number): number {
   let count = 16;
   while (count < entries) count *= 2;
   return count;
-}
-
-/** Strings that name offsets point into. */
-export interface StringTable {
-  readonly bytes: Uint8Array;
-  /** The offset of the first byte: above 0 for split BTF. */
-  readonly start: number;
-  /** Where the strings before `start` are. */
-  readonly base: StringTable | undefined;
-}
-
-/** Ids of the types that go by a name, ascending. */
-export interface NamedTypes {
-  /** Those of exactly this name. */
-  readonly exact: readonly number[];
-  /** Those whose name without its flavour it is. */
-  readonly essential: readonly number[];
-}
-
-/** The table that holds `offset`; undefined when none does. */
-export function tableHolding(strings: StringTable, offset: number): StringTable | undefined {
-  let table: StringTable | undefined = strings;
-  while (table !== undefined && offset < table.start) table = table.base;
-  return table !== undefined && offset - table.start < table.bytes.byteLength ? table : undefined;
 }
 
 /**
@@ -188,18 +164,4 @@ export class NameIndex {
     }
     return !whole || holder.bytes[at + wanted.length] === 0;
   }
-}
-
-/** Anonymous types are not indexed; and no string holds a NUL: comparing would run on into the next one. */
-export function canBeName(name: string): boolean {
-  return name !== '' && !name.includes('\0');
-}
-
-/** Bytes of the name at `from` before its flavour; 0 when it has none. */
-export function essentialLength(bytes: Uint8Array, from: number): number {
-  const end = bytes.subarray(from, from + longestFlavoured).indexOf(0);
-  if (end < 0) return 0;
-  const name = Buffer.from(bytes.buffer, bytes.byteOffset + from, end).toString('latin1');
-  const { length } = essentialName(name);
-  return length === end ? 0 : length;
 }

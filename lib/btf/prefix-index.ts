@@ -1,5 +1,5 @@
 import { essentialName } from './essential-name.js';
-import { canBeName, essentialLength, tableHolding, type NamedTypes, type StringTable } from './name-index.js';
+import { canBeName, essentialLength, tableHolding, type NamedTypes, type StringTable } from './names.js';
 import type { TypeTable } from './type-table.js';
 
 /** The golden ratio of 2^32 (Fibonacci hashing): near numbers get buckets far apart. */

@@ -48,6 +48,7 @@ export async function gatherFacts(needs: Needs, options: GatherOptions = {}): Pr
 
 /** One reading of the kernel's symbols serves both. */
 async function gatherExterns(needs: Needs, given: Kconfig | undefined): Promise<Partial<KernelFacts>> {
+  if (needs.kconfig.size + needs.symbols.size + needs.variables.size === 0) return {};
   const names = new Set([...needs.symbols, ...needs.variables, ...symbolsForKconfig(needs.kconfig)]);
   const scanned = names.size === 0 ? undefined : await scanSymbols(names, needs.symbols.size > 0);
   return {

@@ -1,3 +1,5 @@
+import { release } from 'node:os';
+
 import { HelperId, ProgramType } from '../abi/index.js';
 import { EbpfError } from '../errors/index.js';
 import { ResourceLimit, readLimit, setLimit, unlimited } from '../sys/index.js';
@@ -29,6 +31,9 @@ async function raiseIfCounted(): Promise<void> {
 }
 
 async function isCounted(): Promise<boolean> {
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  // Older kernels may have had it ported back: those are asked.
+  if (major > 5 || (major === 5 && minor >= 11)) return false;
   try {
     // This helper and accounting by cgroup came with the same kernel, and no call tells about the accounting.
     return !(await probeHelper(ProgramType.SOCKET_FILTER, HelperId.ktime_get_coarse_ns)).supported;

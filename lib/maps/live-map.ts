@@ -6,17 +6,25 @@ import { HashMap } from './hash-map.js';
 import { RingBuffer } from './ring-buffer.js';
 import { StructOps } from './struct-ops.js';
 
-/** The class of each map type. A new class is one file and a line here; other types are a plain {@link BpfMap}. */
-const classes = new Map<number, new (details: MapDetails) => BpfMap>([
-  [MapType.HASH, HashMap],
-  [MapType.LRU_HASH, HashMap],
-  [MapType.ARRAY, ArrayMap],
-  [MapType.RINGBUF, RingBuffer],
-  [MapType.STRUCT_OPS, StructOps],
-]);
-
 /** The live map that a handle stands for. */
 export function liveMap(details: MapDetails): BpfMap {
-  const kind = classes.get(details.type) ?? BpfMap;
+  const kind = classOf(details.type);
   return new kind(details);
+}
+
+/** The class of a map type. A new class is one file and a line here; other types are a plain {@link BpfMap}. */
+function classOf(type: MapType): new (details: MapDetails) => BpfMap {
+  switch (type) {
+    case MapType.HASH:
+    case MapType.LRU_HASH:
+      return HashMap;
+    case MapType.ARRAY:
+      return ArrayMap;
+    case MapType.RINGBUF:
+      return RingBuffer;
+    case MapType.STRUCT_OPS:
+      return StructOps;
+    default:
+      return BpfMap;
+  }
 }

@@ -76,6 +76,44 @@ test('is imported by name and required, as the same module', () => {
   expect(JSON.parse(node('--input-type=module', '-e', script))).toEqual([true, true, 'function', false]);
 });
 
+test('what a program does not use is not read', () => {
+  const script = `
+    const { basename, dirname } = require('node:path');
+    const { Ebpf, kernelBtf } = require('node-ebpf');
+    const folder = dirname(require.resolve('node-ebpf'));
+    const read = () => Object.keys(require.cache).filter((file) => dirname(file) === folder).map((file) => basename(file));
+    (async () => {
+      (await kernelBtf()).find('task_struct');
+      const forTypes = read();
+      await (await Ebpf.load(${JSON.stringify(join(samples, 'execsnoop.bpf.o'))})).close();
+      console.log(JSON.stringify([forTypes, read()]));
+    })();
+  `;
+  const forTypes = ['index.js', 'types.js'];
+  expect(JSON.parse(node('-e', script))).toEqual([forTypes, [...forTypes, 'load.js']]);
+});
+
+test('errors have their names, and traces those of functions', () => {
+  const script = `
+    const { HashMap, ObjectSpec } = require('node-ebpf');
+    let stack;
+    try {
+      ObjectSpec.parse(new Uint8Array(3), { name: 'x' });
+    } catch (error) {
+      stack = error.stack;
+    }
+    console.log(JSON.stringify([stack.split('\\n').slice(0, 4), HashMap.name, ObjectSpec.name]));
+  `;
+  const [stack, ...names] = JSON.parse(node('-e', script)) as [string[], string, string];
+  expect(stack.map((line) => line.replace(/ \(.*/, ''))).toEqual([
+    'ObjectFormatError: x, offset 0: not an ELF file: the magic number is missing',
+    '    at fail',
+    '    at ElfFile.parse',
+    '    at readObject',
+  ]);
+  expect(names).toEqual(['HashMap', 'ObjectSpec']);
+});
+
 test('the command is there', () => {
   const { version } = JSON.parse(run('cat', ['package.json'], repository)) as { version: string };
   const command = join(folder, 'app/node_modules/.bin/node-ebpf');
