@@ -1,4 +1,4 @@
-// `npm run bench:load`: how long a fresh process takes from its first line to resolved names or a loaded object, for this
+// `npm run bench -- load`: how long a fresh process takes from its first line to resolved names or a loaded object, for this
 // library and for the peers whose tools are here (libbpf: cc and libbpf-dev; cilium/ebpf: go; Aya: cargo). Root. One run
 // takes turns, so that what else the machine does falls on all alike. Figures are medians; ratios are to libbpf.
 import { spawnSync } from 'node:child_process';

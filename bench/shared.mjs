@@ -1,0 +1,70 @@
+// What benchmarks share: building the peers, medians, and the two forms of a report.
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { SetupError, findCommand, root, say } from '../scripts/setup.mjs';
+
+/** Where a benchmark builds what it needs: git ignores it. */
+export const workFolder = (name) => path.join(root, 'temp', 'bench', name);
+
+/** Runs a command to its end; what it printed, or why it failed. */
+export function execute(command, args, options = {}) {
+  const result = spawnSync(command, args, { encoding: 'utf8', timeout: 15 * 60_000, ...options });
+  if (result.error !== undefined) return { ok: false, output: result.error.message };
+  return { ok: result.status === 0, output: `${result.stdout}${result.status === 0 ? '' : result.stderr}` };
+}
+
+/** The first of the commands that can be run, for objects that a benchmark compiles. */
+export function findClang() {
+  const clang = ['clang-19', 'clang'].find((name) => findCommand(name) !== undefined);
+  if (clang === undefined) throw new SetupError('the objects are compiled with clang: sudo apt-get install clang-19');
+  return clang;
+}
+
+/**
+ * Copies a benchmark's `peers` folder into its work folder and builds there what the machine has tools for. `recipes` are
+ * { name: { tool, program, steps(sources) } }; returns the programs by name, and tells what cannot be built.
+ */
+export function buildPeers(benchmark, recipes) {
+  const sources = path.join(workFolder(benchmark), 'peers');
+  fs.rmSync(sources, { recursive: true, force: true });
+  fs.cpSync(path.join(import.meta.dirname, benchmark, 'peers'), sources, { recursive: true });
+  const programs = {};
+  for (const [name, { tool, program, steps }] of Object.entries(recipes)) {
+    if (findCommand(tool) === undefined) {
+      say(`bench: no ${name}: ${tool} is not installed`);
+      continue;
+    }
+    const failed = steps(sources)
+      .map(
+        ([command, args, cwd = sources]) =>
+          () =>
+            execute(command, args, { cwd }),
+      )
+      .map((step) => step())
+      .find(({ ok }) => !ok);
+    if (failed === undefined) programs[name] = program;
+    else say(`bench: no ${name}: ${failed.output.trim().split('\n').at(-1)}`);
+  }
+  return programs;
+}
+
+export function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.ceil((sorted.length - 1) / 2)]) / 2;
+}
+
+/** Columns of text, the first to the left, the others to the right. */
+export function printTable(rows) {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  for (const row of rows) {
+    const cells = row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])));
+    console.log(cells.join('  ').trimEnd());
+  }
+}
+
+/** One line of `--json`. `ratio` is ours over the peer's, `goal` the most it may be, or null. */
+export function printJson({ bench, name, ours, against, peer, unit, goal = null }) {
+  const ratio = Number((ours / against).toFixed(4));
+  console.log(JSON.stringify({ bench, case: name, ours, against, peer, unit, ratio, goal }));
+}
