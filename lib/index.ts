@@ -105,8 +105,8 @@ export {
   type ReaderStats,
   type ReadOptions,
 } from './events/index.js';
-export { features, kernelBtf, type Feature, type Features, type Kconfig } from './kernel/index.js';
-export { Link, PerfEventLink, RawTracepointLink, StructOpsLink, TracingLink } from './links/index.js';
+export { features, kernelBtf, type CgroupSource, type Feature, type Features, type Kconfig } from './kernel/index.js';
+export { CgroupLink, Link, PerfEventLink, RawTracepointLink, StructOpsLink, TracingLink } from './links/index.js';
 export { type LoadOptions, type LoadSource, type MapOptions } from './load-options.js';
 export {
   ArrayMap,
@@ -139,6 +139,13 @@ export {
 } from './object/index.js';
 export {
   BtfTracepoint,
+  CgroupDevice,
+  CgroupProgram,
+  CgroupSkb,
+  CgroupSock,
+  CgroupSockAddr,
+  CgroupSockopt,
+  CgroupSysctl,
   Fentry,
   Fexit,
   Kprobe,
@@ -149,6 +156,7 @@ export {
   Tracepoint,
   type AttachOptions,
   type BtfTracepointAttachOptions,
+  type CgroupAttachOptions,
   type FentryAttachOptions,
   type FexitAttachOptions,
   type KprobeAttachOptions,
@@ -163,6 +171,7 @@ export { disassemble, minimizeBtf } from './relocate/index.js';
 export { type AnyShape, type Shape, type VariableValues } from './shape.js';
 export {
   isSupported,
+  type DescriptorSource,
   type LinkInfo,
   type MapInfo,
   type ProgramInfo,

@@ -39,6 +39,8 @@ const BIG_ENDIAN_TOO = new Set([
   ...['rejected', 'ring_burst', 'slow_verifier', 'subprograms', 'tracepoint', 'two_rings'],
   ...['externs', 'kfunc'],
   ...['arena', 'map_values', 'mistakes', 'struct_ops'],
+  ...['cgroup_membership', 'cgroup_values', 'cgrp_storage', 'inner_maps', 'inode_storage', 'stacks', 'tail_calls'],
+  ...['cgroup_programs', 'task_storage'],
 ]);
 
 const folder = fileURLToPath(new URL('../bpf-samples/', import.meta.url));

@@ -6,6 +6,7 @@ export type { Kconfig } from './kernel-config.js';
 export * from './kernel-functions.js';
 export * from './kernel-knows.js';
 export * from './module-descriptors.js';
+export * from './open-cgroup.js';
 export * from './page-size.js';
 export * from './perf-device.js';
 export * from './pin.js';

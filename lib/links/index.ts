@@ -1,3 +1,4 @@
+export * from './cgroup-link.js';
 export * from './link.js';
 export * from './perf-event-link.js';
 export * from './raw-tracepoint-link.js';

@@ -1,4 +1,10 @@
 import { BtfTracepoint } from './btf-tracepoint.js';
+import { CgroupDevice } from './cgroup-device.js';
+import { CgroupSkb } from './cgroup-skb.js';
+import { CgroupSock } from './cgroup-sock.js';
+import { CgroupSockAddr } from './cgroup-sock-addr.js';
+import { CgroupSockopt } from './cgroup-sockopt.js';
+import { CgroupSysctl } from './cgroup-sysctl.js';
 import { Fentry } from './fentry.js';
 import { Fexit } from './fexit.js';
 import { Kprobe } from './kprobe.js';
@@ -33,6 +39,18 @@ function classOf(kind: string): new (details: ProgramDetails) => Program {
       return Fexit;
     case 'lsm':
       return Lsm;
+    case 'cgroup_skb':
+      return CgroupSkb;
+    case 'cgroup_sock':
+      return CgroupSock;
+    case 'cgroup_sock_addr':
+      return CgroupSockAddr;
+    case 'cgroup_sockopt':
+      return CgroupSockopt;
+    case 'cgroup_sysctl':
+      return CgroupSysctl;
+    case 'cgroup_device':
+      return CgroupDevice;
     default:
       return Program;
   }

@@ -1,7 +1,24 @@
-import { KernelError } from '../errors/index.js';
+import { inspect } from 'node:util';
+
+import { KernelError, UsageError } from '../errors/index.js';
 import { addon } from './addon.js';
 import { Handle } from './handle.js';
 import { trace } from './trace.js';
+
+/** Something that the caller has open: a descriptor, or an object with one, such as a `FileHandle`. It stays the caller's. */
+export type DescriptorSource = number | { readonly fd: number };
+
+/** The number of a descriptor; UsageError with `path` when it cannot be one. */
+export function descriptorNumber(source: unknown, path: string): number {
+  const number = typeof source === 'object' && source !== null && 'fd' in source ? source.fd : source;
+  if (typeof number === 'number' && Number.isInteger(number) && number >= 0 && number <= 0x7fff_ffff) return number;
+  throw UsageError.invalidValue(
+    path,
+    number === -1
+      ? 'it is closed: its descriptor is -1'
+      : `must be a descriptor or an object that has one as \`fd\`, not ${inspect(source, { depth: 0 })}`,
+  );
+}
 
 /**
  * Something that Node has open, for calls that take a {@link Handle}. The caller's descriptor stays the caller's: this

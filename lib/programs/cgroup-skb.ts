@@ -1,0 +1,13 @@
+import { CgroupProgram } from './cgroup-program.js';
+
+/**
+ * A program of section `cgroup_skb/ingress` or `cgroup_skb/egress`: it sees the packets that sockets of a cgroup get or send, from the
+ * network header on, and lets one pass by returning 1 or drops it by returning 0. A section `cgroup/skb` means ingress. Least
+ * kernel: 4.10.
+ *
+ * @example
+ * ```js
+ * const link = await ebpf.program('count', CgroupSkb).attach({ cgroup: '/sys/fs/cgroup/my.slice' });
+ * ```
+ */
+export class CgroupSkb extends CgroupProgram {}
