@@ -3,8 +3,7 @@ import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 
-import type {
-  CgroupProgram} from '../../lib/index.js';
+import type { CgroupProgram } from '../../lib/index.js';
 import {
   CgroupDevice,
   CgroupSkb,
