@@ -1,6 +1,6 @@
 // `npm run corpus`: real objects, out of Debian's packages: each is parsed, compared with what libbpf says of it, adapted to this
 // kernel and loaded. Nothing is attached or pinned. `-- --suite bookworm` picks a suite, `-- --only execsnoop` objects;
-// `-- --folder <path>` takes what lies there instead; `-- --libbpf sid` compares with the libbpf of another suite.
+// `-- --folder <path>` takes what lies there instead; `-- --libbpf sid` compares with the libbpf of another suite, `-- --vm 6.1,7` loads in VMs too.
 import { parseArgs } from 'node:util';
 import { main } from './setup.mjs';
 
@@ -12,6 +12,7 @@ await main(['dependencies', 'addon'], async (words) => {
       only: { type: 'string' },
       folder: { type: 'string' },
       libbpf: { type: 'string' },
+      vm: { type: 'string' },
       verbose: { type: 'boolean', default: false },
       'no-load': { type: 'boolean', default: false },
     },

@@ -9,7 +9,7 @@ import { filesBelow, objectsWithin } from './extract.mjs';
 import { packages, required } from './packages.mjs';
 
 const recipe = hashOf(packages, required, 1);
-const foreignLibbpf = ['libbpf-dev', 'libbpf1', 'libelf1t64', 'zlib1g', 'libzstd1', 'libc6'];
+const libbpfPackages = ['libbpf-dev', 'libbpf1', 'zlib1g', 'libzstd1', 'libc6'];
 const entryName = (suite) => `corpus-${suite}`;
 
 /** A suite's objects: [{ package, version, source, offset, file }], fetched unless the cache has them. */
@@ -58,34 +58,31 @@ function extractPackage(apt, name, folder, seen) {
 }
 
 /**
- * Headers and library of libbpf in a suite of Debian, by default the one that this machine runs: { version, include, libraries,
- * loader }. Nothing is installed: another suite's library comes with the C library it needs, and `loader` runs programs with
- * that.
+ * Headers and libraries of libbpf in a suite of Debian, by default the one that this machine runs: { version, include,
+ * libraries, loader }. Nothing is installed: it comes with the C library it needs, and `loader` runs programs with that.
  */
 export async function fetchLibbpf(suite = debianRelease()) {
-  const foreign = suite !== debianRelease();
-  const wanted = foreign ? foreignLibbpf : ['libbpf-dev', 'libbpf1', 'libelf1'];
   const name = `corpus-libbpf-${suite}`;
-  const libbpfRecipe = hashOf(wanted, 2);
+  const libbpfRecipe = hashOf(libbpfPackages, 3);
   const entry =
     cached(name, libbpfRecipe) ??
     (await makeEntry(name, libbpfRecipe, (folder) => {
       const apt = new PrivateApt([[suite, hostArchitecture()]]);
       try {
-        const versions = apt.unpack(wanted, folder);
+        const elf = apt.has('libelf1t64') ? 'libelf1t64' : 'libelf1';
+        const versions = apt.unpack([...libbpfPackages, elf], folder);
         return { version: versions['libbpf-dev'] };
       } finally {
         apt.close();
       }
     }));
   const shared = filesBelow(entry.folder).filter((file) => /\.so(\.|$)/u.test(file));
-  const folders = shared.map((file) => path.join(entry.folder, path.dirname(file)));
-  const loader = foreign ? shared.find((file) => /\/ld-linux[^/]*$/u.test(file)) : undefined;
+  const inside = (file) => path.join(entry.folder, file);
   return {
     version: entry.version,
-    include: path.join(entry.folder, 'usr/include'),
-    libraries: [...new Set(folders)],
-    loader: loader === undefined ? undefined : path.join(entry.folder, loader),
+    include: inside('usr/include'),
+    libraries: [...new Set(shared.map((file) => inside(path.dirname(file))))],
+    loader: inside(shared.find((file) => /\/ld-linux[^/]*$/u.test(file))),
   };
 }
 

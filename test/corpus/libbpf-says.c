@@ -4,6 +4,7 @@
 //   libbpf-says plan <object>            what bpf(2) would be given to load them: nothing reaches the kernel
 //   libbpf-says load <object>            loads all programs or, when that fails, each by itself; nothing is attached
 //
+// After <object> may come name=function: programs of SEC("fentry/name") and the like are for that function.
 // libbpf makes its system calls through syscall(3), which this executable defines in libc's place.
 #define _GNU_SOURCE
 #include <bpf/bpf.h>
@@ -24,6 +25,7 @@ enum { WARNING_LENGTH = 2048, NAME_LENGTH = 16, LINK_LENGTH = 64 };
 
 static enum { OPEN, PLAN, LOAD } mode;
 static struct bpf_object* object;
+static char** targets;
 // In load order; what PROG_LOAD is called for is the next one.
 static struct bpf_program* awaited;
 static char warning[WARNING_LENGTH];
@@ -230,6 +232,21 @@ static void give_types(void) {
   }
 }
 
+// Functions that tools choose when they run.
+static void give_targets(void) {
+  struct bpf_program* program;
+  bpf_object__for_each_program(program, object) {
+    const char* place = strchr(bpf_program__section_name(program), '/');
+    if (!place || bpf_program__type(program) != BPF_PROG_TYPE_TRACING) continue;
+    for (char** target = targets; *target; target++) {
+      const size_t length = strcspn(*target, "=");
+      if (strncmp(place + 1, *target, length) || place[1 + length]) continue;
+      // A kernel without that function refuses the program.
+      bpf_program__set_attach_target(program, 0, *target + length + 1);
+    }
+  }
+}
+
 // What tools set before they load: maps without a size of their own. Nothing is pinned.
 static void prepare_maps(void) {
   struct bpf_map* map;
@@ -252,6 +269,7 @@ static int load_programs(const char* path, const char* only) {
   struct bpf_program* program;
   open_object(path);
   give_types();
+  give_targets();
   prepare_maps();
   bpf_object__for_each_program(program, object)
       bpf_program__set_autoload(program, !only || !strcmp(bpf_program__name(program), only));
@@ -291,6 +309,7 @@ static void load_object(const char* path) {
 
 int main(int count, char** words) {
   if (count < 3) return 2;
+  targets = words + 3;
   mode = !strcmp(words[1], "open") ? OPEN : !strcmp(words[1], "plan") ? PLAN : LOAD;
   libbpf_set_print(keep_warning);
   if (mode == OPEN)

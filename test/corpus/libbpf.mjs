@@ -9,40 +9,47 @@ const timeoutMs = 120_000;
 export class Libbpf {
   /** [major, minor] */
   version;
-  /** The words that run it, to which a mode and a file are added. */
-  #command;
-  #environment;
+  #program;
+  #loader;
+  #libraries;
 
   /** What `fetchLibbpf` of fetch.mjs gives, and a folder for the program that asks. */
   constructor({ version, include, libraries, loader }, folder) {
     this.version = versionOf(version);
+    this.#libraries = libraries;
+    this.#loader = loader;
     const compiler = findCommand('cc', 'gcc', 'clang-19', 'clang');
     if (compiler === undefined) throw new SetupError('no C compiler: install gcc to compare with libbpf');
     const source = path.join(root, 'test', 'corpus', 'libbpf-says.c');
-    const program = path.join(folder, 'libbpf-says');
-    const flags = [
-      '-Wall',
-      '-Werror',
-      '-O1',
-      `-I${include}`,
-      ...libraries.map((library) => `-L${library}`),
-      '-rdynamic',
-    ];
-    const libraryNames = libraries
-      .map((library) => path.join(library, 'libbpf.so.1'))
-      .filter((file) => fs.existsSync(file));
-    const args = [...flags, '-o', program, source, ...libraryNames, '-ldl', '-Wl,--allow-shlib-undefined'];
+    this.#program = path.join(folder, 'libbpf-says');
+    const flags = ['-Wall', '-Werror', '-O1', `-I${include}`, '-rdynamic', '-Wl,--allow-shlib-undefined'];
+    const args = [...flags, '-o', this.#program, source, this.#library('libbpf.so.1'), '-ldl'];
     run(compiler, args, { what: 'compiling libbpf-says.c' });
-    const paths = libraries.join(':');
-    this.#command = loader === undefined ? [program] : [loader, '--library-path', paths, program];
-    this.#environment = loader === undefined ? { ...process.env, LD_LIBRARY_PATH: paths } : process.env;
   }
 
-  /** [{ event, … }] */
-  ask(mode, file) {
-    const [command, ...words] = this.#command;
-    const result = spawnSync(command, [...words, mode, file], {
-      env: this.#environment,
+  #library(name) {
+    const file = this.#libraries.map((folder) => path.join(folder, name)).find((place) => fs.existsSync(place));
+    if (file === undefined) throw new SetupError(`${name} is in none of ${this.#libraries.join(', ')}`);
+    return file;
+  }
+
+  /** What a VM needs to ask it: `files` are [path in the VM, file here], below `folder`; `command` runs it there. */
+  carried(folder) {
+    const names = ['libbpf.so.1', 'libelf.so.1', 'libz.so.1', 'libzstd.so.1', 'libc.so.6'];
+    const program = `${folder}/libbpf-says`;
+    const loader = `${folder}/loader`;
+    const files = [
+      [program, this.#program],
+      [loader, this.#loader],
+      ...names.map((name) => [`${folder}/${name}`, this.#library(name)]),
+    ];
+    return { files, command: [loader, '--library-path', folder, program] };
+  }
+
+  /** [{ event, … }]; `targets` are name → function for programs that say a name which stands for any. */
+  ask(mode, file, targets = {}) {
+    const words = ['--library-path', this.#libraries.join(':'), this.#program, mode, file, ...targetWords(targets)];
+    const result = spawnSync(this.#loader, words, {
       encoding: 'utf8',
       maxBuffer: 512 * 1024 * 1024,
       timeout: timeoutMs,
@@ -55,6 +62,8 @@ export class Libbpf {
       .map((line) => JSON.parse(line));
   }
 }
+
+export const targetWords = (targets) => Object.entries(targets).map(([name, target]) => `${name}=${target}`);
 
 /** `1:1.1.2-0+deb12u1` → [1, 1] */
 const versionOf = (version) => /^(?:\d+:)?(\d+)\.(\d+)/u.exec(version).slice(1).map(Number);

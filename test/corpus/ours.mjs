@@ -77,6 +77,26 @@ export function giveTypes(spec) {
   }
 }
 
+/**
+ * The functions that tools of libbpf-tools choose when they run, by the name that stands for them in the object. libbpf-says.c
+ * is given them too.
+ */
+export const chosenFunctions = {
+  dummy_fentry: 'vfs_read',
+  dummy_fexit: 'vfs_read',
+  dummy_file_open: 'ext4_file_open',
+  dummy_file_read: 'ext4_file_read_iter',
+  dummy_file_sync: 'ext4_sync_file',
+  dummy_file_write: 'ext4_file_write_iter',
+  dummy_getattr: 'ext4_file_getattr',
+};
+
+export function giveTargets(spec) {
+  for (const program of spec.programs.values()) {
+    program.attachTo = chosenFunctions[program.attachTo] ?? program.attachTo;
+  }
+}
+
 /** What tools set before they load, as in libbpf-says.c. Nothing is pinned. */
 export function giveSizes(spec) {
   const { MapType } = load('abi');
@@ -145,12 +165,22 @@ function plannedProgram(plan, spec) {
   };
 }
 
-/** Loads one program and lets go of it. Returns undefined, or the error's facts as plain data. */
-export async function loadError(spec, name) {
-  const copy = only(spec, name);
-  giveSizes(copy);
+/** Loads all programs or, when that fails, each by itself: [{ name, error }], the error's facts as plain data. */
+export async function loadsOf(spec) {
+  const names = [...spec.programs.keys()];
+  const all = spec.clone();
+  for (const program of all.programs.values()) program.autoload = true;
+  if ((await loadError(all)) === undefined) return names.map((name) => ({ name }));
+  const loads = [];
+  for (const name of names) loads.push({ name, error: await loadError(only(spec, name)) });
+  return loads;
+}
+
+/** Loads and lets go again. */
+async function loadError(spec) {
+  giveSizes(spec);
   try {
-    const ebpf = await require('./lib/index.ts').Ebpf.load(copy);
+    const ebpf = await require('./lib/index.ts').Ebpf.load(spec);
     await ebpf.close();
     return undefined;
   } catch (error) {

@@ -7,17 +7,20 @@ import { Explanations } from './explained.mjs';
 
 const file = path.join(root, 'temp', 'corpus.txt');
 
+const onKernel = ({ kernel }) => (kernel === undefined ? '' : ` on ${kernel}`);
+
 /**
  * 0 when everything is explained. Each object is one test: it passes when all that was asked about it is as libbpf says, or
- * explained. `whole` says that everything was asked, so that each explanation has to be true of something.
+ * explained. `whole` says that everything was asked, so that each explanation has to be true of something;
+ * `problems` are failures of no object.
  */
-export function report(results, { libbpf, verbose, whole }) {
+export function report(results, { libbpf, verbose, whole, problems }) {
   const explanations = new Explanations(libbpf);
   const lines = [];
   let failed = 0;
   for (const result of results) {
     const { object } = result;
-    const name = `${object.suite} ${object.package} ${path.basename(object.file)}`;
+    const name = `${object.suite} ${object.package} ${path.basename(object.file)}${onKernel(result)}`;
     lines.push(`${name}: ${summaryOf(result)}`, ...refusals(result).map((line) => `    ${line}`));
     lines.push(...result.notes.map((note) => `    ${note}`));
     const reasons = differencesOf(result).map((difference) => [explanations.of(difference, object), difference]);
@@ -32,17 +35,33 @@ export function report(results, { libbpf, verbose, whole }) {
   fs.writeFileSync(file, `${lines.join('\n')}\n`);
   if (verbose) for (const line of lines) say(line);
   for (const line of packageTable(results)) say(line);
+  if (results.some(({ kernel }) => kernel !== undefined)) say(`corpus: ${loadedAnywhere(results)}`);
   for (const [reason, count] of explanations.used) say(`corpus: ${count} × ${reason}`);
   const outdated = whole ? explanations.outdated(results.map(({ object }) => object)) : [];
   for (const reason of outdated) say(`corpus: failed: explains nothing any more: ${reason}`);
+  for (const problem of problems) say(`corpus: failed: ${problem}`);
   const slowest = results.reduce((most, result) => (result.parseMs > most.parseMs ? result : most), { parseMs: 0 });
   const parsing = sum(results, ({ parseMs }) => parseMs).toFixed(0);
   say(`corpus: parsing took ${parsing} ms, at most ${slowest.parseMs.toFixed(1)} ms (${slowest.object?.file ?? ''})`);
   say(`corpus: every object: ${file}`);
-  const passed = results.length - failed;
   if (results.length === 0) say('corpus: no object matches');
-  say(`corpus: ${passed} passed, ${failed + outdated.length} failed, 0 skipped`);
-  return failed + outdated.length === 0 && passed > 0 ? 0 : 1;
+  const passed = results.length - failed;
+  const allFailed = failed + outdated.length + problems.length;
+  say(`corpus: ${passed} passed, ${allFailed} failed, 0 skipped`);
+  return allFailed === 0 && passed > 0 ? 0 : 1;
+}
+
+/** How many programs load on one at least of the kernels that were asked. */
+function loadedAnywhere(results) {
+  const programs = new Map();
+  for (const { object, loads } of results) {
+    for (const { name, error } of loads) {
+      const key = `${object.file} ${name}`;
+      programs.set(key, programs.get(key) === true || error === undefined);
+    }
+  }
+  const loaded = [...programs.values()].filter(Boolean).length;
+  return `${loaded} of ${programs.size} programs load on one of these kernels at least`;
 }
 
 function differencesOf({ parseError, differences }) {
@@ -50,10 +69,11 @@ function differencesOf({ parseError, differences }) {
   return [{ where: 'object', field: 'parse', ours: parseError.message, theirs: 'an object', error: parseError }];
 }
 
-function summaryOf({ parseError, parseMs, plans, poisons, loads }) {
+function summaryOf({ kernel, parseError, parseMs, plans, poisons, loads }) {
   if (parseError !== undefined) return 'not parsed';
   const loaded = loads.filter(({ error }) => error === undefined).length;
   const poisoned = poisons === 0 ? '' : `, ${poisons} poisoned accesses`;
+  if (kernel !== undefined) return `${loaded} of ${loads.length} load`;
   return `parsed in ${parseMs.toFixed(1)} ms, ${plans} programs compared${poisoned}, ${loaded} of ${loads.length} load`;
 }
 
@@ -78,23 +98,30 @@ function refusalOf(error) {
   return error.message.split('\n')[0];
 }
 
+/** The programs that are, or in a VM load, as libbpf has it. */
+function alike({ kernel, plans, loads, differences }) {
+  const field = kernel === undefined ? 'code' : 'load';
+  const compared = kernel === undefined ? plans : loads.filter(({ theirs }) => theirs !== undefined).length;
+  return compared - new Set(differences.filter((each) => each.field === field).map(({ where }) => where)).size;
+}
+
 function packageTable(results) {
-  const rows = [['suite', 'package', 'objects', 'not parsed', 'programs', 'as libbpf', 'poisons', 'loaded', 'refused']];
+  const rows = [
+    ['suite', 'package', 'kernel', 'objects', 'not parsed', 'programs', 'as libbpf', 'poisons', 'loaded', 'refused'],
+  ];
   const groups = new Map();
   for (const result of results) {
-    const key = `${result.object.suite} ${result.object.package}`;
+    const key = `${result.object.suite} ${result.object.package} ${result.kernel ?? 'this'}`;
     groups.set(key, [...(groups.get(key) ?? []), result]);
   }
   for (const [key, group] of groups) {
-    const different = ({ plans, differences }) =>
-      plans - new Set(differences.filter(({ field }) => field === 'code').map(({ where }) => where)).size;
     const loads = group.flatMap((result) => result.loads);
     const loaded = loads.filter(({ error }) => error === undefined).length;
     const counts = [
       group.length,
       group.filter(({ parseError }) => parseError !== undefined).length,
       loads.length,
-      sum(group, different),
+      sum(group, alike),
       sum(group, ({ poisons }) => poisons),
       loaded,
       loads.length - loaded,

@@ -7,9 +7,10 @@ import { say } from '../../scripts/setup.mjs';
 import { corpusOf, fetchLibbpf, objectsIn } from './fetch.mjs';
 import { compareLoads } from './loads.mjs';
 import { isOlder, Libbpf } from './libbpf.mjs';
-import { giveTypes, loadError, mapsOf, parse, planOf, programsOf } from './ours.mjs';
+import { chosenFunctions, giveTargets, giveTypes, loadsOf, mapsOf, parse, planOf, programsOf } from './ours.mjs';
 import { suites } from './packages.mjs';
 import { report } from './report.mjs';
+import { loadInVms } from './vm.mjs';
 
 export async function runCorpus({
   suite = suites,
@@ -17,6 +18,7 @@ export async function runCorpus({
   folder: chosen,
   verbose,
   libbpf: libbpfSuite,
+  vm,
   'no-load': noLoad,
 }) {
   const objects = chosen === undefined ? [] : objectsIn(chosen);
@@ -29,15 +31,21 @@ export async function runCorpus({
     for (const object of objects.filter(({ file }) => file.includes(only))) {
       results.push(await examine(object, { libbpf, noLoad }));
     }
-    return report(results, { libbpf: libbpf.version, verbose, whole: !noLoad });
+    const native = results.filter(({ loadable }) => loadable).map(({ object }) => object);
+    const vms = vm === undefined ? undefined : await loadInVms(native, { list: vm, libbpf, folder });
+    results.push(...(vms?.results ?? []));
+    return report(results, {
+      ...{ libbpf: libbpf.version, verbose, problems: vms?.problems ?? [] },
+      whole: !noLoad,
+    });
   } finally {
     fs.rmSync(folder, { recursive: true });
   }
 }
 
 /**
- * { object, parseError, parseMs, opened, plans: programs compared, poisons, differences, loads, notes } where `loads` are
- * { name, error, theirs: libbpf's event }.
+ * { object, parseError, parseMs, opened, loadable, plans: programs compared, poisons, differences, loads, notes } where `loads`
+ * are { name, error, theirs: libbpf's event }.
  */
 async function examine(object, { libbpf, noLoad }) {
   const result = { object, plans: 0, poisons: 0, differences: [], loads: [], notes: [] };
@@ -63,10 +71,12 @@ async function examine(object, { libbpf, noLoad }) {
     result.notes.push('compiled for the other byte order');
     return result;
   }
+  result.loadable = true;
   giveTypes(spec);
-  if (result.opened) await comparePlans(spec, libbpf.ask('plan', object.file), result);
+  giveTargets(spec);
+  if (result.opened) await comparePlans(spec, libbpf.ask('plan', object.file, chosenFunctions), result);
   if (!noLoad) {
-    const said = result.opened ? libbpf.ask('load', object.file) : [];
+    const said = result.opened ? libbpf.ask('load', object.file, chosenFunctions) : [];
     const { loads, differences } = compareLoads(await loadsOf(spec), said, '');
     result.loads = loads;
     result.differences.push(...differences);
@@ -109,12 +119,6 @@ function plansByProgram(said) {
     if (singly >= 0 && event.event !== 'map') maps = [];
   }
   return plans;
-}
-
-async function loadsOf(spec) {
-  const loads = [];
-  for (const name of spec.programs.keys()) loads.push({ name, error: await loadError(spec, name) });
-  return loads;
 }
 
 function firstLine(text) {
