@@ -19,6 +19,7 @@
             "native/mapping.cc",
             "native/perf_buffer.cc",
             "native/ring.cc",
+            "native/share.cc",
             "native/system.cc",
             "native/user_ring.cc"
           ],

@@ -4,7 +4,7 @@ import { inspect, types } from 'node:util';
 
 import { EbpfError, UsageError, nearestNames, quote } from './errors/index.js';
 import { readWhole, type Kconfig } from './kernel/index.js';
-import { BpfMap, type DecodeOptions } from './maps/index.js';
+import { BpfMap, requireKnown, unsigned32, type DecodeOptions } from './maps/index.js';
 import { ObjectSpec, sectionTable, type MapSpec } from './object/index.js';
 import { verifierLogLevels, type VerifierLog } from './programs/index.js';
 
@@ -139,17 +139,6 @@ function requireVerifierLog(value: unknown): void {
   const known = Object.keys(verifierLogLevels);
   if (value === undefined || (typeof value === 'string' && known.includes(value))) return;
   throw UsageError.invalidValue('verifierLog', `must be one of ${known.map(quote).join(', ')}, not ${inspect(value)}`);
-}
-
-function unsigned32(path: string, value: number, least: number): number {
-  if (Number.isInteger(value) && value >= least && value <= 0xffff_ffff) return value;
-  throw UsageError.invalidValue(path, `must be a whole number from ${least} to 4294967295, not ${String(value)}`);
-}
-
-function requireKnown(what: string, options: object, known: readonly string[]): void {
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) throw UsageError.notFound(what, name, known);
-  }
 }
 
 /** Refuses what can be read but not loaded, before the kernel is asked for anything. */

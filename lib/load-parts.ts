@@ -9,6 +9,7 @@ import {
   Variable,
   codecByBtf,
   liveMap,
+  shapeOf,
   type BpfMap,
   type DecodeOptions,
   type StructOpsDetails,
@@ -17,7 +18,7 @@ import {
 import type { MapSpec, ObjectSpec, VariableSpec } from './object/index.js';
 import { liveProgram, loadPrograms, type LoadedProgram, type Program, type VerifierLog } from './programs/index.js';
 import type { LoadPlan } from './relocate/index.js';
-import { loadBtf, mapShape, type Handle } from './sys/index.js';
+import { loadBtf, type Handle } from './sys/index.js';
 
 /** How a plan is loaded. */
 export interface LoadContext {
@@ -163,16 +164,11 @@ export class LoadedParts {
   }
 
   #liveMap(spec: MapSpec, handle: Handle, structOps?: StructOpsDetails): BpfMap {
-    // What the kernel made: it may have been pinned before, and rings are rounded up.
-    const { type, keySize, valueSize, maxEntries, flags } = mapShape(handle);
     return liveMap({
+      // What the kernel made: it may have been pinned before, and rings are rounded up.
+      ...shapeOf(handle),
       handle,
       name: spec.name,
-      type: spec.type === type ? spec.type : (type as MapSpec['type']),
-      keySize,
-      valueSize,
-      maxEntries,
-      flags,
       types: this.#types(spec),
       dropped: this.#droppedCounter(spec.name),
       structOps,

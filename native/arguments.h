@@ -110,6 +110,6 @@ struct Entry {
 };
 using Entries = std::initializer_list<Entry>;
 extern const Entries kCallEntries, kDescriptorEntries, kFileEntries, kLimitEntries, kMapEntries, kMappingEntries,
-    kPerfBufferEntries, kRingEntries, kSourceEntries, kUserRingEntries;
+    kPerfBufferEntries, kRingEntries, kShareEntries, kSourceEntries, kUserRingEntries;
 
 }  // namespace ebpf

@@ -127,6 +127,7 @@ class Call {
 };
 
 void Descriptor::CloseBy(Call* closer) {
+  if (shared) EndShares(this);
   closer_ = closer;
   EndUse();
 }

@@ -21,6 +21,11 @@ Descriptor::~Descriptor() {
   if (number_ >= 0) close(number_);
 }
 
+void Descriptor::Close() {
+  if (shared) EndShares(this);
+  EndUse();
+}
+
 Environment* Environment::Create(napi_env env) {
   auto* environment = new (std::nothrow) Environment(env);
   if (environment == nullptr || napi_set_instance_data(env, environment, OnFinalise, nullptr) != napi_ok ||

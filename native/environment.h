@@ -55,17 +55,21 @@ class Descriptor final : public Resource {
   int number() const { return number_; }
   void Use() { uses_++; }
   void EndUse();
-  void Close() override { EndUse(); }
+  void Close() override;
   // As `Close`, but it is the call `closer` that closes the descriptor.
   void CloseBy(Call* closer);
 
   const MapShape shape;
+  bool shared = false;  // there may be shares of it: share.cc
 
  private:
   int number_;
   uint32_t uses_ = 1;  // the table's is one
   Call* closer_ = nullptr;
 };
+
+// Closes what was made to be taken by other environments, and was not.
+void EndShares(const Descriptor* owner);
 
 class Environment {
  public:

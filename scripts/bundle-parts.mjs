@@ -22,7 +22,7 @@ export const parts = {
     ...files('kernel', 'explain-permission kernel-functions kernel-knows tracefs features'),
     ...files('sys', 'kernel-log object-calls probe-calls'),
     ...files('programs', 'load-failure verifier-log attach-failure'),
-    'maps/map-failure',
+    ...files('maps', 'call-failure map-failure'),
     'relocate/source-line',
   ],
   // BTF and objects written, printed and merged.
@@ -39,7 +39,7 @@ export const parts = {
     'kernel/module-btf',
     'relocate/apply-extern',
   ],
-  codec: ['codec', ...files('maps', 'entry-codecs struct-ops value-types variable walk')],
+  codec: ['codec', ...files('maps', 'struct-ops value-types variable walk')],
   // What programs are attached with, and what they send.
   attach: [
     ...['links', 'kernel/perf-device'],
@@ -47,6 +47,11 @@ export const parts = {
     ...files('programs', 'kernel-probe perf-event-attach tracing-attach'),
     ...files('sys', 'link-calls perf-event-calls ring'),
   ],
+  // Maps that are made or opened without an object, and of types that few objects have.
+  maps: files(
+    'maps',
+    'create-map kernel-types lru-per-cpu-hash-map open-map per-cpu-array-map per-cpu-hash-map per-cpu-values share-token',
+  ),
   // What Ebpf.load() does for every object.
   load: [
     ...[

@@ -1,17 +1,27 @@
 import type { Layout } from './layout.js';
 
 /**
- * Turns the bytes of one C type into a JavaScript value and back. `Value` is what decoding gives; `Input` what encoding
- * takes, which is a little more: a 64-bit field that decodes to a bigint takes a safe integer too.
+ * What the keys and values of a map take: a {@link Codec}, or an object of your own that turns `size` bytes into a value
+ * and back. Only of types with a `layout` the fields are checked against the object's, of others the size alone.
+ *
+ * @example
+ * ```js
+ * const macAddress = {
+ *   typeName: 'MAC address',
+ *   size: 6,
+ *   decode: (view, offset) => Buffer.from(view.buffer, view.byteOffset + offset, 6).toString('hex'),
+ *   encode: (value, view, offset) => Buffer.from(view.buffer, view.byteOffset + offset, 6).write(value, 'hex'),
+ * };
+ * const seen = ebpf.map('seen', HashMap.of(macAddress, u64));
+ * ```
  */
-export interface Codec<Value, Input = Value> {
+export interface EntryCodec<Value, Input = Value> {
   /** How C spells the type, for messages. */
   readonly typeName: string;
   /** Bytes. Of a struct that ends in a flexible array: without the array, as `sizeof` counts. */
   readonly size: number;
-  /** Bytes; a power of two. */
-  readonly alignment: number;
-  readonly layout: Layout;
+  /** What the bytes mean, where a description of them exists. */
+  readonly layout?: Layout | undefined;
   /**
    * The value at `offset`; it shares no memory with `view`.
    *
@@ -26,6 +36,16 @@ export interface Codec<Value, Input = Value> {
    * range; the bytes may then be half written.
    */
   encode(value: Input, view: DataView, offset: number, path?: string): void;
+}
+
+/**
+ * Turns the bytes of one C type into a JavaScript value and back. `Value` is what decoding gives; `Input` what encoding
+ * takes, which is a little more: a 64-bit field that decodes to a bigint takes a safe integer too.
+ */
+export interface Codec<Value, Input = Value> extends EntryCodec<Value, Input> {
+  /** Bytes; a power of two. */
+  readonly alignment: number;
+  readonly layout: Layout;
 }
 
 /**

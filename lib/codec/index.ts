@@ -1,4 +1,5 @@
 export * from './boot-time.js';
+export * from './btf-from-layouts.js';
 export * from './check-layout.js';
 export * from './codec.js';
 export {
@@ -30,7 +31,7 @@ export {
 export { codecFromBtf } from './from-btf.js';
 export type { BtfCodecOptions } from './btf-layouts.js';
 export * from './json-replacer.js';
-export { LayoutCodec, type LayoutCodecOptions } from './layout-codec.js';
-export { endsFlexibly } from './layout.js';
+export { hostIsLittleEndian, LayoutCodec, type LayoutCodecOptions } from './layout-codec.js';
+export { endsFlexibly, fieldsOf } from './layout.js';
 export type * from './layout.js';
 export { typescriptFromBtf, type TypescriptOptions } from './typescript.js';

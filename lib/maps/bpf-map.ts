@@ -1,12 +1,17 @@
+import { unlinkSync } from 'node:fs';
 import { inspect } from 'node:util';
 
 import type { MapType } from '../abi/index.js';
 import { UsageError, quote } from '../errors/index.js';
 import { pin } from '../kernel/index.js';
-import { objectInfo, type Handle, type MapInfo } from '../sys/index.js';
+import { freezeMap, objectInfo, openPinned, type Handle, type MapInfo } from '../sys/index.js';
 
+import type { MapKind } from './map-kind.js';
+import type { EntryCodecs } from './map-types.js';
 import { mapTypeName } from './map-type-name.js';
+import { openAs, type MapSource, type OpenMapOptions } from './open-map.js';
 import { RawMap } from './raw-map.js';
+import { makeToken, type ShareToken } from './share-token.js';
 import type { StructOpsDetails } from './struct-ops.js';
 import type { ValueTypes } from './value-types.js';
 
@@ -17,9 +22,13 @@ export interface MapDetails {
   readonly type: MapType;
   readonly keySize: number;
   readonly valueSize: number;
+  /** Bytes that a system call moves for one value: of a per-CPU map, the values of all CPUs. */
+  readonly valueBytes: number;
   readonly maxEntries: number;
   readonly flags: number;
   readonly types: ValueTypes;
+  /** Codecs that were declared when the map was made, or came with it from another thread. */
+  readonly declared?: EntryCodecs | undefined;
   /** Of a ring: reads the program's count of events it could not write, when it keeps one. */
   readonly dropped?: (() => bigint) | undefined;
   /** Of a structure of operations. */
@@ -75,6 +84,25 @@ export class BpfMap {
     return map;
   }
 
+  /**
+   * Opens a map that exists: by the path of a pin, by `{ id }`, by `{ descriptor }`, which is copied and stays yours, or by
+   * a token of {@link share}. `BpfMap.open` gives the class of whatever map it is, another class refuses maps of other
+   * types. Keys and values are decoded by the types that the kernel keeps with the map, if any; `HashMap.of(u32,
+   * Counts).open(…)` declares them. A few system calls.
+   *
+   * @throws {@link UsageError} when it is another kind of object, or of map; {@link PermissionError}: ids need
+   * CAP_SYS_ADMIN; {@link KernelError} ENOENT when there is none.
+   *
+   * @example
+   * ```js
+   * using counts = HashMap.open('/sys/fs/bpf/counts', { access: 'read' });
+   * for (const [key, value] of counts) console.log(key, value);
+   * ```
+   */
+  static open<M extends BpfMap>(this: MapKind<M>, source: MapSource, options?: OpenMapOptions): M {
+    return openAs(this, source, options);
+  }
+
   /** True after {@link close}. */
   get closed(): boolean {
     return this.#details.handle.closed;
@@ -116,6 +144,54 @@ export class BpfMap {
     pin(this.handle, path);
   }
 
+  /**
+   * Removes a pin of this map; the map itself lives on.
+   *
+   * @throws {@link UsageError} `ERR_EBPF_INVALID_VALUE` when something else is pinned at `path`; {@link KernelError} such as
+   * ENOENT.
+   */
+  unpin(path: string): void {
+    const pinned = openPinned(path, 'map');
+    try {
+      if (objectInfo(pinned, 'map').id !== this.info().id) {
+        throw UsageError.invalidValue('path', `${quote(path)} is a pin of another map, not of ${quote(this.name)}`);
+      }
+    } finally {
+      pinned.close();
+    }
+    unlinkSync(path);
+  }
+
+  /**
+   * Makes the map read-only for all processes, for good; programs may still write, unless it was made with
+   * `MapFlag.RDONLY_PROG`. Least kernel: 5.2.
+   *
+   * @throws {@link KernelError} EPERM when it is frozen already; EBUSY while it is mapped for writing; ENOTSUPP for structures
+   * of operations and maps with timers or kernel pointers in their values.
+   */
+  freeze(): void {
+    freezeMap(this.handle);
+  }
+
+  /**
+   * A token for one other thread of this process: post it to a Worker, where `HashMap.open(token)` takes the map, with the
+   * types it has here. Both then are open, and are closed each on its own. A token can be taken once. What is never taken
+   * costs one descriptor until this map is closed, at the latest when this thread ends; so keep the map open until it is
+   * taken. Codecs of your own do not travel: `HashMap.of(mine, u64).open(token)`.
+   *
+   * @throws {@link UsageError} `ERR_EBPF_CLOSED`.
+   *
+   * @example
+   * ```js
+   * new Worker('./count.mjs', { workerData: counts.share() });
+   * // count.mjs: using counts = HashMap.open(workerData);
+   * ```
+   */
+  share(): ShareToken {
+    this.requireOpen();
+    return makeToken(this.#details, this.declaredCodecs());
+  }
+
   /** Lets go of the map. It lasts while a program, a pin or another process holds it. May be called again. */
   close(): void {
     this.#details.handle.close();
@@ -124,6 +200,11 @@ export class BpfMap {
   /** {@link close} at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** What was declared of keys and values. @internal */
+  protected declaredCodecs(): EntryCodecs {
+    return {};
   }
 
   /** @internal */

@@ -1,54 +1,77 @@
-import { KernelError, UsageError, quote } from '../errors/index.js';
-import { mapDelete, mapLookup, mapNextKey, mapShape, mapUpdate, type Handle } from '../sys/index.js';
+import { BpfCommand } from '../abi/index.js';
+import {
+  mapBatch,
+  mapDelete,
+  mapLookup,
+  mapLookupAndDelete,
+  mapNextKey,
+  mapShape,
+  mapUpdate,
+  type MapBatchCommand,
+} from '../sys/index.js';
 
-const ENOENT = -2;
-const E2BIG = -7;
-const EEXIST = -17;
+import { callFailure, type FailedMap } from './call-failure.js';
+import { EEXIST, ENOENT } from './errno.js';
 
-/** The part of a map that raw access needs. @internal */
-export interface RawMapDetails {
-  readonly handle: Handle;
-  readonly name: string;
-  readonly keySize: number;
-  readonly maxEntries: number;
+/** The buffers of a batch: keys one after the other, values too, each of the kernel's sizes. */
+export interface RawBatch {
+  readonly keys: Uint8Array;
+  /** Undefined where values are not moved: {@link RawMap.deleteBatch}. */
+  readonly values?: Uint8Array | undefined;
+  /** How many entries to move, and after the call how many were moved, also when it failed. */
+  readonly count: Uint32Array;
 }
 
 /**
  * A map's entries as bytes in the caller's `Uint8Array`s. Nothing is allocated, converted or decoded. Buffers must have the
- * kernel's sizes: of per-CPU maps a value is the value size rounded up to 8 bytes, times the possible CPUs. Flags are
- * the kernel's numbers ({@link MapUpdateFlag}).
+ * kernel's sizes: of per-CPU maps a value is the value size rounded up to 8 bytes, times the possible CPUs
+ * ({@link RawMap.valueBytes}). Shorter ones are refused. Flags are the kernel's numbers ({@link MapUpdateFlag}). Queues,
+ * stacks and bloom filters have no keys: `null`.
+ *
+ * @example
+ * ```js
+ * const { raw } = ebpf.map('counts');
+ * const key = new Uint8Array(4);
+ * const value = new Uint8Array(raw.valueBytes);
+ * if (raw.get(key, value)) console.log(value);
+ * ```
  */
 export class RawMap {
-  readonly #map: RawMapDetails;
+  readonly #map: FailedMap;
 
   /** @internal */
-  constructor(map: RawMapDetails) {
+  constructor(map: FailedMap) {
     this.#map = map;
   }
 
+  /** Bytes that the kernel reads and writes for one value. */
+  get valueBytes(): number {
+    return mapShape(this.#map.handle).valueBytes;
+  }
+
   /**
-   * Reads the value of `key` into `value`; false when there is no such key.
+   * Reads the value of `key` into `value`; false when there is no such key. Of a queue or stack the next value, which stays.
    *
    * @throws {@link UsageError} when a buffer has the wrong length; {@link KernelError} otherwise.
    */
-  get(key: Uint8Array, value: Uint8Array, flags: number = 0): boolean {
+  get(key: Uint8Array | null, value: Uint8Array, flags: number = 0): boolean {
     const result = mapLookup(this.#map.handle, key, value, flags);
     if (result === 0) return true;
     if (result === ENOENT) return false;
-    throw this.#failed('look up a key in', 'BPF_MAP_LOOKUP_ELEM', result, key, value);
+    throw this.#failed('look up a key in', BpfCommand.MAP_LOOKUP_ELEM, result, key, value);
   }
 
   /**
    * Stores `value` under `key`; false when `flags` forbid it: `MapUpdateFlag.NOEXIST` and the key is there, or
-   * `EXIST` and it is not.
+   * `EXIST` and it is not. Pushes onto a queue or stack.
    *
    * @throws {@link KernelError} E2BIG when the map is full.
    */
-  set(key: Uint8Array, value: Uint8Array, flags: number = 0): boolean {
+  set(key: Uint8Array | null, value: Uint8Array, flags: number = 0): boolean {
     const result = mapUpdate(this.#map.handle, key, value, flags);
     if (result === 0) return true;
     if (result === EEXIST || result === ENOENT) return false;
-    throw this.#failed('update', 'BPF_MAP_UPDATE_ELEM', result, key, value);
+    throw this.#failed('update', BpfCommand.MAP_UPDATE_ELEM, result, key, value);
   }
 
   /** Removes `key`; false when it was not there. */
@@ -56,7 +79,20 @@ export class RawMap {
     const result = mapDelete(this.#map.handle, key);
     if (result === 0) return true;
     if (result === ENOENT) return false;
-    throw this.#failed('delete a key of', 'BPF_MAP_DELETE_ELEM', result, key);
+    throw this.#failed('delete a key of', BpfCommand.MAP_DELETE_ELEM, result, key);
+  }
+
+  /**
+   * Reads the value of `key` into `value` and removes it, in one step; false when there is no such key. Pops from a queue
+   * or stack.
+   *
+   * @throws {@link UnsupportedError} for types without this command; of hashes before Linux 5.14.
+   */
+  take(key: Uint8Array | null, value: Uint8Array, flags: number = 0): boolean {
+    const result = mapLookupAndDelete(this.#map.handle, key, value, flags);
+    if (result === 0) return true;
+    if (result === ENOENT) return false;
+    throw this.#failed('take a value of', BpfCommand.MAP_LOOKUP_AND_DELETE_ELEM, result, key, value);
   }
 
   /** Writes the key after `key` (`null`: the first) into `next`; false at the end. The first again when `key` is gone. */
@@ -64,27 +100,56 @@ export class RawMap {
     const result = mapNextKey(this.#map.handle, key, next);
     if (result === 0) return true;
     if (result === ENOENT) return false;
-    throw this.#failed('walk', 'BPF_MAP_GET_NEXT_KEY', result, next);
+    throw this.#failed('walk', BpfCommand.MAP_GET_NEXT_KEY, result, next);
   }
 
-  #failed(what: string, command: string, errno: number, key: Uint8Array, value?: Uint8Array): Error {
-    const { name, handle, keySize, maxEntries } = this.#map;
-    if (handle.closed) return UsageError.closed(`map ${quote(name)}`);
-    if (key.length !== keySize) {
-      return UsageError.invalidValue('key', `it has ${key.length} bytes; keys of map ${quote(name)} have ${keySize}`);
-    }
-    const { valueBytes } = mapShape(handle);
-    if (value !== undefined && value.length < valueBytes) {
-      const problem = `it has ${value.length} bytes; values of map ${quote(name)} have ${valueBytes}`;
-      return UsageError.invalidValue('value', problem);
-    }
-    return new KernelError(
-      `${what} map ${quote(name)}`,
-      `bpf(${command})`,
-      errno,
-      errno === E2BIG
-        ? { advice: `the map is full: it holds ${maxEntries} entries; load it with a larger maxEntries` }
-        : {},
-    );
+  /**
+   * Reads the entries after `position` (`null`: the first) into the buffers, and writes into `nextPosition` where to go on;
+   * false at the end, with the last entries counted. Positions have as many bytes as a key, at least 4, and may be the
+   * same buffer. Least kernel: 5.6 for hashes and arrays, 5.13 for per-CPU arrays and LPM tries.
+   *
+   * @throws {@link KernelError} ENOSPC when one bucket of a hash holds more than the buffers, which then need more room.
+   */
+  lookupBatch(position: Uint8Array | null, nextPosition: Uint8Array, batch: RawBatch, flags: number = 0): boolean {
+    return this.#walk(BpfCommand.MAP_LOOKUP_BATCH, position, nextPosition, batch, flags);
+  }
+
+  /** As {@link lookupBatch}, and removes what it reads, in one step for each bucket. Only of hashes. Least kernel: 5.6. */
+  takeBatch(position: Uint8Array | null, nextPosition: Uint8Array, batch: RawBatch, flags: number = 0): boolean {
+    return this.#walk(BpfCommand.MAP_LOOKUP_AND_DELETE_BATCH, position, nextPosition, batch, flags);
+  }
+
+  /** Stores entries. Throws as {@link set}; `batch.count` then says how many were stored. Least kernel: as {@link lookupBatch}. */
+  updateBatch(batch: RawBatch, flags: number = 0): void {
+    this.#change(BpfCommand.MAP_UPDATE_BATCH, batch, flags);
+  }
+
+  /** Removes keys up to the first that is not there: ENOENT. `batch.count` says how many were. Of hashes and LPM tries. */
+  deleteBatch(batch: RawBatch, flags: number = 0): void {
+    this.#change(BpfCommand.MAP_DELETE_BATCH, batch, flags);
+  }
+
+  #walk(
+    command: MapBatchCommand,
+    position: Uint8Array | null,
+    nextPosition: Uint8Array,
+    { keys, values, count }: RawBatch,
+    flags: number,
+  ): boolean {
+    const buffers = { position, nextPosition, keys, values: values ?? null, count };
+    const result = mapBatch(this.#map.handle, command, buffers, flags);
+    if (result === 0) return true;
+    if (result === ENOENT) return false;
+    throw this.#failed('walk', command, result);
+  }
+
+  #change(command: MapBatchCommand, { keys, values, count }: RawBatch, flags: number): void {
+    const buffers = { position: null, nextPosition: null, keys, values: values ?? null, count };
+    const result = mapBatch(this.#map.handle, command, buffers, flags);
+    if (result !== 0) throw this.#failed('update', command, result);
+  }
+
+  #failed(what: string, command: BpfCommand, errno: number, key?: Uint8Array | null, value?: Uint8Array): Error {
+    return callFailure(this.#map, what, command, errno, { key, value });
   }
 }

@@ -5,8 +5,8 @@ import { EventReader, RecordType, checkReadOptions, type ReadOptions } from '../
 import { Ring } from '../sys/index.js';
 
 import { BpfMap, wrongKind } from './bpf-map.js';
-import { typesAlreadyChosen } from './entry-codecs.js';
-import type { MapKind } from './map-kind.js';
+import { typedKind, type TypedMapKind } from './map-kind.js';
+import { typesAlreadyChosen } from './map-types.js';
 import { codecByBtf } from './value-types.js';
 import { requireLayout } from './value-types.js';
 
@@ -31,16 +31,14 @@ export class RingBuffer<Event = Uint8Array> extends BpfMap {
    * A ring of events of one type: a declared one, checked against the object's type of that name, or the C type of the
    * object that has the given name: `'event'` for `struct event`.
    */
-  static of<Event>(type: Codec<Event, never>): MapKind<RingBuffer<Event>>;
-  static of(type: string): MapKind<RingBuffer<unknown>>;
-  static of<Event>(type: string | Codec<Event, never>): MapKind<RingBuffer<Event>> {
-    return {
-      from(map): RingBuffer<Event> {
-        const ring = RingBuffer.from(map);
-        ring.#declare(type);
-        return ring as RingBuffer<unknown> as RingBuffer<Event>;
-      },
-    };
+  static of<Event>(type: Codec<Event, never>): TypedMapKind<RingBuffer<Event>>;
+  static of(type: string): TypedMapKind<RingBuffer<unknown>>;
+  static of<Event>(type: string | Codec<Event, never>): TypedMapKind<RingBuffer<Event>> {
+    return typedKind((map) => {
+      const ring = RingBuffer.from(map);
+      ring.#declare(type);
+      return ring as RingBuffer<unknown> as RingBuffer<Event>;
+    });
   }
 
   /** `map` as a ring buffer. Throws {@link UsageError} `ERR_EBPF_INVALID_VALUE` when it is of another type. */
@@ -91,7 +89,7 @@ export class RingBuffer<Event = Uint8Array> extends BpfMap {
   #declare(type: string | Codec<unknown>): void {
     if (this.#type === type) return;
     const codec = typeof type === 'string' ? this.#codecOfName(type) : this.#checkedCodec(type);
-    if (this.#type !== undefined || this.#asked) throw typesAlreadyChosen(this, this.#type !== undefined);
+    if (this.#type !== undefined || this.#asked) throw typesAlreadyChosen(this.name, this.#type !== undefined);
     this.#type = type;
     this.#codec = codec;
   }

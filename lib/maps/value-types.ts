@@ -1,4 +1,4 @@
-import { codecFromBtf, bytes, checkLayout, type Codec } from '../codec/index.js';
+import { codecFromBtf, bytes, checkLayout, type Codec, type EntryCodec } from '../codec/index.js';
 import type { Btf } from '../btf/index.js';
 import { EbpfError, UsageError } from '../errors/index.js';
 
@@ -14,7 +14,10 @@ export interface DecodeOptions {
 
 /** What is known of a map's keys and values. @internal */
 export interface ValueTypes {
-  /** The object's types; undefined when it has none. */
+  /**
+   * The types of the object, or of an opened map those that the kernel keeps; undefined when there are none. Reading it
+   * may take system calls, and throw {@link PermissionError}.
+   */
   readonly btf: Btf | undefined;
   /** 0: no type is known. */
   readonly keyType: number;
@@ -25,10 +28,11 @@ export interface ValueTypes {
 
 /** The codec the object's own BTF gives, or owned bytes when it says nothing. */
 export function codecByBtf(types: ValueTypes, typeId: number, size: number): Codec<unknown> {
-  if (types.btf === undefined || typeId === 0) return bytes(size);
+  const btf = typeId === 0 ? undefined : types.btf;
+  if (btf === undefined) return bytes(size);
   const { int64, chars, enums } = types.decode;
-  return codecFromBtf(types.btf, typeId, {
-    littleEndian: types.btf.littleEndian,
+  return codecFromBtf(btf, typeId, {
+    littleEndian: btf.littleEndian,
     ...(int64 === undefined ? {} : { int64 }),
     ...(chars === undefined ? {} : { chars }),
     ...(enums === undefined ? {} : { enums }),
@@ -38,19 +42,36 @@ export function codecByBtf(types: ValueTypes, typeId: number, size: number): Cod
 /** Holds a declared codec against what the object says. `what` is such as `the value of map "counts"`. */
 export function requireLayout(
   what: string,
-  declared: Codec<unknown>,
+  declared: EntryCodec<unknown>,
   types: ValueTypes,
-  typeId: number,
+  type: 'keyType' | 'valueType' | number,
   size: number,
 ): void {
-  if (types.btf !== undefined && typeId !== 0) {
+  const typeId = typeof type === 'number' ? type : types[type];
+  const btf = typeId === 0 || !hasLayout(declared) ? undefined : readableBtf(types);
+  if (btf !== undefined && hasLayout(declared)) {
     try {
-      checkLayout(declared, types.btf, typeId);
+      checkLayout(declared, btf, typeId);
     } catch (error) {
       if (!EbpfError.is(error) || error.code !== 'ERR_EBPF_INVALID_VALUE') throw error;
       throw UsageError.invalidValue(what, error.message, { cause: error });
     }
-  } else if (declared.size !== size) {
+  }
+  if (declared.size !== size) {
     throw UsageError.invalidValue(what, `it has ${size} bytes, but ${declared.typeName} has ${declared.size}`);
+  }
+}
+
+function hasLayout(codec: EntryCodec<unknown>): codec is Codec<unknown> {
+  return codec.layout !== undefined;
+}
+
+/** The BTF where it may be read: whoever may not read the kernel's still may declare what is in a map. */
+export function readableBtf(types: ValueTypes): Btf | undefined {
+  try {
+    return types.btf;
+  } catch (error) {
+    if (EbpfError.is(error) && error.code === 'ERR_EBPF_PERMISSION') return undefined;
+    throw error;
   }
 }

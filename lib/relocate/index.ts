@@ -1,5 +1,6 @@
 export * from './disassemble-program.js';
 export * from './load-plan.js';
+export { takesBtf } from './map-plans.js';
 export { minimizeBtf } from './minimize-btf.js';
 export { needs } from './needs.js';
 export { relocate } from './relocate.js';

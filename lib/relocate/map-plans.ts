@@ -27,6 +27,11 @@ const TYPES_WITHOUT_BTF: ReadonlySet<MapType> = new Set<MapType>([
   MapType.STRUCT_OPS,
 ]);
 
+/** Whether maps of a type may be given BTF of their keys and values. */
+export function takesBtf(type: MapType): boolean {
+  return !TYPES_WITHOUT_BTF.has(type);
+}
+
 /**
  * The maps to be created, in the object's order. `structOps` has the structures of struct_ops maps by name.
  *
@@ -48,13 +53,13 @@ export function planMaps(
 }
 
 function planMap(spec: MapSpec, facts: KernelFacts, hasBtf: boolean, structOps?: StructOpsPlan): MapPlan {
-  const takesBtf = hasBtf && !TYPES_WITHOUT_BTF.has(spec.type);
+  const typed = hasBtf && takesBtf(spec.type);
   return {
     spec,
     kernelName: kernelNameOf(spec.kernelName),
     maxEntries: maxEntriesOf(spec, facts),
-    btfKeyTypeId: takesBtf ? spec.keyType : 0,
-    btfValueTypeId: takesBtf ? spec.valueType : 0,
+    btfKeyTypeId: typed ? spec.keyType : 0,
+    btfValueTypeId: typed ? spec.valueType : 0,
     initialValue: structOps === undefined ? initialValueOf(spec) : undefined,
     freeze: spec.readOnly,
     inner: spec.inner === undefined ? undefined : planMap(spec.inner, facts, hasBtf),

@@ -69,6 +69,10 @@ export interface Addon {
   openProcess(process: number, flags: number): number;
   /** Fills `destination` with what `/proc/self/fdinfo` says of a token's descriptor; returns the bytes. */
   descriptorInfo(token: number, destination: Uint8Array): number;
+  /** The id of a share of `map`, with which another environment takes it once; it ends when `map` is closed. */
+  mapShare(map: number): number;
+  /** The token of the map that was shared; -ENOENT when it was taken already or its map was closed. */
+  mapTake(id: number): number;
   /** What a token stands for; the numbers are those of `Kind` in `native/environment.h`. */
   kind(token: number): number;
   /** With a completion: 0 when that will be called, 1 when the resource is closed already. */

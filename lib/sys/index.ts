@@ -1,4 +1,5 @@
 export { isSupported, word } from './addon.js';
+export { commandName } from './bpf-call.js';
 export * from './btf-calls.js';
 export * from './descriptor-calls.js';
 export * from './event-source.js';

@@ -201,6 +201,22 @@ export function mapShape(map: Handle): MapShape {
   return { type, keySize, valueSize, maxEntries, flags, valueBytes };
 }
 
+/**
+ * The id of a share of `map`, with which {@link takeMap} in any thread of this process opens it, once. Until then it keeps
+ * a descriptor, at most as long as `map` is open.
+ */
+export function shareMap(map: Handle): number {
+  const id = trace(`share of ${map.describe()}`, addon().mapShare(map.token));
+  if (id < 0) throw new KernelError(`share ${map.describe()}`, 'fcntl(F_DUPFD_CLOEXEC)', id);
+  return id;
+}
+
+/** Takes a map that {@link shareMap} shared; undefined when it was taken before, or the map is closed where it came from. */
+export function takeMap(id: number, name: string): Handle | undefined {
+  const token = trace(`take of map ${quote(name)}`, addon().mapTake(id));
+  return token < 0 ? undefined : new Handle('map', token, name);
+}
+
 /** Makes a map read-only for system calls, for good. */
 export function freezeMap(map: Handle): void {
   bpf(

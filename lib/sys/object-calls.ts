@@ -15,6 +15,7 @@ import { addon } from './addon.js';
 import { AttributeReader, AttributeWriter, cString, Direction, type StructLayout } from './attribute-writer.js';
 import { bpf, commandName, tryBpf } from './bpf-call.js';
 import { Handle } from './handle.js';
+import { trace } from './trace.js';
 
 /** The kinds of BPF objects that have ids. */
 export type ObjectKind = 'map' | 'program' | 'link' | 'btf';
@@ -48,16 +49,33 @@ export function pinObject(handle: Handle, path: string): void {
   bpf(BpfCommand.OBJ_PIN, attr, `pin ${handle.describe()} to ${quote(path)}`);
 }
 
-/** Opens what is pinned at `path`; UsageError when that is another kind of object. */
-export function openPinned(path: string, kind: ObjectKind): Handle {
-  const attr = new AttributeWriter(ObjectAttr).string('pathname', path);
+/**
+ * Opens what is pinned at `path`; UsageError when that is another kind of object. `flags` are BPF_F_RDONLY or
+ * BPF_F_WRONLY, of maps.
+ */
+export function openPinned(path: string, kind: ObjectKind, flags = 0): Handle {
+  const attr = new AttributeWriter(ObjectAttr).string('pathname', path).number('file_flags', flags);
   const token = bpf(BpfCommand.OBJ_GET, attr, `open the ${kind} pinned at ${quote(path)}`);
-  const found = nativeKinds[addon().kind(token)];
-  if (found !== kind) {
-    addon().close(token);
-    throw UsageError.invalidValue('path', `${quote(path)} is a pinned ${found ?? 'object'}, not a ${kind}`);
-  }
+  requireKind(token, kind, 'path', `${quote(path)} is a pinned`);
   return new Handle(kind, token, path);
+}
+
+/** Copies a descriptor of this process, which stays the caller's; UsageError when it is of another kind of object. */
+export function openDescriptor(kind: ObjectKind, descriptor: number): Handle {
+  const token = trace(`dup(${descriptor})`, addon().adopt(descriptor));
+  if (token < 0) throw new KernelError(`copy descriptor ${descriptor}`, 'fcntl(F_DUPFD_CLOEXEC)', token);
+  requireKind(token, kind, 'descriptor', `${descriptor} is a`);
+  return new Handle(kind, token);
+}
+
+function requireKind(token: number, kind: ObjectKind, path: string, what: string): void {
+  const found = nativeKinds[addon().kind(token)];
+  if (found === kind) return;
+  addon().close(token);
+  throw UsageError.invalidValue(
+    path,
+    `${what} ${found === undefined || found === 'other' ? 'descriptor of something else' : found}, not a ${kind}`,
+  );
 }
 
 /** The ids of all objects of a kind on this machine, ascending. Needs CAP_SYS_ADMIN, or CAP_BPF for BTF from 6.18 on. */
@@ -74,9 +92,11 @@ export function listIds(kind: ObjectKind): number[] {
   }
 }
 
-/** Opens the object with an id; KernelError with ENOENT when there is none, or none any more. */
-export function openById(kind: ObjectKind, id: number): Handle {
+/** Opens the object with an id; KernelError with ENOENT when there is none, or none any more. `flags` as of a pin. */
+export function openById(kind: ObjectKind, id: number, flags = 0): Handle {
   const attr = new AttributeWriter(ObjectIdAttr).number('start_id', id);
+  // Only maps can be opened for less than everything; of other objects the kernel wants no flags at all.
+  if (flags !== 0) attr.number('open_flags', flags);
   return new Handle(kind, bpf(idCommands[kind].open, attr, `open ${kind} ${id}`));
 }
 
@@ -200,6 +220,15 @@ const infoReaders: { readonly [Kind in ObjectKind]: (handle: Handle) => ObjectIn
     return { type: info.number('type'), id: info.number('id'), programId: info.number('prog_id') };
   },
 };
+
+/** The types that a BTF object holds. Several system calls. */
+export function readBtf(btf: Handle): Uint8Array {
+  const { size } = objectInfo(btf, 'btf');
+  const bytes = new Uint8Array(size);
+  const info = new AttributeReader(BtfInfoLayout);
+  readInfo(btf, info.bytes, { layout: BtfInfoLayout, pointer: 'btf', length: 'btf_size', buffer: bytes });
+  return bytes;
+}
 
 function programMapIds(handle: Handle, count: number): number[] {
   if (count === 0) return [];

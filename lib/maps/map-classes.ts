@@ -1,0 +1,54 @@
+// The class of each type of map. How to add one:
+//
+//  1. A file with a class that extends BpfMap, or KeyedMap (any keys, as hashes), or IndexedMap (keys 0 to length - 1). Its
+//     constructor takes MapDetails, its static `from` narrows. It has only the methods that its kernel type has; EntryStore
+//     does the work of those on entries, and codes keys and values by MapTypes.
+//  2. A line in the switch below, which is one so that nothing is read before it is needed. Loading an object, `BpfMap.open`, `create` and `listMaps` then give that class.
+//  3. `static of(…)` returns `typedKind(…)`, which has `from` and `open`; `static create(options)` calls `createMap`.
+//
+// What is where:
+//  - bpf-map.ts     BpfMap: names and sizes, info, pin, unpin, freeze, share, close, raw, and `static open` for all classes
+//  - open-map.ts    a map by path, id, descriptor or token   - create-map.ts  a map without an object, with BTF of its types
+//  - map-types.ts   MapTypes: the codecs of a map            - entry-store.ts EntryStore: get, set, take, walks, batches
+//  - walk.ts        Walk: all entries, in batches or by key  - raw-map.ts     RawMap: the caller's bytes
+//  - call-failure.ts  why a call on elements was refused
+//
+// Types that are not below, such as those of newer kernels, are a plain BpfMap: they have `raw`.
+import { MapType } from '../abi/index.js';
+
+import { ArrayMap } from './array-map.js';
+import { BpfMap, type MapDetails } from './bpf-map.js';
+import { HashMap } from './hash-map.js';
+import { registerMapClasses, type MapClass } from './live-map.js';
+import { LruHashMap } from './lru-hash-map.js';
+import { LruPerCpuHashMap } from './lru-per-cpu-hash-map.js';
+import { PerCpuArrayMap } from './per-cpu-array-map.js';
+import { PerCpuHashMap } from './per-cpu-hash-map.js';
+import { RingBuffer } from './ring-buffer.js';
+import { StructOps } from './struct-ops.js';
+
+/** The live map that a handle stands for, of the class of its type. @internal */
+export const liveMap: (details: MapDetails) => BpfMap = registerMapClasses(classOf);
+
+function classOf(type: MapType): MapClass {
+  switch (type) {
+    case MapType.HASH:
+      return HashMap;
+    case MapType.LRU_HASH:
+      return LruHashMap;
+    case MapType.PERCPU_HASH:
+      return PerCpuHashMap;
+    case MapType.LRU_PERCPU_HASH:
+      return LruPerCpuHashMap;
+    case MapType.ARRAY:
+      return ArrayMap;
+    case MapType.PERCPU_ARRAY:
+      return PerCpuArrayMap;
+    case MapType.RINGBUF:
+      return RingBuffer;
+    case MapType.STRUCT_OPS:
+      return StructOps;
+    default:
+      return BpfMap;
+  }
+}
