@@ -9,6 +9,7 @@
           "sources": [
             "native/addon.cc",
             "native/call.cc",
+            "native/calls.cc",
             "native/descriptors.cc",
             "native/environment.cc",
             "native/event_source.cc",
@@ -17,10 +18,13 @@
             "native/limits.cc",
             "native/map_operations.cc",
             "native/mapping.cc",
+            "native/namespace.cc",
+            "native/network.cc",
             "native/perf_buffer.cc",
             "native/ring.cc",
             "native/share.cc",
             "native/system.cc",
+            "native/thread.cc",
             "native/user_ring.cc"
           ],
           "defines": [

@@ -106,8 +106,30 @@ export {
   type ReaderStats,
   type ReadOptions,
 } from './events/index.js';
-export { features, kernelBtf, type CgroupSource, type Feature, type Features, type Kconfig } from './kernel/index.js';
-export { CgroupLink, Link, PerfEventLink, RawTracepointLink, StructOpsLink, TracingLink } from './links/index.js';
+export {
+  features,
+  kernelBtf,
+  type CgroupSource,
+  type Feature,
+  type Features,
+  type Kconfig,
+  type NetworkNamespaceSource,
+} from './kernel/index.js';
+export {
+  CgroupLink,
+  Link,
+  NetworkNamespaceLink,
+  PerfEventLink,
+  RawTracepointLink,
+  SocketLink,
+  SocketMapLink,
+  StructOpsLink,
+  TracingLink,
+  UpdatableLink,
+  XdpLink,
+  type LinkableProgram,
+  type LinkUpdateOptions,
+} from './links/index.js';
 export { type LoadOptions, type LoadSource, type MapOptions } from './load-options.js';
 export {
   ArrayMap,
@@ -172,28 +194,46 @@ export {
   Lsm,
   Program,
   RawTracepoint,
+  SkLookup,
+  SkMsg,
+  SkReuseport,
+  SkSkb,
+  SocketFilter,
+  SockOps,
   Tracepoint,
+  Xdp,
   type AttachOptions,
   type BtfTracepointAttachOptions,
   type CgroupAttachOptions,
   type FentryAttachOptions,
   type FexitAttachOptions,
+  type InterfaceOptions,
   type KprobeAttachOptions,
   type KretprobeAttachOptions,
   type LsmAttachOptions,
   type ProgramKind,
   type RawTracepointAttachOptions,
+  type SkLookupAttachOptions,
+  type SkSkbAttachOptions,
+  type SkSkbRole,
+  type SocketAttachOptions,
+  type SocketFilterAttachOptions,
+  type SocketMapAttachOptions,
   type TracepointAttachOptions,
   type VerifierLog,
+  type XdpAttachOptions,
+  type XdpMode,
 } from './programs/index.js';
 export { disassemble, minimizeBtf } from './relocate/index.js';
 export { type AnyShape, type Shape, type VariableValues } from './shape.js';
 export {
   isSupported,
   type DescriptorSource,
+  type HeldObject,
   type LinkInfo,
   type MapInfo,
   type ProgramInfo,
+  type SocketLike,
   type TestRunOptions,
   type TestRunResult,
 } from './sys/index.js';

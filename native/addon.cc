@@ -6,8 +6,8 @@ namespace {
 
 bool Define(napi_env env, napi_value exports, ebpf::Environment* environment) {
   for (const auto& entries : {ebpf::kCallEntries, ebpf::kDescriptorEntries, ebpf::kFileEntries, ebpf::kLimitEntries,
-                              ebpf::kMapEntries, ebpf::kMappingEntries, ebpf::kPerfBufferEntries, ebpf::kRingEntries,
-                              ebpf::kShareEntries, ebpf::kSourceEntries, ebpf::kUserRingEntries}) {
+                              ebpf::kMapEntries, ebpf::kMappingEntries, ebpf::kNetworkEntries, ebpf::kPerfBufferEntries,
+                              ebpf::kRingEntries, ebpf::kShareEntries, ebpf::kSourceEntries, ebpf::kUserRingEntries}) {
     for (const auto& [name, callback] : entries) {
       napi_value function = nullptr;
       if (napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, environment, &function) != napi_ok ||

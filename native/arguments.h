@@ -110,6 +110,6 @@ struct Entry {
 };
 using Entries = std::initializer_list<Entry>;
 extern const Entries kCallEntries, kDescriptorEntries, kFileEntries, kLimitEntries, kMapEntries, kMappingEntries,
-    kPerfBufferEntries, kRingEntries, kShareEntries, kSourceEntries, kUserRingEntries;
+    kNetworkEntries, kPerfBufferEntries, kRingEntries, kShareEntries, kSourceEntries, kUserRingEntries;
 
 }  // namespace ebpf

@@ -39,11 +39,20 @@ int64_t DescriptorInfo(const Arguments& arguments) {
   return result;
 }
 
+// token: another one for the same, that lives for itself
+int64_t Duplicate(const Arguments& arguments) {
+  const Descriptor* found = arguments.environment.FindDescriptor(arguments.Integer(0));
+  if (found == nullptr) return -EBADF;
+  const int descriptor = fcntl(found->number(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  return descriptor < 0 ? -errno : arguments.environment.Adopt(found->kind, descriptor, found->shape);
+}
+
 }  // namespace
 
 const Entries kDescriptorEntries = {
     {"openProcess", Calls<OpenProcess>},
     {"descriptorInfo", Calls<DescriptorInfo>},
+    {"duplicate", Calls<Duplicate>},
 };
 
 }  // namespace ebpf

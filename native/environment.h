@@ -28,7 +28,19 @@ class Call;
 class EventThread;
 
 // lib/sys/object-calls.ts lists them in the same order.
-enum class Kind : uint8_t { kNone, kOther, kMap, kProgram, kLink, kBtf, kPerfEvent, kIterator, kMapping, kRing };
+enum class Kind : uint8_t {
+  kNone,
+  kOther,
+  kMap,
+  kProgram,
+  kLink,
+  kBtf,
+  kPerfEvent,
+  kIterator,
+  kSocket,
+  kMapping,
+  kRing
+};
 
 class Resource {
  public:

@@ -1,21 +1,12 @@
 #include "event_thread.h"
 
 #include <cerrno>
-#include <csignal>
 #include <new>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-// glibc 2.34 gave its thread functions new versions when it moved them into libc. With the old ones a binary that is
-// built on a new system still loads on an old one.
-#if defined(__GLIBC__) && defined(__x86_64__)
-__asm__(".symver pthread_create,pthread_create@GLIBC_2.2.5");
-__asm__(".symver pthread_join,pthread_join@GLIBC_2.2.5");
-#elif defined(__GLIBC__) && defined(__aarch64__)
-__asm__(".symver pthread_create,pthread_create@GLIBC_2.17");
-__asm__(".symver pthread_join,pthread_join@GLIBC_2.17");
-#endif
+#include "thread.h"
 
 namespace ebpf {
 
@@ -44,17 +35,11 @@ int EventThread::Start(napi_env env, Environment* environment, EventThread** thr
   }
   napi_unref_threadsafe_function(env, events->wake_);
 
-  // Signals belong to the threads that Node started; this one blocks all of them.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  sigprocmask(SIG_SETMASK, &all, &before);
-  error = pthread_create(&events->thread_, nullptr, Run, events);
-  sigprocmask(SIG_SETMASK, &before, nullptr);
+  error = StartThread(&events->thread_, Run, events);
   if (error != 0) {
     events->environment_ = nullptr;
     napi_release_threadsafe_function(events->wake_, napi_tsfn_abort);
-    return -error;
+    return error;
   }
   *thread = events;
   return 0;
@@ -113,7 +98,7 @@ void EventThread::Join() {
   const uint64_t one = 1;
   while (write(stop_, &one, sizeof one) < 0 && errno == EINTR) {
   }
-  pthread_join(thread_, nullptr);
+  JoinThread(thread_);
 }
 
 void* EventThread::Run(void* self) {

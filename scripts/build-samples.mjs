@@ -41,6 +41,7 @@ const BIG_ENDIAN_TOO = new Set([
   ...['arena', 'map_values', 'mistakes', 'struct_ops'],
   ...['cgroup_membership', 'cgroup_values', 'cgrp_storage', 'inner_maps', 'inode_storage', 'stacks', 'tail_calls'],
   ...['cgroup_programs', 'task_storage'],
+  ...['xdp', 'socket_filter', 'socket_choice', 'socket_maps'],
 ]);
 
 const folder = fileURLToPath(new URL('../bpf-samples/', import.meta.url));

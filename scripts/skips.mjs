@@ -98,6 +98,13 @@ const needs = new Map([
   ['tracefs', () => (read('/proc/filesystems').includes('\ttracefs') ? 'the kernel has tracefs' : undefined)],
   ['big-endian processor', () => (os.endianness() === 'BE' ? 'this processor is big-endian' : undefined)],
   ['callbacks of helpers', () => (hasCallbacks() ? 'the kernel has bpf_loop and a JIT' : undefined)],
+  [
+    'network interfaces of its own',
+    () =>
+      commandSays('ip') && commandSays('unshare') && kernelHas('veth_xmit')
+        ? 'ip and unshare are installed, and the kernel has veth'
+        : undefined,
+  ],
   // scripts/vm-test.mjs says so inside the VMs: what is measured in milliseconds is measured on real processors.
   // `npm run test:vm` fetches them.
   ['fetched kernels', () => (fetchedKernel() === undefined ? undefined : `${vmCache()} has them`)],

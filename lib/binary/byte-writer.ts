@@ -55,6 +55,13 @@ export class ByteWriter {
     return this;
   }
 
+  /** Overwrites a 16-bit number written before. */
+  setU16(offset: number, value: number): this {
+    if (offset < 0 || offset + 2 > this.#length) throw new RangeError(`offset ${offset} was not written yet`);
+    this.#view.setUint16(offset, value, this.littleEndian);
+    return this;
+  }
+
   /** Overwrites a 32-bit number written before, such as a length known only later. */
   setU32(offset: number, value: number): this {
     if (offset < 0 || offset + 4 > this.#length) throw new RangeError(`offset ${offset} was not written yet`);

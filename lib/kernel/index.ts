@@ -7,6 +7,8 @@ export * from './kernel-functions.js';
 export * from './kernel-knows.js';
 export * from './module-descriptors.js';
 export * from './open-cgroup.js';
+export * from './network-interface.js';
+export * from './open-network-namespace.js';
 export * from './page-size.js';
 export * from './perf-device.js';
 export * from './pin.js';

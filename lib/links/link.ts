@@ -1,9 +1,9 @@
 import { rmSync } from 'node:fs';
 import { inspect } from 'node:util';
 
-import { UsageError, quote } from '../errors/index.js';
+import { UnsupportedError, UsageError, quote } from '../errors/index.js';
 import { pin } from '../kernel/index.js';
-import { objectInfo, type Handle, type LinkInfo } from '../sys/index.js';
+import { objectInfo, type Handle, type HeldObject, type LinkInfo } from '../sys/index.js';
 
 /**
  * Attached links with what they work with. A link that nobody references any more still works, and so must the maps
@@ -13,17 +13,44 @@ const attached = new Map<Link, object>();
 
 /** What a link is made from. @internal */
 export interface LinkDetails {
-  readonly handle: Handle;
+  /** What keeps it attached; undefined where nothing does that could be held. */
+  readonly handle: Handle | undefined;
   /** The attached program's name, or the struct_ops map's. */
   readonly program: string;
   /** Where it is attached, for people: `tracepoint sched/sched_switch`. */
   readonly target: string;
   /** Kept alive with the link: the program and, through it, its {@link Ebpf}. */
   readonly owner: object;
+  /** Of an attachment that is no kernel link: why there is nothing to pin or to describe. */
+  readonly withoutLink?: WithoutLink | undefined;
   /** Ends an attachment that is no kernel link, in place of closing the handle. */
   readonly detach?: (() => Promise<void>) | undefined;
+  /** Whether what `detach` would end stays when the process ends; true without it. */
+  readonly survivesProcess?: boolean | undefined;
   /** Told once, when the link is gone. */
   readonly onClose?: ((link: Link) => void) | undefined;
+}
+
+/** Who has a link: it is kept alive with the link, and told once that the link is gone. @internal */
+export interface LinkKeeper {
+  readonly owner: object;
+  readonly onClose: (link: Link) => void;
+}
+
+/** A loaded program that takes another one's place: every `Program`. */
+export interface LinkableProgram extends HeldObject {
+  /** Who has the link once the program is attached by it. @internal */
+  keeperOf(link: Link): LinkKeeper;
+}
+
+/** Why an attachment has no kernel link. @internal */
+export interface WithoutLink {
+  /** What is missing: `links of perf events`. */
+  readonly feature: string;
+  /** In words, after the feature. */
+  readonly explanation: string;
+  /** The first kernel that has such links. */
+  readonly since?: string;
 }
 
 /**
@@ -38,8 +65,6 @@ export interface LinkDetails {
  * ```
  */
 export class Link {
-  /** Name of the attached program, or of the map of a structure of operations. */
-  readonly program: string;
   /** Where the program is attached, for people: `tp_btf sched_process_exec`. */
   readonly target: string;
   /**
@@ -48,9 +73,11 @@ export class Link {
    */
   readonly survivesProcess: boolean;
 
-  readonly #handle: Handle;
+  readonly #handle: Handle | undefined;
+  readonly #withoutLink: WithoutLink | undefined;
   readonly #detach: () => Promise<void>;
-  readonly #onClose: ((link: Link) => void) | undefined;
+  #program: string;
+  #onClose: ((link: Link) => void) | undefined;
   readonly #pins = new Set<string>();
   #closing: Promise<void> | undefined;
 
@@ -64,13 +91,19 @@ export class Link {
 
   /** @internal */
   constructor(details: LinkDetails) {
-    this.program = details.program;
     this.target = details.target;
+    this.#program = details.program;
     this.#handle = details.handle;
-    this.survivesProcess = details.detach !== undefined;
-    this.#detach = details.detach ?? (async () => details.handle.closeAsync());
+    this.#withoutLink = details.withoutLink;
+    this.survivesProcess = details.survivesProcess ?? details.detach !== undefined;
+    this.#detach = details.detach ?? (async () => details.handle?.closeAsync());
     this.#onClose = details.onClose;
     attached.set(this, details.owner);
+  }
+
+  /** Name of the attached program, or of the map of a structure of operations. */
+  get program(): string {
+    return this.#program;
   }
 
   /** True after {@link detach} or {@link close}. */
@@ -87,11 +120,11 @@ export class Link {
    * What the kernel says about this link: id, type, program id and where it is attached. One system call. Least
    * kernel: 5.8.
    *
-   * @throws {@link UsageError} `ERR_EBPF_CLOSED` after the link was closed.
+   * @throws {@link UsageError} `ERR_EBPF_CLOSED` after the link was closed; {@link UnsupportedError} for an attachment
+   * that is no kernel link.
    */
   info(): LinkInfo {
-    this.#requireOpen();
-    return objectInfo(this.#handle, 'link');
+    return objectInfo(this.kernelLink, 'link');
   }
 
   /**
@@ -99,11 +132,10 @@ export class Link {
    * with mode 0600. Least kernel: 5.7.
    *
    * @throws {@link UsageError} `ERR_EBPF_CLOSED`; {@link KernelError} such as EEXIST, or ENOENT when the folder is
-   * missing or is not in a BPF file system.
+   * missing or is not in a BPF file system; {@link UnsupportedError} for an attachment that is no kernel link.
    */
   pin(path: string): void {
-    this.#requireOpen();
-    pin(this.#handle, path);
+    pin(this.kernelLink, path);
     this.#pins.add(path);
   }
 
@@ -140,6 +172,26 @@ export class Link {
     return this.close();
   }
 
+  /** The kernel's link. Throws when this is closed, or is no kernel link. @internal */
+  protected get kernelLink(): Handle {
+    if (this.closed) throw UsageError.closed(`the link of program ${quote(this.program)} to ${this.target}`);
+    const { feature, explanation, since } = this.#withoutLink ?? {};
+    if (this.#handle !== undefined && feature === undefined) return this.#handle;
+    throw new UnsupportedError(feature ?? 'a kernel link', explanation ?? 'there is none', {
+      ...(since === undefined ? {} : { since }),
+    });
+  }
+
+  /** Takes note that another program is attached now. Its owner owns the link from now on. @internal */
+  protected moveTo(program: LinkableProgram): void {
+    // In this order: both programs may be of one owner.
+    this.#onClose?.(this);
+    const { owner, onClose } = program.keeperOf(this);
+    this.#program = program.name;
+    this.#onClose = onClose;
+    if (attached.has(this)) attached.set(this, owner);
+  }
+
   async #close(): Promise<void> {
     try {
       await this.#detach();
@@ -147,10 +199,6 @@ export class Link {
       attached.delete(this);
       this.#onClose?.(this);
     }
-  }
-
-  #requireOpen(): void {
-    if (this.closed) throw UsageError.closed(`the link of program ${quote(this.program)} to ${this.target}`);
   }
 
   #inspect(): string {

@@ -1,6 +1,3 @@
-import { UnsupportedError } from '../errors/index.js';
-import type { LinkInfo } from '../sys/index.js';
-
 import { Link, type LinkDetails } from './link.js';
 
 /**
@@ -8,34 +5,13 @@ import { Link, type LinkDetails } from './link.js';
  * program is attached as long as this object is open, and there is nothing to pin or to describe.
  */
 export class PerfEventLink extends Link {
-  readonly #isLink: boolean;
-
   /** @internal */
   constructor(details: LinkDetails) {
-    super(details);
-    this.#isLink = details.handle.kind === 'link';
-  }
-
-  /** @throws {@link UnsupportedError} on kernels before 5.15; {@link UsageError} `ERR_EBPF_CLOSED`. */
-  override info(): LinkInfo {
-    this.#requireLink();
-    return super.info();
-  }
-
-  /** @throws {@link UnsupportedError} on kernels before 5.15; what {@link Link.pin} throws. */
-  override pin(path: string): void {
-    this.#requireLink();
-    super.pin(path);
-  }
-
-  #requireLink(): void {
-    if (this.#isLink || this.closed) return;
-    throw new UnsupportedError(
-      'links of perf events',
-      `this kernel attached the program to ${this.target} without one`,
-      {
-        since: '5.15',
-      },
-    );
+    const withoutLink = {
+      feature: 'links of perf events',
+      explanation: `this kernel attached the program to ${details.target} without one`,
+      since: '5.15',
+    };
+    super(details.handle?.kind === 'link' ? details : { ...details, withoutLink });
   }
 }

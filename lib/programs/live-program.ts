@@ -12,7 +12,14 @@ import { Kretprobe } from './kretprobe.js';
 import { Lsm } from './lsm.js';
 import { Program, type ProgramDetails } from './program.js';
 import { RawTracepoint } from './raw-tracepoint.js';
+import { SkLookup } from './sk-lookup.js';
+import { SkMsg } from './sk-msg.js';
+import { SkReuseport } from './sk-reuseport.js';
+import { SkSkb } from './sk-skb.js';
+import { SockOps } from './sock-ops.js';
+import { SocketFilter } from './socket-filter.js';
 import { Tracepoint } from './tracepoint.js';
+import { Xdp } from './xdp.js';
 
 /** The live program that a handle stands for. */
 export function liveProgram(details: ProgramDetails): Program {
@@ -51,6 +58,20 @@ function classOf(kind: string): new (details: ProgramDetails) => Program {
       return CgroupSysctl;
     case 'cgroup_device':
       return CgroupDevice;
+    case 'xdp':
+      return Xdp;
+    case 'socket':
+      return SocketFilter;
+    case 'sk_reuseport':
+      return SkReuseport;
+    case 'sk_lookup':
+      return SkLookup;
+    case 'sk_skb':
+      return SkSkb;
+    case 'sk_msg':
+      return SkMsg;
+    case 'sockops':
+      return SockOps;
     default:
       return Program;
   }

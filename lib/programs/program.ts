@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 
 import { type AttachType, ProgramType } from '../abi/index.js';
 import { UnsupportedError, UsageError, quote } from '../errors/index.js';
-import type { Link, LinkDetails } from '../links/index.js';
+import type { Link, LinkDetails, LinkKeeper } from '../links/index.js';
 import type { ProgramSpec } from '../object/index.js';
 import { pin } from '../kernel/index.js';
 import {
@@ -30,6 +30,11 @@ export interface ProgramDetails {
   readonly onDetach: (link: Link) => void;
 }
 
+/** An attachment that is no kernel link. @internal */
+export type AttachmentWithoutLink = Required<Pick<LinkDetails, 'withoutLink' | 'detach' | 'survivesProcess'>> & {
+  readonly detach: () => Promise<void>;
+};
+
 /** What every attach takes. */
 export interface AttachOptions {
   /** Aborting it before the kernel attached the program rejects with `signal.reason`; then nothing is attached. */
@@ -39,7 +44,9 @@ export interface AttachOptions {
 /**
  * A loaded program. How it is attached depends on its type; each type has a class: {@link Tracepoint},
  * {@link RawTracepoint}, {@link BtfTracepoint}, {@link Kprobe}, {@link Kretprobe}, {@link Fentry}, {@link Fexit},
- * {@link Lsm}, {@link CgroupSkb} and the others of {@link CgroupProgram}. Programs of other types are plain `Program`s, to run, inspect and pin.
+ * {@link Lsm}, {@link Xdp}, {@link SocketFilter}, {@link SkLookup}, {@link SkReuseport}, {@link SkSkb}, {@link SkMsg},
+ * {@link CgroupSkb} and the others of {@link CgroupProgram}. Programs of other types are plain `Program`s, to run, inspect and
+ * pin.
  *
  * @example
  * ```js
@@ -174,32 +181,50 @@ export class Program {
     return `this version cannot attach programs of type ${programTypeName(this.type)}`;
   }
 
-  /** Makes the link of an attachment that the kernel has just made; undoes it when it is no longer wanted. @internal */
+  /** Takes over a link that attaches this program from now on. @internal */
+  keeperOf(link: Link): LinkKeeper {
+    this.#keep(link);
+    return { owner: this.#details.owner, onClose: this.#forget };
+  }
+
+  /**
+   * Makes the link of an attachment that the kernel has just made, a handle of it or how to end it; undoes it when it is no
+   * longer wanted. @internal
+   */
   protected async attached<L extends Link>(
     kind: new (details: LinkDetails) => L,
-    handle: Handle,
+    made: Handle | AttachmentWithoutLink,
     target: string,
     signal: AbortSignal | undefined,
   ): Promise<L> {
+    const attachment = 'withoutLink' in made ? made : { handle: made };
     if (signal?.aborted === true || this.closed) {
-      await handle.closeAsync();
+      await ('withoutLink' in made ? made.detach() : made.closeAsync());
       signal?.throwIfAborted();
       throw UsageError.closed(`program ${quote(this.name)}`);
     }
+    const { owner } = this.#details;
     const link = new kind({
-      handle,
+      handle: undefined,
+      ...attachment,
       program: this.name,
       target,
-      owner: this.#details.owner,
-      onClose: (closed) => {
-        this.#links.delete(closed);
-        this.#details.onDetach(closed);
-      },
+      owner,
+      onClose: this.#forget,
     });
-    this.#links.add(link);
-    this.#details.onAttach(link);
+    this.#keep(link);
     return link;
   }
+
+  #keep(link: Link): void {
+    this.#links.add(link);
+    this.#details.onAttach(link);
+  }
+
+  readonly #forget = (link: Link): void => {
+    this.#links.delete(link);
+    this.#details.onDetach(link);
+  };
 
   #inspect(): string {
     const links =

@@ -18,8 +18,15 @@ export interface Addon {
    * all. `patches` are quadruples [holder, offset, direction, token]. Direction 0: the copy of buffer `holder` gets at
    * `offset` the descriptor of `token`, in 4 bytes; else the address, in 8, of the next buffer, which the kernel reads
    * (1), writes (2) or both. In what comes back those places are zero. A call that makes a descriptor returns its token.
+   * With the token of a network namespace, not 0, the call is made from inside it.
    */
-  bpf(command: number, buffers: readonly Uint8Array[], patches: Float64Array, completion?: Completion): number;
+  bpf(
+    command: number,
+    buffers: readonly Uint8Array[],
+    patches: Float64Array,
+    completion?: Completion,
+    networkNamespace?: number,
+  ): number;
   /**
    * An update or delete of a map's element as `bpf` makes its calls, for those that may wait and for values that hold
    * descriptors. `buffers` are the attributes, the key and, of an update, the value, with all of them in `patches`. Where
@@ -75,6 +82,8 @@ export interface Addon {
   mapTake(id: number): number;
   /** What a token stands for; the numbers are those of `Kind` in `native/environment.h`. */
   kind(token: number): number;
+  /** Another token for the descriptor of one: each is closed for itself. */
+  duplicate(token: number): number;
   /** With a completion: 0 when that will be called, 1 when the resource is closed already. */
   close(token: number, completion?: Completion): number;
   /** `address` is where the memory is to be, 0 for anywhere. */
@@ -112,6 +121,16 @@ export interface Addon {
    * returns the bytes read.
    */
   read(descriptor: number, destination: Uint8Array, offset: number, most: number): number;
+  /** getsockopt(2) on one of Node's own descriptors; returns the bytes written into `value`. */
+  getSocketOption(descriptor: number, level: number, option: number, value: Uint8Array): number;
+  /** setsockopt(2) on one of Node's own descriptors; a value that is a number is the token of a descriptor. */
+  setSocketOption(descriptor: number, level: number, option: number, value: Uint8Array | number): number;
+  /** socket(2), closed on exec and not blocking, in the network namespace of a token that is not 0; returns its token. */
+  socketOpen(domain: number, type: number, protocol: number, networkNamespace: number): number;
+  /** write(2) of one buffer, with patches as those of `bpf`: the kernel has answered when it returns. */
+  netlinkSend(socket: number, buffers: readonly Uint8Array[], patches: Float64Array, completion?: Completion): number;
+  /** Reads one datagram if there is one; returns its full length, also when the buffer was too short for it. */
+  netlinkReceive(socket: number, buffer: Uint8Array): number;
   /** `limits` are soft and hard: read into, or set. */
   resourceLimit(resource: number, limits: BigUint64Array, set: boolean): number;
 }

@@ -1,7 +1,8 @@
 import { BpfCommand } from '../abi/index.js';
-import { KernelError } from '../errors/index.js';
+import { KernelError, UsageError } from '../errors/index.js';
 import { addon, type Completion } from './addon.js';
 import type { AttributeWriter } from './attribute-writer.js';
+import type { Handle } from './handle.js';
 import { trace } from './trace.js';
 
 const names = new Map<number, string>();
@@ -19,10 +20,19 @@ export function tryBpf(command: BpfCommand, attr: AttributeWriter<string>): numb
   return trace(commandName(command), addon().bpf(command, attr.buffers, attr.patches));
 }
 
-/** As {@link tryBpf}, off the event loop; resolves with the number, never rejects for the kernel's refusal. */
-export async function tryBpfAsync(command: BpfCommand, attr: AttributeWriter<string>): Promise<number> {
+/**
+ * As {@link tryBpf}, off the event loop; resolves with the number, never rejects for the kernel's refusal. In another
+ * network namespace, it is made by a thread that has entered it.
+ */
+export async function tryBpfAsync(
+  command: BpfCommand,
+  attr: AttributeWriter<string>,
+  networkNamespace?: Handle,
+): Promise<number> {
   const native = addon();
-  const result = await completed((completion) => native.bpf(command, attr.buffers, attr.patches, completion));
+  if (networkNamespace?.closed === true) throw UsageError.closed(networkNamespace.describe());
+  const inside = networkNamespace?.token ?? 0;
+  const result = await completed((completion) => native.bpf(command, attr.buffers, attr.patches, completion, inside));
   return trace(commandName(command), result);
 }
 
@@ -40,8 +50,13 @@ export function bpf(command: BpfCommand, attr: AttributeWriter<string>, what: st
 }
 
 /** As {@link tryBpfAsync}, rejecting with KernelError. */
-export async function bpfAsync(command: BpfCommand, attr: AttributeWriter<string>, what: string): Promise<number> {
-  return checked(command, await tryBpfAsync(command, attr), what);
+export async function bpfAsync(
+  command: BpfCommand,
+  attr: AttributeWriter<string>,
+  what: string,
+  networkNamespace?: Handle,
+): Promise<number> {
+  return checked(command, await tryBpfAsync(command, attr, networkNamespace), what);
 }
 
 function checked(command: BpfCommand, result: number, what: string): number {

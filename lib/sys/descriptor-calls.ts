@@ -52,3 +52,11 @@ export function descriptorInfo(handle: Handle): ReadonlyMap<string, string> {
   }
   return facts;
 }
+
+/** Another handle of the same object, which lives for itself. */
+export function duplicateHandle(handle: Handle): Handle {
+  if (handle.closed) throw UsageError.closed(handle.describe());
+  const token = trace('fcntl(F_DUPFD_CLOEXEC)', addon().duplicate(handle.token));
+  if (token < 0) throw new KernelError(`duplicate ${handle.describe()}`, 'fcntl', token);
+  return new Handle(handle.kind, token, handle.name);
+}

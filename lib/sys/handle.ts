@@ -2,7 +2,8 @@ import { KernelError, quote } from '../errors/index.js';
 import { addon } from './addon.js';
 import { trace } from './trace.js';
 
-export type HandleKind = 'map' | 'program' | 'link' | 'btf' | 'perf-event' | 'iterator' | 'mapping' | 'ring' | 'other';
+export type HandleKind =
+  'map' | 'program' | 'link' | 'btf' | 'perf-event' | 'iterator' | 'socket' | 'mapping' | 'ring' | 'other';
 
 interface Finalised {
   readonly kind: HandleKind;
@@ -87,6 +88,7 @@ export class Handle {
 
   /** `map "events"`, for messages. */
   describe(): string {
+    if (this.kind === 'other' && this.name !== undefined) return this.name;
     const noun = this.kind === 'btf' ? 'BTF' : this.kind.replace('-', ' ');
     return this.name === undefined || this.name === '' ? noun : `${noun} ${quote(this.name)}`;
   }

@@ -1,4 +1,12 @@
-import { AttachType, BpfCommand, LinkCreateAttr, LinkDetachAttr, RawTracepointOpenAttr } from '../abi/index.js';
+import {
+  AttachType,
+  BpfCommand,
+  LinkCreateAttr,
+  LinkDetachAttr,
+  LinkUpdateAttr,
+  ProgAttachAttr,
+  RawTracepointOpenAttr,
+} from '../abi/index.js';
 import { quote } from '../errors/index.js';
 import { AttributeWriter } from './attribute-writer.js';
 import { bpfAsync } from './bpf-call.js';
@@ -27,16 +35,20 @@ export type LinkField = keyof typeof LinkCreateAttr.fields;
 
 export interface CreateLinkOptions {
   readonly program: Handle;
-  /** A perf event or cgroup, or a network interface's index. */
+  /** A perf event, cgroup, map of sockets or network namespace, or a network interface's index. */
   readonly target?: Handle | number | undefined;
   readonly attachType: AttachType;
   readonly flags?: number | undefined;
   readonly fields?: Readonly<Partial<Record<LinkField, number | bigint>>> | undefined;
+  /** Fields that take the descriptor of a program or link: `tcx.relative_fd`. */
+  readonly handles?: Readonly<Partial<Record<LinkField, Handle>>> | undefined;
+  /** Where the interface is; in the process's own network namespace without it. */
+  readonly networkNamespace?: Handle | undefined;
 }
 
 /** BPF_LINK_CREATE, off the event loop. Which attach types it knows depends on the kernel: EINVAL for the others. */
 export async function createLink(options: CreateLinkOptions): Promise<Handle> {
-  const { program, target, attachType, flags, fields = {} } = options;
+  const { program, target, attachType, flags, fields = {}, handles = {}, networkNamespace } = options;
   const attr = new AttributeWriter(LinkCreateAttr)
     .handle('prog_fd', program)
     .number('attach_type', attachType)
@@ -44,7 +56,8 @@ export async function createLink(options: CreateLinkOptions): Promise<Handle> {
   if (typeof target === 'number') attr.number('target_ifindex', target);
   else attr.handle('target_fd', target);
   for (const [field, value] of Object.entries(fields)) attr.number(field as LinkField, value);
-  const token = await bpfAsync(BpfCommand.LINK_CREATE, attr, `attach ${program.describe()}`);
+  for (const [field, handle] of Object.entries(handles)) attr.handle(field as LinkField, handle);
+  const token = await bpfAsync(BpfCommand.LINK_CREATE, attr, `attach ${program.describe()}`, networkNamespace);
   return new Handle('link', token, program.name);
 }
 
@@ -53,6 +66,38 @@ export async function createStructOpsLink(map: Handle): Promise<Handle> {
   const attr = new AttributeWriter(LinkCreateAttr).handle('map_fd', map).number('attach_type', AttachType.STRUCT_OPS);
   const token = await bpfAsync(BpfCommand.LINK_CREATE, attr, `register ${map.describe()}`);
   return new Handle('link', token, map.name);
+}
+
+/** BPF_F_REPLACE */
+const onlyExpected = 4;
+
+/** Replaces a link's program, off the event loop; with `expected` only when it is that one, else EPERM. Linux 5.7. */
+export async function updateLink(link: Handle, program: Handle, expected?: Handle): Promise<void> {
+  const attr = new AttributeWriter(LinkUpdateAttr)
+    .handle('link_fd', link)
+    .handle('new_prog_fd', program)
+    .handle('old_prog_fd', expected)
+    .number('flags', expected === undefined ? 0 : onlyExpected);
+  await bpfAsync(BpfCommand.LINK_UPDATE, attr, `replace ${link.describe()} by ${program.describe()}`);
+}
+
+/** BPF_PROG_ATTACH, off the event loop: how programs were attached before there were links. */
+export async function attachProgram(program: Handle, target: Handle, attachType: AttachType): Promise<void> {
+  const attr = attachAttributes(program, target, attachType);
+  await bpfAsync(BpfCommand.PROG_ATTACH, attr, `attach ${program.describe()}`);
+}
+
+/** BPF_PROG_DETACH, off the event loop: undoes {@link attachProgram}. KernelError ENOENT when it is not attached. */
+export async function detachProgram(program: Handle, target: Handle, attachType: AttachType): Promise<void> {
+  const attr = attachAttributes(program, target, attachType);
+  await bpfAsync(BpfCommand.PROG_DETACH, attr, `detach ${program.describe()}`);
+}
+
+function attachAttributes(program: Handle, target: Handle, attachType: AttachType): AttributeWriter<string> {
+  return new AttributeWriter(ProgAttachAttr)
+    .handle('target_fd', target)
+    .handle('attach_bpf_fd', program)
+    .number('attach_type', attachType);
 }
 
 /** Detaches a link's program while the link itself, and its pins, stay. Linux 5.9. */

@@ -39,6 +39,7 @@ const nativeKinds: readonly (Handle['kind'] | undefined)[] = [
   'btf',
   'perf-event',
   'iterator',
+  'socket',
   'mapping',
   'ring',
 ];

@@ -21,6 +21,7 @@ export type Need =
   | 'big-endian processor'
   | 'a processor that is not emulated'
   | 'callbacks of helpers'
+  | 'network interfaces of its own'
   | 'fetched kernels'
   | 'bpftool'
   | 'llvm-objdump'

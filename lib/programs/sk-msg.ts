@@ -1,0 +1,39 @@
+import { AttachType } from '../abi/index.js';
+import { SocketMapLink } from '../links/index.js';
+
+import { attachFailure } from './attach-failure.js';
+import { Program } from './program.js';
+import { attachToSocketMap, socketMapTarget, type SocketMapAttachOptions } from './socket-map-attach.js';
+
+/**
+ * A program of section `sk_msg`: it sees what is sent through the sockets of a map, message by message, and passes it, drops
+ * it or puts it straight into another socket. Needs CAP_NET_ADMIN. Least kernel: 4.17.
+ *
+ * @example
+ * ```js
+ * const link = await ebpf.program('redirect', SkMsg).attach({ map: ebpf.map('sockets', SockMap) });
+ * ```
+ */
+export class SkMsg extends Program {
+  /**
+   * Attaches to a map of sockets, also for those that are put into it later. A map has one program of this kind; attaching
+   * another replaces it before Linux 6.10, later it is busy.
+   *
+   * @throws {@link UsageError} when `map` is no map, or busy; {@link PermissionError}; {@link KernelError}.
+   */
+  override async attach(options?: SocketMapAttachOptions): Promise<SocketMapLink> {
+    const signal = options?.signal;
+    signal?.throwIfAborted();
+    const { map, words } = socketMapTarget('sk_msg', options);
+    try {
+      const made = await attachToSocketMap(this.handle, map, AttachType.SK_MSG_VERDICT, words);
+      return await this.attached(SocketMapLink, made, words, signal);
+    } catch (error) {
+      throw attachFailure(error, this.name, words, ['CAP_NET_ADMIN', 'CAP_BPF']);
+    }
+  }
+
+  protected override sectionObstacle(): string | undefined {
+    return 'its section names no map of sockets; give attach({ map })';
+  }
+}

@@ -1,0 +1,225 @@
+import { readFileSync, rmSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { inspect } from 'node:util';
+
+import { AttachType, Ebpf, LinkType, ObjectSpec, Xdp, XdpLink, type XdpMode } from '../../lib/index.js';
+import { kernelHasSymbol } from '../helpers/kernel-symbols.js';
+import { sample } from '../helpers/samples.js';
+import { testIf } from '../helpers/skip.js';
+import { hasTestNetworks, TestNetwork } from '../helpers/test-network.js';
+import { until } from '../helpers/until.js';
+
+const inNetwork = testIf(hasTestNetworks, 'network interfaces of its own');
+const XDP_DROP = 1;
+
+let network: TestNetwork;
+let ebpf: Ebpf;
+
+beforeAll(async () => {
+  if (hasTestNetworks) network = await TestNetwork.create();
+});
+beforeEach(async () => {
+  ebpf = await Ebpf.load(sample('xdp'));
+});
+afterEach(async () => {
+  await ebpf.close();
+});
+afterAll(async () => {
+  if (hasTestNetworks) await network.close();
+});
+
+const packets = (of: Ebpf = ebpf): bigint => of.variable('packets').value as bigint;
+
+/** Sends `count` packets and waits until the program has seen them. */
+async function counted(count: number, of: Ebpf = ebpf): Promise<void> {
+  const before = packets(of);
+  await network.send(count);
+  await until(() => packets(of) >= before + BigInt(count));
+}
+
+async function attach(mode?: XdpMode): Promise<XdpLink> {
+  return ebpf.program('decide', Xdp).attach({ interface: 'right', netns: network.path, mode });
+}
+
+function failure(name: string, code: string, message: string | RegExp): Error {
+  const text = typeof message === 'string' ? message : (expect.stringMatching(message) as string);
+  return expect.objectContaining({ name, code, message: text }) as Error;
+}
+
+describe('Xdp', () => {
+  for (const mode of [undefined, 'native', 'generic'] as const) {
+    inNetwork(`sees the packets of another network namespace, mode ${mode ?? 'by default'}`, async () => {
+      const link = await attach(mode);
+      expect(link).toBeInstanceOf(XdpLink);
+      expect(link.target).toBe(`xdp right in ${network.path}`);
+      expect(link.survivesProcess).toBe(false);
+      const { type, programId } = link.info();
+      expect({ type, programId }).toEqual({ type: LinkType.XDP, programId: ebpf.program('decide').info().id });
+      await counted(3);
+      expect(packets()).toBe(3n);
+      expect(ebpf.variable('ingress_index').value).toBeGreaterThan(1);
+      await link.close();
+      await network.send(1);
+      expect(packets()).toBe(3n);
+    });
+  }
+
+  inNetwork('drops packets before the stack sees them', async () => {
+    await attach();
+    const start = await network.received();
+    await counted(5);
+    const between = await network.received();
+    ebpf.variable('action').value = XDP_DROP;
+    await counted(5);
+    const end = await network.received();
+    // What is sent to all is also received where it was sent.
+    expect([between - start, end - between]).toEqual([10, 5]);
+  });
+
+  inNetwork('may be given by the index of the interface', async () => {
+    const first = await attach();
+    await counted(1);
+    const index = ebpf.variable('ingress_index').value as number;
+    await first.close();
+    const link = await ebpf.program('decide', Xdp).attach({ interface: index, netns: network.path });
+    await counted(1);
+    expect(link.target).toBe(`xdp ${index} in ${network.path}`);
+  });
+
+  inNetwork('is replaced without a gap, by a program of another object that then owns the link', async () => {
+    const newer = await Ebpf.load(sample('xdp'));
+    const link = await attach();
+    await link.update(newer.program('drop_all', Xdp));
+    expect(link.program).toBe('drop_all');
+    expect(ebpf.program('decide').links).toEqual([]);
+    expect(ebpf.links).toEqual([]);
+    expect(newer.links).toEqual([link]);
+    expect(newer.program('drop_all').links).toEqual([link]);
+    expect(inspect(link)).toBe(`XdpLink { 'drop_all' at 'xdp right in ${network.path}' }`);
+    await ebpf.close();
+    expect(link.closed).toBe(false);
+    await network.send(1);
+    await until(() => packets(newer) === 100n);
+    await newer.close();
+    expect(link.closed).toBe(true);
+  });
+
+  inNetwork('is replaced only when the expected program is attached', async () => {
+    const link = await attach();
+    const decide = ebpf.program('decide', Xdp);
+    const dropAll = ebpf.program('drop_all', Xdp);
+    await expect(link.update(dropAll, { expected: dropAll })).rejects.toEqual(
+      failure('UsageError', 'ERR_EBPF_BUSY', /another program than "drop_all" is attached$/),
+    );
+    expect(link.program).toBe('decide');
+    await link.update(dropAll, { expected: decide });
+    expect(link.info().programId).toBe(dropAll.info().id);
+    const other = await Ebpf.load(sample('socket_filter'));
+    await expect(link.update(other.program('keep_all'))).rejects.toEqual(
+      failure(
+        'UsageError',
+        'ERR_EBPF_INVALID_VALUE',
+        /^program: "keep_all" is not of the type that is attached to xdp right/,
+      ),
+    );
+    await expect(link.update({ name: 'nothing' } as Xdp)).rejects.toEqual(
+      failure('UsageError', 'ERR_EBPF_INVALID_VALUE', "program: must be a loaded program, not { name: 'nothing' }"),
+    );
+    await other.close();
+  });
+
+  inNetwork('stays attached by a pin', async () => {
+    const path = `${network.pins}/decide`;
+    const link = await attach();
+    link.pin(path);
+    await link.close();
+    await counted(1);
+    await expect(attach()).rejects.toMatchObject({ code: 'ERR_EBPF_BUSY' });
+    rmSync(path);
+    // The kernel lets go of it in its own time.
+    const before = packets();
+    for (let tries = 0; ; tries++) {
+      const again = await attach().catch((error: unknown) => error);
+      if (again instanceof XdpLink) break;
+      if (tries === 100) throw again;
+      await sleep(20);
+    }
+    expect(packets()).toBe(before);
+  });
+
+  inNetwork('says what stands in the way', async () => {
+    const program = ebpf.program('decide', Xdp);
+    const netns = network.path;
+    await expect(program.attach({ interface: 'rigth', netns })).rejects.toEqual(
+      failure('UsageError', 'ERR_EBPF_NOT_FOUND', 'no network interface is named "rigth"; did you mean "right"?'),
+    );
+    await expect(program.attach({ interface: 999, netns })).rejects.toEqual(
+      failure('UsageError', 'ERR_EBPF_INVALID_VALUE', 'interface: no network interface has the index 999'),
+    );
+    await expect(program.attach({ interface: 'lo', netns, mode: 'native' })).rejects.toEqual(
+      failure('UnsupportedError', 'ERR_EBPF_UNSUPPORTED', /^native XDP: the driver of the interface cannot do it/),
+    );
+    await expect(program.attach({ interface: 'right', netns: '/proc/self/status' })).rejects.toEqual(
+      failure('UsageError', 'ERR_EBPF_INVALID_VALUE', 'netns: /proc/self/status is no network namespace'),
+    );
+    await expect(program.attach({ interface: 'right', netns: '/run/netns/none' })).rejects.toEqual(
+      failure(
+        'UsageError',
+        'ERR_EBPF_INVALID_VALUE',
+        /^netns: network namespace "\/run\/netns\/none" cannot be opened: ENOENT/,
+      ),
+    );
+    for (const name of ['', 'sixteen-letters-', 'a\0b', 0, -1, 1.5, 2 ** 31, NaN]) {
+      await expect(program.attach({ interface: name, netns })).rejects.toMatchObject({ path: 'interface' });
+    }
+    await expect(program.attach({ interface: 'right', netns, mode: 'fast' as XdpMode })).rejects.toEqual(
+      failure('UsageError', 'ERR_EBPF_INVALID_VALUE', "mode: must be 'native', 'generic' or 'offload', not \"fast\""),
+    );
+    await attach('generic');
+    await expect(attach('generic')).rejects.toEqual(
+      failure('UsageError', 'ERR_EBPF_BUSY', /^xdp right in .* is busy: an XDP program is attached already/),
+    );
+    await expect(attach('native')).rejects.toMatchObject({ errnoName: 'EEXIST' });
+    expect(ebpf.links).toHaveLength(1);
+  });
+
+  inNetwork('an aborted attach leaves nothing attached', async () => {
+    const abort = new AbortController();
+    const program = ebpf.program('decide', Xdp);
+    const attaching = program.attach({ interface: 'right', netns: network.path, signal: abort.signal });
+    abort.abort('enough');
+    await expect(attaching).rejects.toBe('enough');
+    await (await attach()).close();
+  });
+
+  test('is not attached by its section', async () => {
+    await expect((ebpf.program('decide') as Xdp).attach(undefined)).rejects.toEqual(
+      failure('UsageError', 'ERR_EBPF_INVALID_VALUE', "interface: is missing; give attach({ interface: 'name' })"),
+    );
+    const { links, unattached } = await ebpf.attach();
+    expect(links).toEqual([]);
+    const reasons = new Map(unattached.map(({ program, reason }) => [program.name, reason]));
+    expect(reasons.get('decide')).toBe('section "xdp" names no interface; give attach({ interface: \'name\' })');
+    expect(reasons.get('at_device')).toBe('it runs from a map: devMap.set(key, { ifindex, program })');
+    expect(reasons.get('at_processor')).toBe('it runs from a map: cpuMap.set(cpu, { queueSize, program })');
+  });
+
+  test('programs for maps are not attached to interfaces', async () => {
+    await expect(ebpf.program('at_device', Xdp).attach({ interface: 'right' })).rejects.toEqual(
+      failure('UsageError', 'ERR_EBPF_INVALID_VALUE', /^program "at_device": it runs from a map: devMap/),
+    );
+  });
+
+  testIf(kernelHasSymbol('bpf_xdp_load_bytes'), 'kernel 5.18')('every section loads as what it says', async () => {
+    const spec = ObjectSpec.parse(readFileSync(sample('xdp')), { name: 'xdp.bpf.o' });
+    for (const program of spec.programs.values()) program.autoload = true;
+    const all = await Ebpf.load(spec);
+    const types = new Map(all.programs.map(({ name, attachType }) => [name, attachType]));
+    expect(types.get('with_fragments')).toBe(AttachType.XDP);
+    expect(types.get('at_device')).toBe(AttachType.XDP_DEVMAP);
+    expect(types.get('fragments_at_device')).toBe(AttachType.XDP_DEVMAP);
+    expect(types.get('at_processor')).toBe(AttachType.XDP_CPUMAP);
+    expect(types.get('fragments_at_processor')).toBe(AttachType.XDP_CPUMAP);
+    await all.close();
+  });
+});
