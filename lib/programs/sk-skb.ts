@@ -65,7 +65,7 @@ export class SkSkb extends Program {
       'role',
       given === undefined
         ? `section ${quote(this.section)} of program ${quote(this.name)} does not say which; give one of ${known}`
-        : `must be one of ${known}, not ${quote(String(given))}`,
+        : `must be one of ${known}, not ${quote(given)}`,
     );
   }
 }

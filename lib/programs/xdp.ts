@@ -48,7 +48,7 @@ export class Xdp extends Program {
     if (obstacle !== undefined) throw UsageError.invalidValue(`program ${quote(this.name)}`, obstacle);
     const target = interfaceTarget('xdp', options);
     if (mode !== undefined && !Object.hasOwn(modeFlags, mode)) {
-      throw UsageError.invalidValue('mode', `must be 'native', 'generic' or 'offload', not ${quote(String(mode))}`);
+      throw UsageError.invalidValue('mode', `must be 'native', 'generic' or 'offload', not ${quote(mode)}`);
     }
     try {
       const handle = await withInterface(target.interface, target.netns, async ({ index, networkNamespace }) =>

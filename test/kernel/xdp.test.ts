@@ -2,7 +2,16 @@ import { readFileSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 
-import { AttachType, Ebpf, LinkType, ObjectSpec, Xdp, XdpLink, type XdpMode } from '../../lib/index.js';
+import {
+  AttachType,
+  Ebpf,
+  LinkType,
+  ObjectSpec,
+  Xdp,
+  XdpLink,
+  type LinkableProgram,
+  type XdpMode,
+} from '../../lib/index.js';
 import { kernelHasSymbol } from '../helpers/kernel-symbols.js';
 import { sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
@@ -122,7 +131,7 @@ describe('Xdp', () => {
         /^program: "keep_all" is not of the type that is attached to xdp right/,
       ),
     );
-    await expect(link.update({ name: 'nothing' } as Xdp)).rejects.toEqual(
+    await expect(link.update({ name: 'nothing' } as unknown as LinkableProgram)).rejects.toEqual(
       failure('UsageError', 'ERR_EBPF_INVALID_VALUE', "program: must be a loaded program, not { name: 'nothing' }"),
     );
     await other.close();
@@ -193,7 +202,7 @@ describe('Xdp', () => {
   });
 
   test('is not attached by its section', async () => {
-    await expect((ebpf.program('decide') as Xdp).attach(undefined)).rejects.toEqual(
+    await expect(ebpf.program('decide', Xdp).attach()).rejects.toEqual(
       failure('UsageError', 'ERR_EBPF_INVALID_VALUE', "interface: is missing; give attach({ interface: 'name' })"),
     );
     const { links, unattached } = await ebpf.attach();
