@@ -10,7 +10,10 @@ export const parts = {
   types: [
     ...files('errors', 'ebpf-error kernel-error object-format-error quote unsupported-error usage-error'),
     'binary/byte-reader',
-    ...files('btf', 'btf btf-header btf-kind decode-type essential-name names prefix-index slices type-table words'),
+    ...files(
+      'btf',
+      'btf btf-header btf-kind decode-type essential-name names prefix-index scan-module.generated scanner slices type-table words',
+    ),
     ...files('kernel', 'kernel-btf read-sysfs'),
     ...files('sys', 'addon read-file'),
     'ebpf',

@@ -8,6 +8,7 @@ import { decodeType } from './decode-type.js';
 import { NameIndex } from './name-index.js';
 import type { NamedTypes, StringTable } from './names.js';
 import { PrefixIndex } from './prefix-index.js';
+import { scanTypes, type ScannedTypes } from './scanner.js';
 import { inSlices } from './slices.js';
 import { infoKind, TypeTable } from './type-table.js';
 import { alignmentOfType, maximumDepth, sizeOfType, tooDeep } from './type-size.js';
@@ -77,7 +78,13 @@ export class Btf {
   #alignments: Map<number, number> | undefined;
   readonly #string = (offset: number): string => this.string(offset);
 
-  private constructor(bytes: Uint8Array, options: BtfOptions, header: BtfHeader, table: TypeTable) {
+  private constructor(
+    bytes: Uint8Array,
+    options: BtfOptions,
+    header: BtfHeader,
+    table: TypeTable,
+    scanned: ScannedTypes | undefined,
+  ) {
     const { base } = options;
     this.name = options.name;
     this.bytes = bytes;
@@ -92,6 +99,7 @@ export class Btf {
       start: base === undefined ? 0 : base.stringsEnd,
       base: base?.strings,
     };
+    if (scanned !== undefined) this.#prefixes = new PrefixIndex(table, this.strings, scanned);
   }
 
   /**
@@ -100,9 +108,9 @@ export class Btf {
    * @throws {ObjectFormatError} for bytes that are not BTF, truncated or of a newer kind.
    */
   static parse(bytes: Uint8Array, options: BtfOptions): Btf {
-    const { header, table } = Btf.#start(bytes, options);
-    table.scan(everything);
-    return new Btf(bytes, options, header, table);
+    const { header, table, scanned } = Btf.#start(bytes, options);
+    if (scanned === undefined) table.scan(everything);
+    return new Btf(bytes, options, header, table, scanned);
   }
 
   /**
@@ -112,12 +120,15 @@ export class Btf {
    */
   static async parseAsync(bytes: Uint8Array, options: BtfAsyncOptions): Promise<Btf> {
     const slices = { milliseconds: options.sliceMilliseconds ?? 3, signal: options.signal };
-    const { header, table } = Btf.#start(bytes, options);
-    await inSlices((limit) => table.scan(limit), slices);
-    return new Btf(bytes, options, header, table);
+    const { header, table, scanned } = Btf.#start(bytes, options);
+    if (scanned === undefined) await inSlices((limit) => table.scan(limit), slices);
+    return new Btf(bytes, options, header, table, scanned);
   }
 
-  static #start(bytes: Uint8Array, options: BtfOptions): { header: BtfHeader; table: TypeTable } {
+  static #start(
+    bytes: Uint8Array,
+    options: BtfOptions,
+  ): { header: BtfHeader; table: TypeTable; scanned: ScannedTypes | undefined } {
     const { name, base } = options;
     const header = readBtfHeader(bytes, name, base !== undefined);
     if (base !== undefined && base.littleEndian !== header.littleEndian) {
@@ -133,7 +144,9 @@ export class Btf {
     if (header.typesLength % 4 !== 0) {
       throw table.error(`the types have ${header.typesLength} bytes, not a multiple of 4`, table.words.length);
     }
-    return { header, table };
+    const scanned = base === undefined ? scanTypes(bytes, header) : undefined;
+    if (scanned !== undefined) table.adopt(scanned);
+    return { header, table, scanned };
   }
 
   /** One past the last string offset, those of the base included. */

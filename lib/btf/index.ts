@@ -10,6 +10,7 @@ export * from './downgrade.js';
 export * from './encode-btf-ext.js';
 export * from './essential-name.js';
 export * from './extern-declarations.js';
+export { allocateBtf } from './scanner.js';
 export * from './static-functions.js';
 export { typeName } from './type-name.js';
 export type { BtfPrintOptions } from './value/print-value.js';

@@ -4,7 +4,8 @@ import type { TypeTable } from './type-table.js';
 
 /** The golden ratio of 2^32 (Fibonacci hashing): near numbers get buckets far apart. */
 const hashFactor = 0x9e3779b1 | 0;
-const mostBucketBits = 16;
+/** More buckets than a kernel has beginnings of names. */
+export const mostBucketBits = 16;
 const underscore = 0x5f;
 
 /** The first four bytes of a name as a little-endian number, those from its NUL on zero. */
@@ -41,13 +42,19 @@ export class PrefixIndex {
   /** Types that queries have looked at, all together. */
   steps = 0;
 
-  constructor(table: TypeTable, strings: StringTable) {
-    const bits = Math.min(mostBucketBits, 32 - Math.clz32(table.count | 1));
+  /** With `made`, which scan.wat filled in, there is nothing left to build. */
+  constructor(
+    table: TypeTable,
+    strings: StringTable,
+    made?: { readonly heads: Uint32Array; readonly next: Uint32Array },
+  ) {
     this.#table = table;
     this.#strings = strings;
-    this.#shift = 32 - bits;
-    this.#heads = new Uint32Array(1 << bits);
-    this.#next = new Uint32Array(table.count);
+    this.#heads = made?.heads ?? new Uint32Array(1 << Math.min(mostBucketBits, 32 - Math.clz32(table.count | 1)));
+    this.#next = made?.next ?? new Uint32Array(table.count);
+    // A power of two: of the 32 bits of a hash as many are left as its number has zeros after the one.
+    this.#shift = Math.clz32(this.#heads.length) + 1;
+    if (made !== undefined) this.#done = table.count;
   }
 
   /** Indexes up to `limit` types; true when all are done. */
@@ -116,7 +123,7 @@ export class PrefixIndex {
       const at = nameOffset - start;
       const after = bytes[at + length];
       // Most names are longer or shorter, which this byte tells.
-      if (after !== 0 && after !== underscore) continue;
+      if (after !== 0 && (after !== underscore || bytes[at + length + 1] !== underscore)) continue;
       if (!startsWith(bytes, at, wanted, length)) continue;
       if (after === 0) found.exact.push(startId + link - 1);
       else if (essentialLength(bytes, at) === length) found.essential.push(startId + link - 1);

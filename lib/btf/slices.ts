@@ -14,10 +14,10 @@ export async function inSlices(
   const { milliseconds, signal } = options;
   for (;;) {
     signal?.throwIfAborted();
-    const end = performance.now() + milliseconds;
+    const end = Date.now() + milliseconds;
     do {
       if (work(itemsPerLook)) return;
-    } while (performance.now() < end);
+    } while (Date.now() < end);
     await setImmediate();
   }
 }

@@ -26,7 +26,7 @@ export class TypeTable {
   /** Id of the first type; 1, or one past the base's last. */
   readonly startId: number;
   /** The first word of each type; complete when the scan is. */
-  offsets: Uint32Array;
+  offsets: Uint32Array = new Uint32Array(0);
   count = 0;
   #next = 0;
   readonly #location: { readonly object: string; readonly typesOffset: number };
@@ -34,13 +34,20 @@ export class TypeTable {
   constructor(words: Uint32Array, startId: number, location: { object: string; typesOffset: number }) {
     this.words = words;
     this.startId = startId;
-    this.offsets = new Uint32Array(Math.ceil(words.length / typeHeaderWords));
     this.#location = location;
+  }
+
+  /** Takes over what scan.wat found in all the types, in place of {@link scan}. */
+  adopt({ count, offsets }: { readonly count: number; readonly offsets: Uint32Array }): void {
+    this.count = count;
+    this.offsets = offsets;
   }
 
   /** Reads up to `limit` types; true when all are read. */
   scan(limit: number): boolean {
-    const { words, offsets } = this;
+    const { words } = this;
+    if (this.count === 0) this.offsets = new Uint32Array(Math.ceil(words.length / typeHeaderWords));
+    const { offsets } = this;
     const end = words.length;
     const stop = Math.min(this.count + limit, offsets.length);
     let count = this.count;

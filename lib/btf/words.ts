@@ -1,4 +1,5 @@
-const hostLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+/** This machine's byte order. */
+export const hostLittleEndian: boolean = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /**
  * Bytes as 32-bit words in this machine's byte order, a rest of 1 to 3 bytes cut off. A view when the bytes are in that

@@ -1,4 +1,4 @@
-import { Btf } from '../btf/index.js';
+import { allocateBtf, Btf } from '../btf/index.js';
 import { UnsupportedError } from '../errors/index.js';
 
 import { btfFromUsualPlaces } from './btf-file.js';
@@ -27,7 +27,7 @@ export async function kernelBtf(): Promise<Btf> {
 async function load(): Promise<Btf> {
   let bytes: Uint8Array;
   try {
-    bytes = await readSysfs(path);
+    bytes = await readSysfs(path, allocateBtf);
   } catch (cause) {
     const found = await btfFromUsualPlaces();
     if (found !== undefined) return found;

@@ -14,29 +14,32 @@ const leastBytes = 65_536;
  * a thread for the kernel's BTF, which take ten times as long as reading it here, in slices. And readFile() of Node 20.11
  * takes the first short read of a file without a size for its end.
  */
-export async function readSysfs(path: string): Promise<Uint8Array> {
+export async function readSysfs(
+  path: string,
+  allocate = (byteLength: number): Uint8Array => new Uint8Array(byteLength),
+): Promise<Uint8Array> {
   const descriptor = openSync(path, 'r');
   try {
     // One byte more than expected: the end is seen without another call.
-    let bytes = new Uint8Array(Math.max(fstatSync(descriptor).size + 1, leastBytes));
-    let sliceStart = performance.now();
+    let bytes = allocate(Math.max(fstatSync(descriptor).size + 1, leastBytes));
+    let sliceStart = Date.now();
     let piece = leastBytes;
     for (let length = 0; ;) {
       const most = Math.min(piece, bytes.length - length);
-      const start = performance.now();
+      const start = Date.now();
       const count = readInMemory(descriptor, bytes, length, most);
       length += count;
       if (count < most) return bytes.subarray(0, length);
       // Some files cost the kernel more for each page than others.
-      if (performance.now() - start < 1) piece *= 2;
+      if (Date.now() - start < 1) piece *= 2;
       if (length === bytes.length) {
         const larger = new Uint8Array(length * 2);
         larger.set(bytes);
         bytes = larger;
       }
-      if (performance.now() - sliceStart > sliceMs) {
+      if (Date.now() - sliceStart > sliceMs) {
         await nextTurn();
-        sliceStart = performance.now();
+        sliceStart = Date.now();
       }
     }
   } finally {

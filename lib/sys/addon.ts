@@ -138,6 +138,16 @@ export interface Addon {
 /** One value on its way to or from memory that is shared with programs; valid until the next one. */
 export const word: DataView = new DataView(new SharedArrayBuffer(8));
 
+/** Environment variables by which node-gyp-build is told what to load. */
+const redirections = [
+  'NODE_EBPF_PREBUILD',
+  'PREBUILDS_ONLY',
+  'LIBC',
+  'ARM_VERSION',
+  'npm_config_arch',
+  'npm_config_platform',
+];
+
 let loaded: Addon | undefined;
 let failure: UnsupportedError | PermissionError | undefined;
 
@@ -168,8 +178,7 @@ function tryToLoad(): UnsupportedError | PermissionError | undefined {
     );
   }
   try {
-    const locate = createRequire(__filename)('node-gyp-build') as (root: string) => Addon;
-    const found = locate(packageFolder());
+    const found = load(packageFolder());
     found.useWord(new Uint8Array(word.buffer));
     loaded = found;
     return undefined;
@@ -190,6 +199,29 @@ function tryToLoad(): UnsupportedError | PermissionError | undefined {
       { cause },
     );
   }
+}
+
+/**
+ * The addon from where it is nearly always, or wherever node-gyp-build finds it: looking there takes longer than loading
+ * the addon does.
+ */
+function load(root: string): Addon {
+  const path = usualPlaces(root).find((place) => existsSync(place));
+  if (path === undefined) {
+    const locate = createRequire(__filename)('node-gyp-build') as (folder: string) => Addon;
+    return locate(root);
+  }
+  const module = { exports: {} };
+  process.dlopen(module, path);
+  return module.exports as Addon;
+}
+
+/** What a clone has built, then what is published (`scripts/prebuild.mjs`); none when node-gyp-build is told to look elsewhere. */
+function usualPlaces(root: string): string[] {
+  const { env, arch } = process;
+  if (redirections.some((name) => env[name] !== undefined)) return [];
+  const tags = `${arch === 'arm64' ? '.armv8' : ''}${existsSync('/etc/alpine-release') ? '.musl' : ''}`;
+  return [join(root, 'build/Release/node_ebpf.node'), join(root, `prebuilds/linux-${arch}/node.napi${tags}.node`)];
 }
 
 /** The nearest folder with a package.json: above lib/sys in a clone, above dist once published. */
