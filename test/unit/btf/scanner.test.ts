@@ -93,7 +93,7 @@ test('without WebAssembly, and where it may not compile, TypeScript does it', ()
   const builder = new BtfBuilder({ littleEndian: true });
   builder.addForward('only');
   const bytes = builder.encode();
-  const holder = globalThis as { WebAssembly: unknown };
+  const holder = globalThis as { WebAssembly?: unknown };
   const given = holder.WebAssembly as object;
   try {
     const forbidden = class {
