@@ -1,4 +1,4 @@
-import { CallSource, Instruction, INSTRUCTION_SIZE, Opcode } from '../asm/index.js';
+import { CallSource, Instruction, InstructionClass, INSTRUCTION_SIZE, Opcode, OperandSource } from '../asm/index.js';
 import {
   SectionIndex,
   SymbolBinding,
@@ -90,10 +90,11 @@ class ReferenceReader {
     const { opcode, immediate } = instruction;
     const symbol = this.#elf.symbols[relocation.symbolIndex];
     if (symbol === undefined || symbol.index === 0) throw this.#error('a relocation without a symbol', at);
-    if (opcode !== Opcode.CALL && !instruction.isWide) {
+    const { section } = symbol;
+    const takesAddress = opcode === Opcode.CALL || instruction.isWide;
+    if (!takesAddress && (section !== undefined || !takesNumber(instruction))) {
       throw this.#error(`a relocation of an instruction that takes no address, opcode 0x${opcode.toString(16)}`, at);
     }
-    const { section } = symbol;
     if (section === undefined) return this.#outside(instruction, symbol, at);
     if (opcode === Opcode.CALL) {
       if (instruction.source !== CallSource.FUNCTION) throw this.#error('a relocation of a helper call', at);
@@ -146,6 +147,13 @@ class ReferenceReader {
   #error(problem: string, offset: number): ObjectFormatError {
     return new ObjectFormatError(problem, { object: this.#elf.name, section: this.#section.name, offset });
   }
+}
+
+/** Whether the instruction computes with its immediate: inline assembly may name a symbol there, as Cilium's does. */
+function takesNumber({ class: kind, opcode }: Instruction): boolean {
+  return (
+    (kind === InstructionClass.ALU || kind === InstructionClass.ALU64) && (opcode & OperandSource.X) === OperandSource.K
+  );
 }
 
 function placed(section: ElfSection, offset: number): string {

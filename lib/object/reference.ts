@@ -8,7 +8,8 @@
  * - `call`: a BPF-to-BPF call of the function with that key in `ObjectSpec.functions`.
  * - `function-address`: an ldimm64 that takes that function's address (a callback).
  * - `extern`: a call of a kernel function, or an ldimm64 that takes a kernel symbol's or a kconfig value's address, by
- *   its name in `ObjectSpec.externs`.
+ *   its name in `ObjectSpec.externs`; or, in inline assembly, an instruction that computes with the number that a symbol
+ *   of no BTF stands for: a tool of its own has to write it.
  * - `section`: an ldimm64 that takes an address in a section that is neither code nor a data map: an arena's globals
  *   (`.addr_space.1`), jump tables (`.jumptables`), or anything unknown. What cannot be loaded says so by this name.
  */

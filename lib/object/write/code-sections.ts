@@ -1,4 +1,4 @@
-import { CallSource, Instruction, INSTRUCTION_SIZE } from '../../asm/index.js';
+import { CallSource, Instruction, INSTRUCTION_SIZE, Opcode } from '../../asm/index.js';
 import { SectionFlag, SymbolBinding, SymbolType, SymbolVisibility } from '../../elf/index.js';
 import { quote, UnsupportedError, UsageError } from '../../errors/index.js';
 import { ARENA_SECTION } from '../arena.js';
@@ -154,12 +154,7 @@ export class CodeSections {
       case 'extern': {
         const symbol = this.#writer.externSymbol(reference.name);
         if (symbol === undefined) throw missing(from, 'extern', reference.name);
-        this.#writer.relocation(
-          from.section,
-          at,
-          symbol,
-          instruction.isWide ? RelocationType.LOAD_64 : RelocationType.CALL,
-        );
+        this.#writer.relocation(from.section, at, symbol, externRelocation(instruction));
         return;
       }
       case 'section':
@@ -225,4 +220,9 @@ function missing(from: PlacedFunction, what: string, name: string): UsageError {
     `function ${quote(spec.name)} of section ${quote(section)} refers to ${what} ${quote(name)}, which the object no longer has`,
     { code: 'ERR_EBPF_NOT_FOUND' },
   );
+}
+
+function externRelocation({ isWide, opcode }: Instruction): number {
+  if (isWide) return RelocationType.LOAD_64;
+  return opcode === Opcode.CALL ? RelocationType.CALL : RelocationType.ABSOLUTE_64;
 }

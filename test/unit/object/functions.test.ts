@@ -7,6 +7,7 @@ import { ObjectFormatError } from '../../../lib/errors/index.js';
 import { SectionFlag, SectionIndex, SectionType, SymbolBinding, SymbolType } from '../../../lib/elf/index.js';
 import { ObjectSpec, type FunctionSpec } from '../../../lib/object/index.js';
 import { ElfBuilder } from '../../helpers/elf-builder.js';
+import { relocateOne } from '../relocate/fixtures.js';
 import { ObjectBuilder } from '../../helpers/object-builder.js';
 
 const samples = join(__dirname, '../../../bpf-samples');
@@ -23,6 +24,18 @@ function code(littleEndian: boolean, callImmediate: number, wideImmediate = 0n):
     .exit()
     .toBytes();
 }
+
+test('an instruction that computes with the number of an undefined symbol is read, written, and refused when it is loaded', () => {
+  const elf = new ElfBuilder({ littleEndian: true });
+  const section = elf.code('tc', new CodeBuilder({ littleEndian: true }).move(0, 0).exit().toBytes());
+  elf.function('entry', section, 0, 16, SymbolBinding.LOCAL);
+  elf.relocation(section, 0, elf.symbol({ name: 'number', binding: SymbolBinding.GLOBAL }));
+  const read = ObjectSpec.parse(elf.encode(), { name: 'numbers.o' });
+  for (const spec of [read, ObjectSpec.parse(read.toElf(), { name: 'numbers.o' })]) {
+    expect(spec.program('entry').function.references).toEqual([{ offset: 0, kind: 'extern', name: 'number' }]);
+    expect(() => relocateOne(spec)).toThrow(/^symbols that the object does not define: .*"entry" refers to "number"/);
+  }
+});
 
 describe.each([
   ['little-endian', true],
@@ -245,6 +258,14 @@ describe('malformed code', () => {
       'a relocation of an exit',
       object((elf, s) => [whole(elf, s), elf.relocation(s, 24, external(elf))]),
       'offset 24: a relocation of an instruction that takes no address, opcode 0x95',
+    ],
+    [
+      'a relocation of a move, to what lies in a section',
+      object(
+        (elf, s) => [whole(elf, s), elf.relocation(s, 0, elf.symbol({ name: 't', section: s }))],
+        new CodeBuilder({ littleEndian: true }).move(0, 0).exit().exit().exit().toBytes(),
+      ),
+      'offset 0: a relocation of an instruction that takes no address, opcode 0xb7',
     ],
     [
       'a relocation of a helper call',
