@@ -50,7 +50,8 @@ const explanations = [
       field === 'code' && withoutMissingFunctions(ours) === withoutMissingFunctions(theirs),
   },
   {
-    reason: 'libbpf from 1.3 on attaches USDT probes through uprobe.multi where it can; here each kernel is given the same',
+    reason:
+      'libbpf from 1.3 on attaches USDT probes through uprobe.multi where it can; here each kernel is given the same',
     seen: / libbpf-tools .*\/javagc(-libbpf)?$/u,
     from: [1, 3],
     isSo: ({ field, ours, theirs }) => field === 'attachType' && ours === 0 && theirs === traceUprobeMulti,
