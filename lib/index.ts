@@ -132,6 +132,7 @@ export {
 } from './links/index.js';
 export { type LoadOptions, type LoadSource, type MapOptions } from './load-options.js';
 export {
+  Arena,
   ArrayMap,
   BatchCursor,
   BpfMap,
@@ -140,16 +141,20 @@ export {
   KeyedMap,
   LruHashMap,
   LruPerCpuHashMap,
+  MappedMemory,
   PerCpuArrayMap,
   PerCpuHashMap,
   RawMap,
   RingBuffer,
   StructOps,
   Variable,
+  listMaps,
   type DecodeOptions,
   type LookupBatch,
   type MapKind,
   type MapSource,
+  type MmapOptions,
+  type NewArenaOptions,
   type NewKeyedMapOptions,
   type NewKeys,
   type NewMapOptions,

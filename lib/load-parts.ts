@@ -18,7 +18,7 @@ import {
 import type { MapSpec, ObjectSpec, VariableSpec } from './object/index.js';
 import { liveProgram, loadPrograms, type LoadedProgram, type Program, type VerifierLog } from './programs/index.js';
 import type { LoadPlan } from './relocate/index.js';
-import { loadBtf, type Handle } from './sys/index.js';
+import { loadBtf, type Handle, type Mapping } from './sys/index.js';
 
 /** How a plan is loaded. */
 export interface LoadContext {
@@ -114,11 +114,10 @@ export class LoadedParts {
       const { ebpf, onAttach, onDetach } = owner;
       const live =
         reused ??
-        this.#liveMap(
-          map,
-          handle,
-          structure && { plan: structure, programs: handlesOf, owner: ebpf, onAttach, onDetach },
-        );
+        this.#liveMap(map, handle, {
+          mapping: arenas.get(name),
+          structOps: structure && { plan: structure, programs: handlesOf, owner: ebpf, onAttach, onDetach },
+        });
       if (reused === undefined) own.push(live);
       this.maps.set(name, live);
     }
@@ -163,7 +162,11 @@ export class LoadedParts {
     return variables;
   }
 
-  #liveMap(spec: MapSpec, handle: Handle, structOps?: StructOpsDetails): BpfMap {
+  #liveMap(
+    spec: MapSpec,
+    handle: Handle,
+    parts: { readonly mapping: Mapping | undefined; readonly structOps: StructOpsDetails | undefined },
+  ): BpfMap {
     return liveMap({
       // What the kernel made: it may have been pinned before, and rings are rounded up.
       ...shapeOf(handle),
@@ -171,7 +174,7 @@ export class LoadedParts {
       name: spec.name,
       types: this.#types(spec),
       dropped: this.#droppedCounter(spec.name),
-      structOps,
+      ...parts,
     });
   }
 

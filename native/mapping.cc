@@ -5,6 +5,8 @@
 #include <cstring>
 #include <new>
 #include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "arguments.h"
 
@@ -12,6 +14,9 @@ namespace ebpf {
 
 namespace {
 
+// What is copied out is ordered before later accesses, and what was done earlier before what is copied in: who finds a
+// flag set finds what was written before it, as far as programs keep that order too.
+//
 // `shared` is memory that programs use meanwhile, `own` is JavaScript's, which may lie anywhere.
 template <typename Word, bool reading>
 void CopyWord(uint8_t* shared, uint8_t* own) {
@@ -57,8 +62,13 @@ class Mapping final : public Resource {
   static constexpr Kind kKind = Kind::kMapping;
 
   // Takes over the memory.
-  Mapping(uint8_t* memory, size_t length, bool writable)
-      : Resource(kKind), memory_(memory), length_(length), writable_(writable) {}
+  Mapping(uint8_t* memory, size_t length, bool writable, const MapShape& map)
+      : Resource(kKind),
+        memory_(memory),
+        length_(length),
+        writable_(writable),
+        arena_(map.type == kArena),
+        faults_(arena_ && (map.flags & kSegvOnFault) != 0) {}
   ~Mapping() override { munmap(memory_, length_); }
 
   // mapping, offset, destination or source
@@ -67,6 +77,11 @@ class Mapping final : public Resource {
     Bytes bytes;
     if (!arguments.GetBytes(2, &bytes) || bytes.absent) return -EINVAL;
     return CopyBytes<reading>(arguments, bytes.data, bytes.size);
+  }
+
+  // mapping: where an arena is, which pointers in it say too. Of other memory no address reaches JavaScript.
+  int64_t ArenaAddress(const Arguments& /*arguments*/) {
+    return arena_ ? static_cast<int64_t>(Address(memory_)) : -EINVAL;
   }
 
   // mapping, offset, size: as `Copy`, to and from the environment's word.
@@ -84,13 +99,29 @@ class Mapping final : public Resource {
     const int64_t offset = arguments.Integer(1);
     if (offset < 0 || size > length_ || static_cast<uint64_t>(offset) > length_ - size) return -ERANGE;
     if (!reading && !writable_) return -EROFS;
+    if (faults_) return CopyByKernel<reading>(memory_ + offset, own, size);
+    if (!reading) __atomic_thread_fence(__ATOMIC_RELEASE);
     CopyWords<reading>(memory_ + offset, own, size);
+    if (reading) __atomic_thread_fence(__ATOMIC_ACQUIRE);
     return 0;
+  }
+
+  // Touching a page that no program has allocated would end the process; the kernel's own copy fails with EFAULT.
+  template <bool reading>
+  static int64_t CopyByKernel(uint8_t* shared, uint8_t* own, size_t size) {
+    const iovec here = {own, size};
+    const iovec there = {shared, size};
+    const ssize_t count = reading ? process_vm_readv(getpid(), &here, 1, &there, 1, 0)
+                                  : process_vm_writev(getpid(), &here, 1, &there, 1, 0);
+    if (count < 0) return -errno;
+    return static_cast<size_t>(count) == size ? 0 : -EFAULT;
   }
 
   uint8_t* const memory_;
   const size_t length_;
   const bool writable_;
+  const bool arena_;
+  const bool faults_;
 };
 
 // token, offset, length, writable, address or 0
@@ -108,7 +139,7 @@ int64_t Open(const Arguments& arguments) {
   auto* wanted = reinterpret_cast<void*>(static_cast<uintptr_t>(address));  // NOLINT(performance-no-int-to-ptr)
   void* memory = mmap(wanted, length, access, flags, descriptor->number(), offset);
   if (memory == MAP_FAILED) return -errno;
-  auto* mapping = new (std::nothrow) Mapping(static_cast<uint8_t*>(memory), length, writable);
+  auto* mapping = new (std::nothrow) Mapping(static_cast<uint8_t*>(memory), length, writable, descriptor->shape);
   if (mapping != nullptr) return arguments.environment.Insert(mapping);
   munmap(memory, length);
   return -ENOMEM;
@@ -134,6 +165,7 @@ const Entries kMappingEntries = {
     {"mappingWrite", Calls<On<Mapping, &Mapping::Copy<false>>>},
     {"mappingLoad", Calls<On<Mapping, &Mapping::CopyOne<true>>>},
     {"mappingStore", Calls<On<Mapping, &Mapping::CopyOne<false>>>},
+    {"arenaAddress", Calls<On<Mapping, &Mapping::ArenaAddress>>},
     {"useWord", Calls<UseWord>},
 };
 

@@ -21,8 +21,11 @@ inline constexpr uint32_t kMapCreate = 0, kMapLookup = 1, kMapUpdate = 2, kMapDe
 // Map types whose values differ from their stated size, whose keys or values are descriptors, and the ring buffer.
 inline constexpr uint32_t kProgramArray = 3, kPerfEventArray = 4, kPerCpuHash = 5, kPerCpuArray = 6, kCgroupArray = 8,
                           kLruPerCpuHash = 10, kArrayOfMaps = 12, kHashOfMaps = 13, kPerCpuCgroupStorage = 21,
-                          kSocketStorage = 24, kRingBuffer = 27, kInodeStorage = 28, kTaskStorage = 29,
+                          kSocketStorage = 24, kRingBuffer = 27, kArena = 33, kInodeStorage = 28, kTaskStorage = 29,
                           kUserRingBuffer = 31, kCgroupLocalStorage = 32;
+
+// A flag of arenas: touching a page that no program has allocated is a segmentation fault.
+inline constexpr uint32_t kSegvOnFault = 1U << 17;
 
 // union bpf_attr of the element commands.
 struct ElementAttr {

@@ -75,7 +75,6 @@ function numbers(map, mask, count) {
 }
 
 function iterateRaw({ raw, valueSize }) {
-  if (raw.lookupBatch === undefined) return 0;
   const words = valueSize / 4;
   let total = 0;
   let at = null;

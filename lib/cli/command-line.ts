@@ -3,10 +3,11 @@ import { join } from 'node:path';
 
 import type { Command, CommandContext } from './command.js';
 import { CommandLineError } from './command-error.js';
+import { mapCommand } from './commands/map.js';
 import { runCommand } from './commands/run.js';
 import { reportError } from './report-error.js';
 
-const COMMANDS: readonly Command[] = [runCommand];
+const COMMANDS: readonly Command[] = [runCommand, mapCommand];
 
 /** Runs `node-ebpf <args>` and gives the exit status. */
 export async function runCommandLine(args: readonly string[], context: CommandContext): Promise<number> {

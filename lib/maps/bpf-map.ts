@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import type { MapType } from '../abi/index.js';
 import { UsageError, quote } from '../errors/index.js';
 import { pin } from '../kernel/index.js';
-import { freezeMap, objectInfo, openPinned, type Handle, type MapInfo } from '../sys/index.js';
+import { freezeMap, objectInfo, openPinned, type Handle, type MapInfo, type Mapping } from '../sys/index.js';
 
 import type { MapKind } from './map-kind.js';
 import type { EntryCodecs } from './map-types.js';
@@ -29,6 +29,8 @@ export interface MapDetails {
   readonly types: ValueTypes;
   /** Codecs that were declared when the map was made, or came with it from another thread. */
   readonly declared?: EntryCodecs | undefined;
+  /** Of an arena that a load mapped: its memory. */
+  readonly mapping?: Mapping | undefined;
   /** Of a ring: reads the program's count of events it could not write, when it keeps one. */
   readonly dropped?: (() => bigint) | undefined;
   /** Of a structure of operations. */

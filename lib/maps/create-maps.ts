@@ -16,6 +16,7 @@ import {
   type Handle,
 } from '../sys/index.js';
 
+import { Arena } from './arena.js';
 import type { BpfMap } from './bpf-map.js';
 import { createMapFailure } from './map-failure.js';
 import { mapTypeName } from './map-type-name.js';
@@ -36,6 +37,7 @@ export class CreatedMaps {
   readonly handles: Map<string, Handle> = new Map();
   /** The memory of arenas by the object's names: mapped before programs are loaded, since it tells them the addresses. */
   readonly arenas: Map<string, Mapping> = new Map();
+  readonly #mappings: Mapping[] = [];
   readonly #own: Handle[] = [];
   readonly #pins: string[] = [];
 
@@ -56,6 +58,7 @@ export class CreatedMaps {
       else {
         requireSame(`the map given for ${quote(plan.spec.name)}`, plan, mapShape(live.handle));
         this.handles.set(plan.spec.name, live.handle);
+        if (live instanceof Arena) this.arenas.set(plan.spec.name, live.mapping);
       }
     }
     for (const plan of plans) {
@@ -76,7 +79,7 @@ export class CreatedMaps {
   /** Closes and unpins all that was made here. */
   undo(): void {
     for (const path of this.#pins) rmSync(path, { force: true });
-    for (const mapping of this.arenas.values()) mapping.close();
+    for (const mapping of this.#mappings) mapping.close();
     for (const handle of this.#own) handle.close();
   }
 
@@ -110,6 +113,7 @@ export class CreatedMaps {
     if (arena === undefined) return undefined;
     const mapping = Mapping.create(handle, arena.size, { writable: true, address: Number(spec.mapExtra) });
     this.arenas.set(spec.name, mapping);
+    this.#mappings.push(mapping);
     return mapping;
   }
 

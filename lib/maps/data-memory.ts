@@ -15,10 +15,11 @@ export class DataMemory {
   readonly #mapped: boolean;
   readonly #writable: boolean;
   readonly #base: number;
+  readonly #given: Mapping | undefined;
   #mapping: Mapping | undefined;
   #whole: Uint8Array | undefined;
 
-  /** `mapping` is memory that is mapped already, in which the contents begin at `base`. It is closed with this object. */
+  /** `mapping` is memory that is mapped already, in which the contents begin at `base`. It stays its owner's to close. */
   constructor(
     map: Handle,
     details: {
@@ -35,7 +36,7 @@ export class DataMemory {
     this.#size = details.size;
     this.#mapped = (details.flags & MapFlag.MMAPABLE) !== 0;
     this.#writable = details.writable;
-    this.#mapping = details.mapping;
+    this.#given = details.mapping;
     this.#base = details.base ?? 0;
   }
 
@@ -80,6 +81,7 @@ export class DataMemory {
   }
 
   #memory(): Mapping {
+    if (this.#given !== undefined) return this.#given;
     this.#mapping ??= Mapping.create(this.#map, this.#size, { writable: this.#writable });
     return this.#mapping;
   }

@@ -1,3 +1,4 @@
+export * from './arena.js';
 export * from './array-map.js';
 export * from './bpf-map.js';
 export { requireKnown, unsigned32 } from './check-options.js';
@@ -11,9 +12,11 @@ export * from './keyed-map.js';
 export * from './lru-hash-map.js';
 export * from './lru-per-cpu-hash-map.js';
 export { shapeOf } from './live-map.js';
+export * from './list-maps.js';
 export * from './map-classes.js';
 export * from './map-kind.js';
 export * from './map-type-name.js';
+export * from './mapped-memory.js';
 export type { MapSource, OpenMapOptions } from './open-map.js';
 export * from './per-cpu-array-map.js';
 export * from './per-cpu-hash-map.js';

@@ -16,6 +16,7 @@
 // Types that are not below, such as those of newer kernels, are a plain BpfMap: they have `raw`.
 import { MapType } from '../abi/index.js';
 
+import { Arena } from './arena.js';
 import { ArrayMap } from './array-map.js';
 import { BpfMap, type MapDetails } from './bpf-map.js';
 import { HashMap } from './hash-map.js';
@@ -46,6 +47,8 @@ function classOf(type: MapType): MapClass {
       return PerCpuArrayMap;
     case MapType.RINGBUF:
       return RingBuffer;
+    case MapType.ARENA:
+      return Arena;
     case MapType.STRUCT_OPS:
       return StructOps;
     default:

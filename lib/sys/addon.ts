@@ -93,6 +93,8 @@ export interface Addon {
   /** As `mappingRead`, of up to 8 bytes to the beginning of what `useWord` was given. */
   mappingLoad(mapping: number, offset: number, size: number): number;
   mappingStore(mapping: number, offset: number, size: number): number;
+  /** Where an arena is mapped. */
+  arenaAddress(mapping: number): number;
   /** Gives the environment 8 bytes that can never be detached: those of a SharedArrayBuffer. */
   useWord(word: Uint8Array): number;
   ringOpen(map: number, onReady: () => void): number;

@@ -30,7 +30,7 @@ const registry = new FinalizationRegistry<Finalised>(({ kind, name, token }) => 
 /**
  * A kernel object that this process holds. The descriptor itself stays in the addon.
  *
- * Garbage collection closes only what is `collectable`: a map, program or BTF object that nobody can reach. A link, a
+ * Garbage collection closes only what is `collectable`: a map, its memory, a program or BTF object that nobody can reach. A link, a
  * perf event or a ring works on without being referenced, so the environment keeps it until it is closed.
  */
 export class Handle {
@@ -45,7 +45,7 @@ export class Handle {
     this.kind = kind;
     this.token = token;
     this.name = name;
-    this.collectable = kind === 'map' || kind === 'program' || kind === 'btf';
+    this.collectable = kind === 'map' || kind === 'program' || kind === 'btf' || kind === 'mapping';
   }
 
   get closed(): boolean {
