@@ -50,7 +50,7 @@ export async function loadParts(
   const modules = new ModuleDescriptors();
   let btf: Handle | undefined;
   try {
-    btf = plan.btf === undefined ? undefined : await loadObjectBtf(spec, plan.btf);
+    btf = await loadObjectBtf(spec, plan);
     await maps.create(plan.maps, { btf, modules, reused, signal });
     signal?.throwIfAborted();
     const { license, kernelVersion } = spec;
@@ -71,11 +71,20 @@ export async function loadParts(
   return (owner) => new LoadedParts(spec, maps, programs, plan, context, owner);
 }
 
-async function loadObjectBtf(spec: ObjectSpec, bytes: Uint8Array): Promise<Handle> {
+/** Types that the kernel refuses, as those of old compilers, are done without where nothing needs them. */
+async function loadObjectBtf(spec: ObjectSpec, { btf, maps }: LoadPlan): Promise<Handle | undefined> {
+  if (btf === undefined) return undefined;
   try {
-    return await loadBtf(bytes);
+    return await loadBtf(btf);
   } catch (error) {
-    if (!EbpfError.is(error) || error.errnoName !== 'EPERM') throw error;
+    if (!EbpfError.is(error)) throw error;
+    const isRefused = error.errnoName === 'EINVAL' || error.errnoName === 'ENOTSUPP';
+    if (isRefused && maps.every(({ structOps }) => structOps === undefined)) {
+      const message = `${quote(spec.name)} is loaded without its types, which the kernel refuses: ${error.message}`;
+      process.emitWarning(message, { type: 'EbpfWarning', code: 'EBPF_LOAD' });
+      return undefined;
+    }
+    if (error.errnoName !== 'EPERM') throw error;
     // It is the first call of a load: say what the rest will need too, not one capability after the other.
     const types = [...spec.programs.values()].filter(({ autoload }) => autoload).map(({ type }) => type);
     throw explainPermission(error, { what: `load ${quote(spec.name)}`, capabilities: capabilitiesFor(types) });

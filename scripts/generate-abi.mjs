@@ -78,6 +78,7 @@ const structs = [
   ['FuncInfo', 'bpf_func_info'],
   ['LineInfo', 'bpf_line_info'],
   ['CoreRelocation', 'bpf_core_relo'],
+  ['InstructionArrayValue', 'bpf_insn_array_value'],
   ['PerfEventAttr', 'perf_event_attr'],
   ['PerfEventHeader', 'perf_event_header'],
 ];

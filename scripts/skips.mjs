@@ -28,6 +28,8 @@ const hasCallbacks = () => hasJit() && kernelHas('bpf_loop');
 
 const kernelTypes = () => read('/sys/kernel/btf/vmlinux');
 
+const hasInstructionArrays = () => kernelTypes().includes('\0BPF_MAP_TYPE_INSN_ARRAY\0');
+
 /** Of 6.4; the congestion controls that are tested need CONFIG_BPF_JIT as well. */
 const hasStructOpsLinks = () => {
   const types = kernelTypes();
@@ -94,6 +96,18 @@ const needs = new Map([
   [
     'arenas',
     () => (hasJit() && kernelTypes().includes('\0bpf_arena\0') ? "the kernel's BTF has bpf_arena" : undefined),
+  ],
+  // Of 6.19; only these processors' JITs compile them.
+  [
+    'indirect jumps',
+    () =>
+      hasJit() && hasInstructionArrays() && ['x64', 'arm64'].includes(process.arch)
+        ? "the kernel's BTF has BPF_MAP_TYPE_INSN_ARRAY"
+        : undefined,
+  ],
+  [
+    'a kernel without indirect jumps',
+    () => (hasBtf() && !hasInstructionArrays() ? "the kernel's BTF has no BPF_MAP_TYPE_INSN_ARRAY" : undefined),
   ],
   ['tracefs', () => (read('/proc/filesystems').includes('\ttracefs') ? 'the kernel has tracefs' : undefined)],
   ['big-endian processor', () => (os.endianness() === 'BE' ? 'this processor is big-endian' : undefined)],

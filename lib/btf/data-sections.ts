@@ -14,11 +14,15 @@ export interface DataSectionLayout {
 }
 
 const entryWords = 3;
+/** The encoding of an INT, BTF_INT_SIGNED and BTF_INT_CHAR, where it stands in the type's last word. */
+const signedCharacter = 0x0300_0000;
+const character = 0x0200_0000;
 
 /**
  * A copy of `btf.bytes` with the named data sections completed: clang leaves a DATASEC's size and the offsets of its
  * global variables 0, and the kernel wants the entries in ascending order of offsets. Static variables' offsets are
- * clang's already and stay; sections that are not named stay as they are.
+ * clang's already and stay; sections that are not named stay as they are. Integers that are signed and characters too, as
+ * GCC 12 has `signed char`, are signed: the kernel takes one of both (`btf_int_check_meta` of kernel/bpf/btf.c).
  *
  * @throws {ObjectFormatError} when a global variable has no offset, or lies outside its section.
  */
@@ -31,7 +35,12 @@ export function withDataSections(btf: Btf, sections: ReadonlyMap<string, DataSec
     view.setUint32(btf.header.typesOffset + (record + word) * 4, value, btf.littleEndian);
   };
   for (let id = btf.startId; id < btf.endId; id++) {
-    if (btf.kind(id) !== BtfKind.DATASEC) continue;
+    const kind = btf.kind(id);
+    if (kind === BtfKind.INT) {
+      const encoding = btf.word(id, typeHeaderWords);
+      if ((encoding & signedCharacter) === signedCharacter) put(id, typeHeaderWords, encoding - character);
+    }
+    if (kind !== BtfKind.DATASEC) continue;
     const type = btf.type(id);
     const layout = sections.get(type.name);
     if (type.kind !== BtfKind.DATASEC || layout === undefined) continue;

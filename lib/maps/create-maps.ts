@@ -126,7 +126,7 @@ export class CreatedMaps {
     const { spec, structOps } = plan;
     // The kernel wants a map like those that will be inside, and forgets it at once.
     const inner = plan.inner === undefined ? undefined : await this.#make(plan.inner, types);
-    const typed = plan.btfKeyTypeId !== 0 || plan.btfValueTypeId !== 0;
+    const typed = types.btf !== undefined && (plan.btfKeyTypeId !== 0 || plan.btfValueTypeId !== 0);
     try {
       return await createMap({
         type: spec.type,

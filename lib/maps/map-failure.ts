@@ -11,6 +11,7 @@ const since = new Map<number, string>([
   [MapType.USER_RINGBUF, '6.1'],
   [MapType.CGRP_STORAGE, '6.2'],
   [MapType.ARENA, '6.9'],
+  [MapType.INSN_ARRAY, '6.19'],
 ]);
 
 /** Says why a map could not be created, as far as it can be told. */

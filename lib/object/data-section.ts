@@ -38,7 +38,7 @@ export const externSections: readonly ('.kconfig' | '.ksyms')[] = ['.kconfig', '
 
 /**
  * Every DATASEC with its variables' real offsets. clang leaves sizes and the offsets of global variables 0 in BTF, with
- * relocations that nobody applies; symbols have them. Static variables' offsets are right in BTF.
+ * relocations that nobody applies; symbols have them. Static variables' offsets are right in BTF, but not in GCC 12's.
  */
 export function readDataSections(elf: ElfFile, btf: Btf): Map<string, DataSection> {
   const sections = new Map<string, DataSection>();
@@ -77,7 +77,9 @@ function readVariables(
     const variable = btf.type(entry.type);
     if (variable.kind !== BtfKind.VAR) continue;
     const isStatic = variable.linkage === BtfLinkage.STATIC;
-    const symbol = isStatic ? undefined : symbols.get(section.index)?.get(variable.name);
+    const named = symbols.get(section.index)?.get(variable.name);
+    // Static variables of functions may share a name.
+    const symbol = isStatic ? (complete ? undefined : named?.onlyStatic) : named?.global;
     if (symbol === undefined && !isStatic && !complete) {
       throw new ObjectFormatError(`variable ${quote(variable.name)} of the BTF has no symbol in this section`, {
         object: elf.name,
@@ -96,7 +98,9 @@ function readVariables(
       variableId: entry.type,
       typeId: variable.type,
       static: isStatic,
-      hidden: symbol?.visibility === SymbolVisibility.HIDDEN || symbol?.visibility === SymbolVisibility.INTERNAL,
+      hidden:
+        !isStatic &&
+        (symbol?.visibility === SymbolVisibility.HIDDEN || symbol?.visibility === SymbolVisibility.INTERNAL),
       offset,
       size: entry.size,
     });
@@ -104,17 +108,26 @@ function readVariables(
   return variables;
 }
 
-/** Global variables' symbols by section index and name. */
-type VariableSymbols = ReadonlyMap<number, ReadonlyMap<string, ElfSymbol>>;
+/** The symbols of variables by section index and name. */
+type VariableSymbols = ReadonlyMap<number, ReadonlyMap<string, NamedSymbols>>;
+
+/** The symbols of one name in a section. */
+interface NamedSymbols {
+  global?: ElfSymbol;
+  /** Undefined when there are several. */
+  onlyStatic?: ElfSymbol | undefined;
+}
 
 function variableSymbols(elf: ElfFile): VariableSymbols {
-  const sections = new Map<number, Map<string, ElfSymbol>>();
+  const sections = new Map<number, Map<string, NamedSymbols>>();
   for (const symbol of elf.symbols) {
     if (symbol.section === undefined || symbol.type !== SymbolType.OBJECT) continue;
-    if (symbol.binding !== SymbolBinding.GLOBAL && symbol.binding !== SymbolBinding.WEAK) continue;
     let names = sections.get(symbol.section.index);
-    if (names === undefined) sections.set(symbol.section.index, (names = new Map<string, ElfSymbol>()));
-    names.set(symbol.name, symbol);
+    if (names === undefined) sections.set(symbol.section.index, (names = new Map<string, NamedSymbols>()));
+    const known = names.get(symbol.name) ?? {};
+    names.set(symbol.name, known);
+    if (symbol.binding === SymbolBinding.GLOBAL || symbol.binding === SymbolBinding.WEAK) known.global = symbol;
+    else if (symbol.binding === SymbolBinding.LOCAL) known.onlyStatic = 'onlyStatic' in known ? undefined : symbol;
   }
   return sections;
 }

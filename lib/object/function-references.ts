@@ -2,6 +2,7 @@ import { CallSource, Instruction, InstructionClass, INSTRUCTION_SIZE, Opcode, Op
 import {
   SectionIndex,
   SymbolBinding,
+  SymbolType,
   type ElfFile,
   type ElfRelocation,
   type ElfSection,
@@ -9,6 +10,7 @@ import {
 } from '../elf/index.js';
 import { ObjectFormatError, quote } from '../errors/index.js';
 import type { CodeSection, FunctionRange, FunctionRanges } from './function-ranges.js';
+import type { JumpTables } from './jump-tables.js';
 import type { Reference, Target } from './reference.js';
 
 /** What sections hold that code can refer to. */
@@ -18,6 +20,9 @@ export interface ReferenceTargets {
   readonly maps: ReadonlyMap<number, ReadonlyMap<number, string>>;
   /** Section indices of data maps, with the map's name. */
   readonly dataMaps: ReadonlyMap<number, string>;
+  readonly jumpTables: JumpTables;
+  /** Whether immediates count from the start of a symbol's section although the symbol lies behind it. */
+  readonly countsFromSections: boolean;
 }
 
 /**
@@ -78,7 +83,7 @@ class ReferenceReader {
         if (relocation.offset !== at) throw this.#error('a relocation of half an instruction', relocation.offset);
         this.#next++;
         if (this.#relocations[this.#next]?.offset === at) throw this.#error('two relocations of one instruction', at);
-        references.push({ offset, ...this.#relocated(instruction, at, relocation) });
+        references.push({ offset, ...this.#relocated(instruction, range, relocation) });
       } else if (instruction.opcode === Opcode.CALL && instruction.source === CallSource.FUNCTION) {
         references.push({ offset, ...this.#call(instruction, this.#section, undefined, at) });
       }
@@ -86,8 +91,9 @@ class ReferenceReader {
     return references;
   }
 
-  #relocated(instruction: Instruction, at: number, relocation: ElfRelocation): Target {
-    const { opcode, immediate } = instruction;
+  #relocated(instruction: Instruction, range: FunctionRange, relocation: ElfRelocation): Target {
+    const at = relocation.offset;
+    const { opcode } = instruction;
     const symbol = this.#elf.symbols[relocation.symbolIndex];
     if (symbol === undefined || symbol.index === 0) throw this.#error('a relocation without a symbol', at);
     const { section } = symbol;
@@ -100,7 +106,8 @@ class ReferenceReader {
       if (instruction.source !== CallSource.FUNCTION) throw this.#error('a relocation of a helper call', at);
       return this.#call(instruction, section, symbol, at);
     }
-    const target = symbol.value + immediate;
+    const base = this.#baseOf(symbol);
+    const target = base + instruction.immediate;
     if (this.#targets.functions.isCode(section)) {
       const range = this.#targets.functions.at(section, target, symbol);
       if (range === undefined) throw this.#error(`${placed(section, target)} is not the start of a function`, at);
@@ -114,18 +121,29 @@ class ReferenceReader {
     }
     const dataMap = this.#targets.dataMaps.get(section.index);
     if (dataMap !== undefined) return { kind: 'data', map: dataMap, offsetInMap: target };
+    if (this.#targets.jumpTables.has(section) && symbol.size > 0) {
+      const targets = this.#targets.jumpTables.targets(symbol, range);
+      return { kind: 'jump-table', table: symbol.name, targets, offsetInTable: target - symbol.value };
+    }
     return { kind: 'section', section: section.name, offsetInSection: target, symbol: symbol.name };
   }
 
   /** A call whose immediate counts instructions from the one after the call, or from the one after the symbol. */
   #call(instruction: Instruction, section: ElfSection, symbol: ElfSymbol | undefined, at: number): Target {
-    const base = symbol?.value ?? at;
-    const target = base + (instruction.immediate + 1) * INSTRUCTION_SIZE;
+    // What counts bytes from the start of the section leads to the symbol itself.
+    const isWhole = symbol !== undefined && this.#baseOf(symbol) !== symbol.value;
+    const distance = isWhole ? 0 : (instruction.immediate + 1) * INSTRUCTION_SIZE;
+    const target = (symbol?.value ?? at) + distance;
     const range = this.#targets.functions.at(section, target, symbol);
     if (range === undefined) {
       throw this.#error(`a call of ${placed(section, target)}, which is not the start of a function`, at);
     }
     return { kind: 'call', function: range.key };
+  }
+
+  /** What the immediate of an instruction counts from. */
+  #baseOf(symbol: ElfSymbol): number {
+    return this.#targets.countsFromSections && symbol.type !== SymbolType.SECTION ? 0 : symbol.value;
   }
 
   /** A symbol that lies in no section. */

@@ -4,12 +4,14 @@ import { Btf, BtfExt } from '../btf/index.js';
 import { ElfFile, ElfMachine, ElfType, SectionType } from '../elf/index.js';
 import { ObjectFormatError, quote } from '../errors/index.js';
 import { readArena, type Arena } from './arena.js';
+import { countsFromSections } from './assembler.js';
 import { readDataMaps } from './data-maps.js';
 import { readDataSections, type DataSection } from './data-section.js';
 import { readDeclaredMaps } from './declared-maps.js';
 import { readExterns } from './externs.js';
 import { placedName, readFunctionRanges } from './function-ranges.js';
 import { readFunctions } from './functions.js';
+import { JumpTables } from './jump-tables.js';
 import { readKconfigSection, type KconfigSection } from './kconfig-section.js';
 import { readLegacyMaps } from './legacy-maps.js';
 import type { MapSpec } from './map-spec.js';
@@ -47,6 +49,8 @@ export function readObject(bytes: Uint8Array, name: string): ObjectSpecOptions {
   const mapSections = declared === undefined ? legacy : [declared, ...legacy];
   const { programs, functions } = readFunctions(elf, ranges, new SideTables(name, btf, readBtfExt(elf, btf)), {
     functions: ranges,
+    jumpTables: new JumpTables(elf),
+    countsFromSections: countsFromSections(elf, ranges),
     maps: new Map(mapSections.map(({ section, nameAt }) => [section.index, nameAt])),
     dataMaps: new Map([
       ...dataMaps.map((map): [number, string] => [elf.section(map.name)?.index ?? 0, map.name]),

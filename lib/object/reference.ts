@@ -10,8 +10,10 @@
  * - `extern`: a call of a kernel function, or an ldimm64 that takes a kernel symbol's or a kconfig value's address, by
  *   its name in `ObjectSpec.externs`; or, in inline assembly, an instruction that computes with the number that a symbol
  *   of no BTF stands for: a tool of its own has to write it.
- * - `section`: an ldimm64 that takes an address in a section that is neither code nor a data map: an arena's globals
- *   (`.addr_space.1`), jump tables (`.jumptables`), or anything unknown. What cannot be loaded says so by this name.
+ * - `jump-table`: an ldimm64 that takes the address `offsetInTable` bytes into the table where an indirect jump finds its
+ *   `targets`, in bytes from the start of this function.
+ * - `section`: an ldimm64 that takes an address in a section that is none of these. What cannot be loaded says so by this
+ *   name.
  */
 export type Target =
   | { readonly kind: 'map'; readonly map: string }
@@ -19,6 +21,12 @@ export type Target =
   | { readonly kind: 'call'; readonly function: string }
   | { readonly kind: 'function-address'; readonly function: string }
   | { readonly kind: 'extern'; readonly name: string }
+  | {
+      readonly kind: 'jump-table';
+      readonly table: string;
+      readonly targets: readonly number[];
+      readonly offsetInTable: number;
+    }
   | { readonly kind: 'section'; readonly section: string; readonly offsetInSection: number; readonly symbol: string };
 
 /** A place in a function's code that takes something else's address. */

@@ -4,6 +4,7 @@ import type { ModuleDescriptors } from '../kernel/index.js';
 import type { LoadPlan, ProgramPlan } from '../relocate/index.js';
 import { loadProgram, LogLevel, type CodeBinding, type Handle, type LoadProgramResult } from '../sys/index.js';
 
+import { JumpTableMaps } from './jump-tables.js';
 import { loadFailure } from './load-failure.js';
 
 /**
@@ -70,13 +71,26 @@ async function loadOne(
   context: LoadContext,
   loaded: (program: LoadedProgram) => void,
 ): Promise<void> {
+  const jumpTables = new JumpTableMaps();
+  try {
+    loaded(await loadWith(plan, context, await jumpTables.create(plan)));
+  } finally {
+    jumpTables.close();
+  }
+}
+
+async function loadWith(
+  plan: ProgramPlan,
+  context: LoadContext,
+  jumpTables: readonly CodeBinding[],
+): Promise<LoadedProgram> {
   const { spec } = plan;
   const typed = context.btf !== undefined;
   const result: LoadProgramResult = await loadProgram({
     type: spec.type,
     name: plan.kernelName,
     code: plan.code,
-    bindings: bindingsOf(plan, context),
+    bindings: [...bindingsOf(plan, context), ...jumpTables],
     functionModules: plan.functionModules.map((module) => context.modules.open(module)),
     license: context.license,
     expectedAttachType: plan.attachType,
@@ -92,7 +106,7 @@ async function loadOne(
     logLevel: verifierLogLevels[context.verifierLog],
   });
   if (result.handle === undefined) throw await loadFailure(plan, result);
-  loaded({ plan, handle: result.handle, log: result.log });
+  return { plan, handle: result.handle, log: result.log };
 }
 
 function bindingsOf(plan: ProgramPlan, { maps, modules }: LoadContext): CodeBinding[] {

@@ -1,7 +1,7 @@
 import { MapType } from '../abi/index.js';
 import { CallSource, type Instruction, INSTRUCTION_SIZE, LoadSource, Opcode } from '../asm/index.js';
 import { quote, UnsupportedError } from '../errors/index.js';
-import type { FunctionSpec } from '../object/index.js';
+import type { FunctionSpec, Target } from '../object/index.js';
 import { applyExtern } from './apply-extern.js';
 import { poisonInstruction } from './core/patch-instruction.js';
 import type { ExternResolver } from './extern-resolver.js';
@@ -53,6 +53,9 @@ export function applyReferences(
           bindMap(draft, instruction, KCONFIG_MAP, LoadSource.MAP_VALUE, offset, placed.end);
         } else applyExtern(draft, instruction, reference.name, externs, placed.end);
         break;
+      case 'jump-table':
+        bindJumpTable(draft, placed, instruction, reference);
+        break;
       case 'section':
         throw unsupportedSection(draft, instruction.index, reference.section, reference.symbol);
     }
@@ -100,6 +103,24 @@ function bindMap(
   draft.bindings.push({ offset: index * INSTRUCTION_SIZE + 4, map: name });
 }
 
+function bindJumpTable(
+  draft: ProgramDraft,
+  placed: PlacedFunction,
+  instruction: Instruction,
+  { table, targets, offsetInTable }: Target & { kind: 'jump-table' },
+): void {
+  expectOpcode(draft, instruction, Opcode.LOAD_IMMEDIATE_64);
+  instruction.source = LoadSource.MAP_VALUE;
+  instruction.wideImmediate = BigInt.asUintN(32, BigInt(offsetInTable)) << 32n;
+  let plan = draft.jumpTables.get(targets);
+  if (plan === undefined) {
+    const moved = Uint32Array.from(targets, (target) => placed.start + target / INSTRUCTION_SIZE);
+    plan = { name: table, targets: moved, offsets: [] };
+    draft.jumpTables.set(targets, plan);
+  }
+  plan.offsets.push(instruction.index * INSTRUCTION_SIZE + 4);
+}
+
 function isArena(draft: ProgramDraft, map: string): boolean {
   return draft.object.maps.get(map)?.type === MapType.ARENA;
 }
@@ -111,10 +132,9 @@ function expectOpcode(draft: ProgramDraft, instruction: Instruction, opcode: num
 }
 
 function unsupportedSection(draft: ProgramDraft, index: number, section: string, symbol: string): UnsupportedError {
-  const what = section === '.jumptables' ? 'jump tables' : 'custom sections';
   const target = symbol === '' ? '' : ` (symbol ${quote(symbol)})`;
   return new UnsupportedError(
-    what,
+    'custom sections',
     `program ${quote(draft.spec.name)} takes an address in section ${quote(section)}${target}, which is not supported yet${draft.placeOf(index)}`,
   );
 }

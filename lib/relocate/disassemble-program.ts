@@ -27,10 +27,13 @@ export function disassemble(object: ObjectSpec, program: string): string {
   return placed.map((one) => printFunction(object, one)).join('\n');
 }
 
+/** Targets of one jump table that are printed. */
+const mostListed = 64;
+
 function printFunction(object: ObjectSpec, { spec, start }: PlacedFunction): string {
   const instruction = new Instruction(spec.code, object.littleEndian);
-  const labels = labelsOf(instruction);
-  const notes = notesOf(object, spec);
+  const labels = labelsOf(instruction, spec.references);
+  const notes = notesOf(object, spec, labels);
   const references = new Map(spec.references.map((reference) => [reference.offset, reference]));
   const lines = [`${escapeControl(spec.name)}:`];
   let source: string | undefined;
@@ -50,8 +53,12 @@ function printFunction(object: ObjectSpec, { spec, start }: PlacedFunction): str
 }
 
 /** Where jumps of a function lead, in order; not those that lead out of it or into the middle of an instruction. */
-function labelsOf(instruction: Instruction): ReadonlyMap<number, string> {
+function labelsOf(instruction: Instruction, references: readonly Reference[]): ReadonlyMap<number, string> {
   const targets = new Set<number>();
+  for (const reference of references) {
+    if (reference.kind !== 'jump-table') continue;
+    for (const target of reference.targets) targets.add(target / INSTRUCTION_SIZE);
+  }
   const starts: number[] = [];
   for (let index = 0; index < instruction.count; index += instruction.slots) {
     starts.push(index);
@@ -100,15 +107,28 @@ function nameOf(reference: Reference): string {
       return `subprog[${escapeControl(reference.function)}]`;
     case 'extern':
       return escapeControl(reference.name);
+    case 'jump-table':
+      return `${escapeControl(reference.table)}${signed(reference.offsetInTable)}`;
     case 'section':
       return `${escapeControl(reference.section)}${signed(reference.offsetInSection)}`;
   }
 }
 
-/** What instructions access of the kernel's types. */
-function notesOf(object: ObjectSpec, spec: FunctionSpec): ReadonlyMap<number, string> {
+/** What instructions access of the kernel's types, and where the tables they take lead. */
+function notesOf(
+  object: ObjectSpec,
+  spec: FunctionSpec,
+  labels: ReadonlyMap<number, string>,
+): ReadonlyMap<number, string> {
   const table = spec.coreRelocations;
-  return new Map(Array.from(table.offsets, (offset, row) => [offset, `CO-RE ${accessOf(object, table, row)}`]));
+  const notes = new Map(Array.from(table.offsets, (offset, row) => [offset, `CO-RE ${accessOf(object, table, row)}`]));
+  for (const reference of spec.references) {
+    if (reference.kind !== 'jump-table') continue;
+    const leads = reference.targets.slice(0, mostListed).map((target) => labels.get(target / INSTRUCTION_SIZE) ?? '?');
+    if (reference.targets.length > leads.length) leads.push('…');
+    notes.set(reference.offset, `leads to ${leads.join(' ')}`);
+  }
+  return notes;
 }
 
 /** As the verifier prints lines since Linux 6.8: `; x = 1; @ a.bpf.c:12`. */

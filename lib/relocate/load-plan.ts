@@ -148,6 +148,8 @@ export interface ProgramPlan {
   readonly bindings: readonly Binding[];
   /** Where code takes the descriptor of a module's BTF, ascending by offset. */
   readonly moduleBindings: readonly ModuleBinding[];
+  /** Where its indirect jumps find their targets: a map for each is made before the program is loaded (Linux 6.19). */
+  readonly jumpTables: readonly JumpTablePlan[];
   /**
    * The modules whose functions it calls. Calls name them by their place, counted from 1, in the array of descriptors that
    * BPF_PROG_LOAD is given.
@@ -179,6 +181,16 @@ export interface Binding {
   readonly offset: number;
   /** The map's name in `ObjectSpec.maps`. */
   readonly map: string;
+}
+
+/** A table of jump targets, and where code takes the descriptor of its map. */
+export interface JumpTablePlan {
+  /** As the compiler calls it: `BPF.JT.0.0`. */
+  readonly name: string;
+  /** Indices of instructions in the program's code. */
+  readonly targets: Uint32Array;
+  /** Byte offsets, in the code, of four-byte immediates. */
+  readonly offsets: readonly number[];
 }
 
 /** Where code takes the descriptor of a module's BTF. */

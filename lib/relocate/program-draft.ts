@@ -3,7 +3,7 @@ import { RelocationError } from '../errors/index.js';
 import type { ObjectSpec, ProgramSpec } from '../object/index.js';
 import type { FunctionLinker } from './function-linker.js';
 import type { LinkedFunctions, PlacedFunction } from './linked-functions.js';
-import type { Binding, ModuleBinding, Poison } from './load-plan.js';
+import type { Binding, JumpTablePlan, ModuleBinding, Poison } from './load-plan.js';
 import { lineAt } from './source-line.js';
 
 /** A program while it is being relocated: its own copy of the code, and what is found out about it. */
@@ -16,6 +16,8 @@ export class ProgramDraft {
   readonly bindings: Binding[] = [];
   readonly moduleBindings: ModuleBinding[] = [];
   readonly functionModules: string[] = [];
+  /** By the targets in the object: several instructions may take one table. */
+  readonly jumpTables: Map<readonly number[], JumpTablePlan & { readonly offsets: number[] }> = new Map();
   readonly poisons: Poison[] = [];
   readonly #instruction: Instruction;
 

@@ -100,6 +100,7 @@ function relocateProgram(
     code: draft.code,
     bindings: draft.bindings.sort((a, b) => a.offset - b.offset),
     moduleBindings: draft.moduleBindings.sort((a, b) => a.offset - b.offset),
+    jumpTables: [...draft.jumpTables.values()],
     functionModules: draft.functionModules,
     attachBtfId: target?.id ?? 0,
     attachModule: target?.module,

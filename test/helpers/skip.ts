@@ -17,6 +17,8 @@ export type Need =
   | 'BPF LSM'
   | 'links of struct_ops'
   | 'arenas'
+  | 'indirect jumps'
+  | 'a kernel without indirect jumps'
   | 'tracefs'
   | 'big-endian processor'
   | 'a processor that is not emulated'

@@ -5,6 +5,7 @@ import { ARENA_SECTION } from '../arena.js';
 import type { FunctionSpec } from '../function-spec.js';
 import type { ObjectSpec } from '../object-spec.js';
 import type { Reference } from '../reference.js';
+import { JumpTableSection } from './jump-table-section.js';
 import { RelocationType, type ObjectWriter } from './object-writer.js';
 import { sectionNameFor } from './section-name.js';
 
@@ -82,10 +83,12 @@ export class CodeSections {
   readonly #writer: ObjectWriter;
   readonly #code = new Map<string, Uint8Array>();
   readonly #byKey = new Map<string, PlacedSymbol>();
+  readonly #jumpTables: JumpTableSection;
 
   constructor(writer: ObjectWriter) {
     this.#writer = writer;
     this.placed = placeFunctions(writer.spec);
+    this.#jumpTables = new JumpTableSection(writer, this.placed);
     for (const { name, functions, size } of this.placed) {
       const bytes = new Uint8Array(size);
       for (const { spec, offset } of functions) bytes.set(spec.code, offset);
@@ -157,6 +160,10 @@ export class CodeSections {
         this.#writer.relocation(from.section, at, symbol, externRelocation(instruction));
         return;
       }
+      case 'jump-table':
+        instruction.immediate = reference.offsetInTable;
+        load(this.#jumpTables.symbol(reference.targets));
+        return;
       case 'section':
         if (!this.#writer.has(reference.section)) {
           throw new UnsupportedError(

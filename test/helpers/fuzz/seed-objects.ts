@@ -45,11 +45,13 @@ export interface SeedObject extends Subject {
 }
 
 const folder = path.join(__dirname, '..', '..', '..', 'bpf-samples');
+const otherCompilers = 'other-compilers';
 const attachedTo = /^(?:fentry|fexit|lsm|tp_btf|iter)\/(.+)$/;
 const prefixes: Readonly<Record<string, string>> = { lsm: 'bpf_lsm_', tp_btf: 'btf_trace_', iter: 'bpf_iter_' };
 
 export function seedObjects(): SeedObject[] {
-  return readdirSync(folder)
+  const others = readdirSync(path.join(folder, otherCompilers)).map((name) => path.join(otherCompilers, name));
+  return [...readdirSync(folder), ...others]
     .filter((name) => name.endsWith('.o'))
     .sort()
     .map((name) => seedObject(name, new Uint8Array(readFileSync(path.join(folder, name)))));

@@ -92,7 +92,7 @@ describe.each([
   test('refers to variables by symbol and by section, to externs and to unknown sections', () => {
     const elf = new ElfBuilder({ littleEndian });
     const data = elf.data('.data', new Uint8Array(64));
-    const tables = elf.data('.jumptables', new Uint8Array(8));
+    const tables = elf.data('.unknown', new Uint8Array(8));
     const target = elf.code('xdp', Uint8Array.of(...code(littleEndian, -1, 8n), ...code(littleEndian, -1, -4n)));
     elf.function('program', target, 0, 64);
     const kernelFunction = elf.symbol({ name: 'bpf_kfunc', binding: SymbolBinding.WEAK });
@@ -105,7 +105,7 @@ describe.each([
       { offset: 0, kind: 'extern', name: 'bpf_kfunc' },
       { offset: 8, kind: 'data', map: '.data', offsetInMap: 24 },
       { offset: 32, kind: 'extern', name: 'bpf_kfunc' },
-      { offset: 40, kind: 'section', section: '.jumptables', offsetInSection: 0, symbol: 'a' },
+      { offset: 40, kind: 'section', section: '.unknown', offsetInSection: 0, symbol: 'a' },
     ]);
     expect([...spec.externs.values()]).toEqual([{ name: 'bpf_kfunc', section: undefined, weak: true, typeId: 0 }]);
   });

@@ -238,6 +238,7 @@ function inKernelWords(text: string): string {
     .replace(/ <[^<>]*>$/, '')
     .replace(/^call (0x\w+)$/, (_, helper: string) => `call #${Number(helper)}`)
     .replace(/-(0x[0-9a-f]+) ll$/, (_, number: string) => BigInt.asUintN(64, -BigInt(number)).toString())
+    .replace(/-(0x[0-9a-f]+) goto/, (_, number: string) => `${BigInt.asUintN(32, -BigInt(number))} goto`)
     .replace(/0x[0-9a-f]+/g, (number) => BigInt(number).toString())
     .replace(/ ([-+]) (\d+)\)/g, ' $1$2)')
     .replace(/ ll$/, '')

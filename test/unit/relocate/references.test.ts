@@ -84,7 +84,6 @@ describe('what cannot be resolved is refused by name', () => {
       [{ name: 'memcpy', section: undefined, weak: false, typeId: 0 }],
       /^symbols that the object does not define: program "main" refers to "memcpy", and no BTF declares it __ksym or __kconfig$/,
     ],
-    [{ kind: 'section', section: '.jumptables', offsetInSection: 0, symbol: '' }, [], /^jump tables: /],
     [{ kind: 'section', section: 'mine', offsetInSection: 0, symbol: '' }, [], /^custom sections: .*"mine"/],
   ];
 
