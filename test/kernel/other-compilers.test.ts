@@ -12,10 +12,14 @@ async function countThrice(ebpf: Ebpf): Promise<unknown[]> {
   for (const key of [5n, 5n, 6n]) {
     results.push((await ebpf.program('count').testRun({ context: rawArguments(key) })).returnValue);
   }
-  return [...results, Object.fromEntries(ebpf.map('counts', HashMap)), ebpf.variable('runs').value];
+  return [...results, new Map(ebpf.map('counts', HashMap)), ebpf.variable('runs').value];
 }
 
-const counted = [1, 2, 1, { 5: { times: 2n, last: 101 }, 6: { times: 1n, last: 100 } }, 3n];
+const entries: [bigint, unknown][] = [
+  [5n, { times: 2n, last: 101 }],
+  [6n, { times: 1n, last: 100 }],
+];
+const counted = [1, 2, 1, new Map(entries), 3n];
 
 testIf(existsSync(kernelTypes), 'kernel BTF')('an object of GCC 16, with CO-RE', async () => {
   await using ebpf = await Ebpf.load(sample('other-compilers/gcc'));
