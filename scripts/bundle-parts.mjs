@@ -53,7 +53,7 @@ export const parts = {
   // Maps that are made or opened without an object, and of types that few objects have.
   maps: files(
     'maps',
-    'create-map kernel-types lru-per-cpu-hash-map open-map per-cpu-array-map per-cpu-hash-map per-cpu-values share-token',
+    'bloom-filter create-map kernel-types lpm-key lpm-trie lru-per-cpu-hash-map open-map per-cpu-array-map per-cpu-hash-map per-cpu-values push-pop-map queue share-token stack value-store',
   ),
   // What Ebpf.load() does for every object.
   load: [

@@ -215,8 +215,9 @@ export class BpfMap {
   }
 
   #inspect(): string {
-    const sizes = this.keySize === 0 ? '' : `, ${this.keySize} → ${this.valueSize} bytes`;
-    const capacity = this.keySize === 0 ? `${this.maxEntries} bytes` : `at most ${this.maxEntries} entries`;
+    const keys = this.keySize === 0 ? '' : `${this.keySize} → `;
+    const sizes = this.valueSize === 0 ? '' : `, ${keys}${this.valueSize} bytes`;
+    const capacity = this.valueSize === 0 ? `${this.maxEntries} bytes` : `at most ${this.maxEntries} entries`;
     const state = this.closed ? ', closed' : '';
     return `${this.constructor.name} { ${inspect(this.name)}, ${mapTypeName(this.type)}${sizes}, ${capacity}${state} }`;
   }

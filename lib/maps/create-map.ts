@@ -54,8 +54,9 @@ export interface FixedParts {
   readonly type: MapType;
   /** Of keys that the caller does not choose; without it, `key` or `keySize` are wanted. */
   readonly key?: EntryCodec<unknown> | 'none' | undefined;
-  readonly value?: EntryCodec<unknown> | undefined;
-  /** How BTF describes keys whose codec has no layout. */
+  /** The codec of keys of which only the bytes are given. Default: bytes. */
+  readonly keyOfSize?: ((size: number) => EntryCodec<unknown>) | undefined;
+  /** How BTF describes keys, where their codec does not say. */
   readonly keyLayout?: ((size: number) => Layout) | undefined;
   readonly flags?: number | undefined;
   readonly mapExtra?: number | undefined;
@@ -77,8 +78,8 @@ export async function createMap(fixed: FixedParts, options: object): Promise<Bpf
   requireKnown('option of making a map', given, known);
   requireLinux();
   const { name = '', numaNode } = given;
-  const key = fixed.key ?? codecOf('key', given.key, given.keySize);
-  const value = fixed.value ?? codecOf('value', given.value, given.valueSize);
+  const key = fixed.key ?? codecOf('key', given.key, given.keySize, fixed.keyOfSize);
+  const value = codecOf('value', given.value, given.valueSize);
   const flags = unsigned32('flags', given.flags ?? 0, 0) | (fixed.flags ?? 0);
   const attributes: CreateMapOptions = {
     type: fixed.type,
@@ -105,12 +106,13 @@ function codecOf(
   what: 'key' | 'value',
   codec: EntryCodec<unknown, never> | undefined,
   size: number | undefined,
+  ofSize: (size: number) => EntryCodec<unknown> = bytes,
 ): EntryCodec<unknown> {
   if ((codec === undefined) === (size === undefined)) {
     throw UsageError.invalidValue(what, `either ${what}, a type such as u32, or ${what}Size, its bytes, must be given`);
   }
   // What a codec takes is the caller's to know: by then it is typed again.
-  return (codec as EntryCodec<unknown> | undefined) ?? bytes(unsigned32(`${what}Size`, size ?? 0, 1));
+  return (codec as EntryCodec<unknown> | undefined) ?? ofSize(unsigned32(`${what}Size`, size, 1));
 }
 
 /** BTF of the key, when there is one, and the value; undefined where the kernel takes none or it cannot be told. */

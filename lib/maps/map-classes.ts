@@ -18,14 +18,18 @@ import { MapType } from '../abi/index.js';
 
 import { Arena } from './arena.js';
 import { ArrayMap } from './array-map.js';
+import { BloomFilter } from './bloom-filter.js';
 import { BpfMap, type MapDetails } from './bpf-map.js';
 import { HashMap } from './hash-map.js';
 import { registerMapClasses, type MapClass } from './live-map.js';
+import { LpmTrie } from './lpm-trie.js';
 import { LruHashMap } from './lru-hash-map.js';
 import { LruPerCpuHashMap } from './lru-per-cpu-hash-map.js';
 import { PerCpuArrayMap } from './per-cpu-array-map.js';
 import { PerCpuHashMap } from './per-cpu-hash-map.js';
+import { Queue } from './queue.js';
 import { RingBuffer } from './ring-buffer.js';
+import { Stack } from './stack.js';
 import { StructOps } from './struct-ops.js';
 
 /** The live map that a handle stands for, of the class of its type. @internal */
@@ -45,6 +49,14 @@ function classOf(type: MapType): MapClass {
       return ArrayMap;
     case MapType.PERCPU_ARRAY:
       return PerCpuArrayMap;
+    case MapType.LPM_TRIE:
+      return LpmTrie;
+    case MapType.QUEUE:
+      return Queue;
+    case MapType.STACK:
+      return Stack;
+    case MapType.BLOOM_FILTER:
+      return BloomFilter;
     case MapType.RINGBUF:
       return RingBuffer;
     case MapType.ARENA:

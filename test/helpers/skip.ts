@@ -19,6 +19,7 @@ export type Need =
   | 'arenas'
   | 'indirect jumps'
   | 'a kernel without indirect jumps'
+  | 'bloom filters'
   | 'tracefs'
   | 'big-endian processor'
   | 'a processor that is not emulated'
