@@ -229,7 +229,7 @@ describe.each([
     ['stack', Stack, [4, 3, 2, 1], [5, 4, 3, 2]],
   ] as const)('a %s', async (name, kind, order, withoutOldest) => {
     // The kernel takes no types of these; the object's are known all the same.
-    const map = typed<Queue | Stack>(name, kind as MapKind<Queue | Stack>, kind.of(Counts));
+    const map = typed<Queue | Stack>(name, kind, kind.of(Counts));
     expect([map.pop(), map.peek(), await run(name, GET, 0)]).toEqual([undefined, undefined, -2n]);
     await run(name, SET, 0, 1);
     map.push(counts(2));
