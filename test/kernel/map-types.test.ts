@@ -151,7 +151,7 @@ describe.each([
   });
 
   test('an array', async () => {
-    const map = typed('array', ArrayMap, ArrayMap.of(Counts));
+    const map = typed('array', ArrayMap as MapKind<ArrayMap<Counts>>, ArrayMap.of(Counts));
     await run('array', SET, 3, 30);
     map.set(63, counts(63));
     expect([await run('array', GET, 63), found()]).toEqual([0n, counts(63)]);
