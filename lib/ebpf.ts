@@ -7,7 +7,7 @@ import { gatherFacts, requireLinux } from './kernel/index.js';
 import type { Link } from './links/index.js';
 import { applyOptions, readSource, requireLoadable, type LoadOptions, type LoadSource } from './load-options.js';
 import { loadParts, type LoadedParts, type Owner } from './load-parts.js';
-import { RingBuffer, variableValues, type BpfMap, type MapKind, type Variable } from './maps/index.js';
+import { EventMap, variableValues, type BpfMap, type MapKind, type Variable } from './maps/index.js';
 import type { ObjectSpec } from './object/index.js';
 import { programAs, type AttachOptions, type Program, type ProgramKind } from './programs/index.js';
 import { needs, relocate } from './relocate/index.js';
@@ -245,7 +245,7 @@ export class Ebpf<S extends Shape = AnyShape> {
     // Links first: what programs wrote until then is in the rings when their readers end.
     const closed = await Promise.allSettled([...this.#links].map(async (link) => link.close()));
     for (const map of this.#parts.ownMaps) {
-      if (map instanceof RingBuffer) await map.reader?.close();
+      if (map instanceof EventMap) await map.reader?.close();
     }
     this.#parts.close();
     const failed = closed.filter((result) => result.status === 'rejected').map(({ reason }) => reason as unknown);

@@ -4,6 +4,7 @@
 // A perf event says that it is readable once per wake-up (perf_poll of kernel/events/core.c forgets it when asked), and
 // arming asks. So arming looks for itself whether something is there.
 
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <linux/netlink.h>
@@ -37,11 +38,23 @@ class CpuBuffer {
   }
 
   int Map(size_t pages);
-  int Take(Drain* drain, size_t time_size);
-  uint64_t PendingBytes() const { return __atomic_load_n(&page_->data_head, __ATOMIC_ACQUIRE) - page_->data_tail; }
+  // Up to `limit`, a position.
+  int Take(Drain* drain, size_t time_size, uint64_t limit);
+  uint64_t Head() const { return __atomic_load_n(&page_->data_head, __ATOMIC_ACQUIRE); }
+  // What the kernel counts (PERF_FORMAT_LOST, Linux 6.0); 0 or -errno.
+  int Lost(uint64_t* lost) const {
+    uint64_t values[2] = {};  // of the event, and records lost
+    const ssize_t length = read(descriptor, values, sizeof values);
+    *lost = values[1];
+    if (length < 0) return -errno;
+    return length == sizeof values ? 0 : -ENOTSUP;
+  }
+  uint64_t PendingBytes() const { return Head() - page_->data_tail; }
 
   const uint32_t cpu;
   const int descriptor;
+  uint64_t limit = 0;  // of a round
+  bool went_offline = false;
 
  private:
   void Copy(uint8_t* destination, uint64_t position, size_t size) const;
@@ -71,9 +84,9 @@ void CpuBuffer::Copy(uint8_t* destination, uint64_t position, size_t size) const
 }
 
 // Copies all that fits, which puts records that wrap together again, then looks at the headers in the copy.
-int CpuBuffer::Take(Drain* drain, size_t time_size) {
+int CpuBuffer::Take(Drain* drain, size_t time_size, uint64_t limit_of_take) {
   const uint64_t tail = page_->data_tail;  // only this side writes it
-  const uint64_t available = __atomic_load_n(&page_->data_head, __ATOMIC_ACQUIRE) - tail;
+  const uint64_t available = limit_of_take - tail;
   if (available == 0) return 0;
   if (available > data_size_) return -EIO;
   const size_t room = drain->size - drain->used;
@@ -137,6 +150,8 @@ class PerfBuffer final : public EventSource {
   static int64_t Open(const Arguments& arguments);
   int64_t Add(const Arguments& arguments);
   int64_t Remove(const Arguments& arguments);
+  int64_t Lost(const Arguments& arguments);
+  int64_t WentOffline(const Arguments& arguments);
 
  private:
   PerfBuffer(const Arguments& arguments, bool times)
@@ -148,12 +163,15 @@ class PerfBuffer final : public EventSource {
   int Take(Drain* drain) override;
   uint64_t PendingBytes() override;
   int ArmAs(int64_t token) override;
-  bool CpusChanged() const;
+  bool CpusChanged();
+  void MarkOffline(int64_t cpu);
 
   const size_t time_size_;
   std::vector<std::unique_ptr<CpuBuffer>> cpus_;
   size_t first_ = 0;  // whose turn it is to be drained first
   int listener_ = -1;
+  bool in_round_ = false;
+  uint64_t lost_before_ = 0;  // by CPUs that are gone
 };
 
 // whether samples hold their time, callback
@@ -202,6 +220,8 @@ int64_t PerfBuffer::Remove(const Arguments& arguments) {
   const int64_t cpu = arguments.Integer(1);
   for (auto place = cpus_.begin(); place != cpus_.end(); ++place) {
     if ((*place)->cpu != cpu) continue;
+    uint64_t lost = 0;
+    if ((*place)->Lost(&lost) == 0) lost_before_ += lost;
     epoll_ctl(descriptor, EPOLL_CTL_DEL, (*place)->descriptor, nullptr);
     cpus_.erase(place);
     return 0;
@@ -209,20 +229,39 @@ int64_t PerfBuffer::Remove(const Arguments& arguments) {
   return -ENOENT;
 }
 
+// buffer. The records that the kernel lost, when the events were opened to tell.
+int64_t PerfBuffer::Lost(const Arguments& /*arguments*/) {
+  uint64_t sum = lost_before_;
+  for (const auto& cpu : cpus_) {
+    uint64_t lost = 0;
+    if (const int error = cpu->Lost(&lost)) return error;
+    sum += lost;
+  }
+  return static_cast<int64_t>(sum);
+}
+
 int PerfBuffer::ArmAs(int64_t token) {
   const int error = EventSource::ArmAs(token);
   return error == 0 && PendingBytes() > 0 ? 1 : error;
 }
 
-// Each CPU once, another first each time: none is kept waiting by a busy one.
+// Each CPU once, another first each time: none is kept waiting by a busy one. With times, a round of drains ends where
+// each CPU's memory ended when it began: what is older than that has all been taken then.
 int PerfBuffer::Take(Drain* drain) {
   drain->cpus_changed = CpusChanged();
+  const bool rounds = time_size_ > 0;
+  if (rounds && !in_round_) {
+    for (const auto& cpu : cpus_) cpu->limit = cpu->Head();
+    in_round_ = true;
+  }
   const size_t count = cpus_.size();
   if (count == 0) return 0;
   first_ = (first_ + 1) % count;
   for (size_t turn = 0; turn < count; turn++) {
-    if (const int error = cpus_[(first_ + turn) % count]->Take(drain, time_size_)) return error;
+    CpuBuffer& cpu = *cpus_[(first_ + turn) % count];
+    if (const int error = cpu.Take(drain, time_size_, rounds ? cpu.limit : cpu.Head())) return error;
   }
+  in_round_ = rounds && drain->more;
   return 0;
 }
 
@@ -233,18 +272,38 @@ uint64_t PerfBuffer::PendingBytes() {
 }
 
 // Reads what the kernel says meanwhile: "online@/devices/system/cpu/cpu1", then variables.
-bool PerfBuffer::CpusChanged() const {
+bool PerfBuffer::CpusChanged() {
+  constexpr char kDevice[] = "line@/devices/system/cpu/cpu";
   bool changed = false;
   char message[4096];
   for (int most = 1000; listener_ >= 0 && most > 0; most--) {
     const ssize_t length = recv(listener_, message, sizeof message - 1, MSG_DONTWAIT);
-    if (length < 0 && errno == ENOBUFS) changed = true;  // some were lost
+    if (length < 0 && errno == ENOBUFS) {
+      // Some were lost: any CPU may have gone and come.
+      for (const auto& cpu : cpus_) cpu->went_offline = true;
+      changed = true;
+    }
     if (length <= 0) break;
     message[length] = '\0';
-    const char* device = strchr(message, '@');
-    if (device != nullptr && strncmp(device, "@/devices/system/cpu/cpu", 24) == 0) changed = true;
+    const char* device = strstr(message, kDevice);
+    if (device == nullptr) continue;
+    changed = true;
+    if (strncmp(message, "off", 3) == 0) MarkOffline(strtol(device + sizeof kDevice - 1, nullptr, 10));
   }
   return changed;
+}
+
+void PerfBuffer::MarkOffline(int64_t cpu) {
+  for (const auto& each : cpus_) each->went_offline |= each->cpu == cpu;
+}
+
+// buffer, CPU. 1 when it did since its memory was added: its event is dead, though the CPU may be back.
+int64_t PerfBuffer::WentOffline(const Arguments& arguments) {
+  const int64_t cpu = arguments.Integer(1);
+  for (const auto& each : cpus_) {
+    if (each->cpu == cpu) return each->went_offline ? 1 : 0;
+  }
+  return -ENOENT;
 }
 
 }  // namespace
@@ -253,6 +312,8 @@ const Entries kPerfBufferEntries = {
     {"perfBufferOpen", Calls<PerfBuffer::Open>},
     {"perfBufferAdd", Calls<OnSource<PerfBuffer, &PerfBuffer::Add>>},
     {"perfBufferRemove", Calls<OnSource<PerfBuffer, &PerfBuffer::Remove>>},
+    {"perfBufferWentOffline", Calls<OnSource<PerfBuffer, &PerfBuffer::WentOffline>>},
+    {"perfBufferLost", Calls<OnSource<PerfBuffer, &PerfBuffer::Lost>>},
 };
 
 }  // namespace ebpf

@@ -23,6 +23,8 @@ constexpr uint64_t kHeaderSize = 8;
 constexpr uint32_t kBusy = 1U << 31;
 constexpr uint32_t kDiscarded = 1U << 30;
 
+constexpr Bytes kAbsent = {nullptr, 0, true};
+
 class UserRing final : public EventSource {
  public:
   static constexpr SourceType kType = SourceType::kUserRing;
@@ -51,6 +53,8 @@ class UserRing final : public EventSource {
 };
 
 UserRing::~UserRing() {
+  // The kernel stops at a record that is reserved: it must not wait for ever.
+  for (const auto& [position, length] : reserved_) CommitAt(position, length, kAbsent);
   if (consumer_ != nullptr) munmap(const_cast<uint64_t*>(consumer_), page_size_);
   if (producer_ != nullptr) munmap(producer_, page_size_ + 2 * data_size_);
 }

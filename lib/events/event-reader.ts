@@ -8,6 +8,7 @@ import { Batch } from './batch.js';
 import { Drops, type DropCounters } from './drops.js';
 import { Intake, type Taken } from './intake.js';
 import { BatchIterator, EventIterator } from './iterators.js';
+import { OrderedIntake } from './ordered-intake.js';
 import { Pace, type Wait } from './pace.js';
 import type { CheckedReadOptions } from './read-options.js';
 import type { ReaderStats } from './reader-stats.js';
@@ -22,9 +23,13 @@ export interface ReaderDetails<T> {
   /** Bytes of it in all. */
   readonly total: number;
   readonly options: CheckedReadOptions;
+  /** Whether records hold their times and are to be put in the order of these. */
+  readonly byTime?: boolean | undefined;
   readonly drops: DropCounters;
   /** CPUs went online or offline. */
-  readonly onCpusChanged: (() => void) | undefined;
+  readonly onCpusChanged?: (() => void) | undefined;
+  /** Nothing more is to come: called before what is there is taken. */
+  readonly onClosing?: (() => void) | undefined;
   readonly onClose: () => void;
 }
 
@@ -52,6 +57,7 @@ const open = new Set<object>();
 export class EventReader<T> implements AsyncIterable<T> {
   readonly #type: RecordType<T>;
   readonly #options: CheckedReadOptions;
+  readonly #onClosing: (() => void) | undefined;
   readonly #onClose: () => void;
   readonly #abortListener: () => void;
   readonly #intake: Intake;
@@ -84,12 +90,14 @@ export class EventReader<T> implements AsyncIterable<T> {
     const { source, capacity, total, options } = details;
     this.#type = details.type;
     this.#options = options;
+    this.#onClosing = details.onClosing;
     this.#onClose = details.onClose;
     this.#source = source;
     this.#total = total;
     this.#pace = new Pace(source, capacity, options);
     this.#drops = new Drops(details.type.map, details.drops);
-    this.#intake = new Intake(source, Math.min(options.maxBatchBytes, total), {
+    const kind = details.byTime === true ? OrderedIntake : Intake;
+    this.#intake = new kind(source, Math.min(options.maxBatchBytes, total), {
       lost: (records) => {
         this.#drops.lost(records);
       },
@@ -202,6 +210,7 @@ export class EventReader<T> implements AsyncIterable<T> {
   async close(): Promise<void> {
     if (this.#source !== undefined) {
       try {
+        this.#onClosing?.();
         this.#queue.push(...this.#intake.takeAll(this.#total));
       } finally {
         this.#end();
@@ -283,6 +292,7 @@ export class EventReader<T> implements AsyncIterable<T> {
       );
     }
     this.#claimed = true;
+    this.#turnStart = performance.now();
   }
 
   #abort(reason: unknown): void {

@@ -20,11 +20,12 @@ export interface DrainListener {
 
 /** Takes records out of the kernel's memory, into memory that is used again. */
 export class Intake {
-  /** Whether records were taken that are not given yet, so that more is to be had soon though the kernel tells nothing. */
-  readonly holding: boolean = false;
+  /** Whether the last drain left something that was there as it began. */
+  protected moreIsLeft = false;
   readonly #source: EventSource;
   readonly #listener: DrainListener;
   #buffer: RecordBuffer;
+  #cpusChanged = false;
 
   /** `most` is how many bytes are taken at once, unless a single record has more. */
   constructor(source: EventSource, most: number, listener: DrainListener) {
@@ -33,12 +34,23 @@ export class Intake {
     this.#buffer = new RecordBuffer(Math.max(most, leastBuffer));
   }
 
+  /** Whether records were taken that are not given yet, so that more is to be had soon though the kernel tells nothing. */
+  get holding(): boolean {
+    return false;
+  }
+
   /** What the kernel has, up to a buffer full; undefined when that is nothing. The one given before is overwritten. */
   take(): Taken | undefined {
     for (;;) {
       const { records: count, bytes, more, needed, lost, cpusChanged } = this.#source.drain(this.#buffer);
       if (lost > 0) this.#listener.lost(lost);
-      if (cpusChanged) this.#listener.cpusChanged();
+      this.moreIsLeft = more;
+      this.#cpusChanged ||= cpusChanged;
+      if (this.#cpusChanged && !more) {
+        this.#cpusChanged = false;
+        // Now that nothing is left of those that went.
+        this.#listener.cpusChanged();
+      }
       if (count > 0) return { records: this.#buffer, count, bytes };
       if (!more) return undefined;
       // A record larger than the buffer gets the room it needs, and the buffer stays that large.

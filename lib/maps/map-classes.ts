@@ -28,9 +28,11 @@ import { LruPerCpuHashMap } from './lru-per-cpu-hash-map.js';
 import { PerCpuArrayMap } from './per-cpu-array-map.js';
 import { PerCpuHashMap } from './per-cpu-hash-map.js';
 import { Queue } from './queue.js';
+import { PerfEventArray } from './perf-event-array.js';
 import { RingBuffer } from './ring-buffer.js';
 import { Stack } from './stack.js';
 import { StructOps } from './struct-ops.js';
+import { UserRingBuffer } from './user-ring-buffer.js';
 
 /** The live map that a handle stands for, of the class of its type. @internal */
 export const liveMap: (details: MapDetails) => BpfMap = registerMapClasses(classOf);
@@ -57,10 +59,14 @@ function classOf(type: MapType): MapClass {
       return Stack;
     case MapType.BLOOM_FILTER:
       return BloomFilter;
+    case MapType.PERF_EVENT_ARRAY:
+      return PerfEventArray;
     case MapType.RINGBUF:
       return RingBuffer;
     case MapType.ARENA:
       return Arena;
+    case MapType.USER_RINGBUF:
+      return UserRingBuffer;
     case MapType.STRUCT_OPS:
       return StructOps;
     default:

@@ -102,6 +102,8 @@ export interface Addon {
   perfBufferOpen(times: boolean, onReady: () => void): number;
   perfBufferAdd(buffer: number, event: number, cpu: number, pages: number): number;
   perfBufferRemove(buffer: number, cpu: number): number;
+  perfBufferLost(buffer: number): number;
+  perfBufferWentOffline(buffer: number, cpu: number): number;
   /**
    * Moves records of a ring or perf buffer into `destination`. `tables` gets three columns of as many rows each: where
    * payloads begin, their lengths, their CPUs; `report` is described in event-source.ts. Returns the bytes written.

@@ -31,4 +31,15 @@ export class PerfBuffer extends EventSource {
   remove(cpu: number): void {
     trace(`remove CPU ${cpu} of ${this.handle.describe()}`, addon().perfBufferRemove(this.handle.token, cpu));
   }
+
+  /** How many records the kernel lost, when all events were opened with PERF_FORMAT_LOST; undefined otherwise. */
+  lost(): bigint | undefined {
+    const result = addon().perfBufferLost(this.handle.token);
+    return result < 0 ? undefined : BigInt(result);
+  }
+
+  /** Whether a CPU went offline since it was added: its event is dead then, though the CPU may be back. */
+  wentOffline(cpu: number): boolean {
+    return addon().perfBufferWentOffline(this.handle.token, cpu) === 1;
+  }
 }

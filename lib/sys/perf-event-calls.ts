@@ -1,4 +1,4 @@
-import { PerfEventAttr } from '../abi/index.js';
+import { PerfEventAttr, PerfEventAttrBits } from '../abi/index.js';
 import { KernelError, UsageError } from '../errors/index.js';
 import { addon } from './addon.js';
 import { AttributeWriter } from './attribute-writer.js';
@@ -9,8 +9,17 @@ import { trace } from './trace.js';
 /** The fields of `struct perf_event_attr` that hold plain numbers. */
 export type PerfEventField = keyof typeof PerfEventAttr.fields;
 
+/** Its bit-fields. */
+export type PerfEventBit = keyof typeof PerfEventAttrBits;
+
+/** Where the 64 bits are that hold all of them. */
+const bitsOffset = 40;
+const littleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
 export interface OpenPerfEventOptions {
   readonly fields: Readonly<Partial<Record<PerfEventField, number | bigint>>>;
+  /** Those that are 1. */
+  readonly bits?: readonly PerfEventBit[] | undefined;
   /** -1 for every process. */
   readonly pid: number;
   /** -1 for every CPU. */
@@ -77,8 +86,16 @@ type OpenArguments = [
   patches: Float64Array,
 ];
 
-function openArguments({ fields, pid, cpu, group, flags = 0, config1Text }: OpenPerfEventOptions): OpenArguments {
+function openArguments(options: OpenPerfEventOptions): OpenArguments {
+  const { fields, bits = [], pid, cpu, group, flags = 0, config1Text } = options;
   const attr = new AttributeWriter(PerfEventAttr).number('size', PerfEventAttr.size);
+  let word = 0n;
+  for (const bit of bits) {
+    // C counts bit-fields from the lowest bit on little-endian machines, from the highest on big-endian ones.
+    const place = PerfEventAttrBits[bit][0] - bitsOffset * 8;
+    word |= 1n << BigInt(littleEndian ? place : 63 - place);
+  }
+  new DataView(attr.bytes.buffer).setBigUint64(bitsOffset, word, littleEndian);
   for (const [field, value] of Object.entries(fields)) attr.number(field as PerfEventField, value);
   attr.string('config1', config1Text, 'name of a function or file');
   return [pid, cpu, group === undefined ? -1 : tokenOf(group), flags, attr.buffers, attr.patches];

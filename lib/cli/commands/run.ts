@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 
-import { Ebpf, escapeControl, ObjectSpec, RingBuffer } from '../../index.js';
+import { Ebpf, escapeControl, ObjectSpec, PerfEventArray, RingBuffer } from '../../index.js';
 import type { Command, CommandContext } from '../command.js';
 import { CommandError } from '../command-error.js';
 import { Output } from '../output.js';
@@ -97,12 +97,16 @@ function variablesOf(spec: ObjectSpec, options: RunOptions): Record<string, unkn
 function openStreams(ebpf: Ebpf, spec: ObjectSpec, options: RunOptions, context: CommandContext): EventStream[] {
   const chosen = new Map(options.events);
   if (chosen.size === 0) {
-    for (const map of ebpf.maps) if (map instanceof RingBuffer) chosen.set(map.name, undefined);
+    for (const map of ebpf.maps) {
+      if (map instanceof RingBuffer || map instanceof PerfEventArray) chosen.set(map.name, undefined);
+    }
   }
   const streams: EventStream[] = [];
   for (const [map, type] of chosen) {
-    const ring = ebpf.map(map, type === undefined ? RingBuffer : RingBuffer.of(type));
-    streams.push(new EventStream({ map, reader: ring.read(), json: options.json, named: chosen.size > 1 }));
+    const kind = ebpf.map(map) instanceof PerfEventArray ? PerfEventArray : RingBuffer;
+    const events: RingBuffer<unknown> | PerfEventArray<unknown> =
+      type === undefined ? ebpf.map(map, kind) : ebpf.map(map, kind.of(type));
+    streams.push(new EventStream({ map, reader: events.read(), json: options.json, named: chosen.size > 1 }));
     if (type === undefined) context.stderr.write(typeHint(spec, map));
   }
   return streams;

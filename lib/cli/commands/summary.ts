@@ -8,6 +8,7 @@ import {
   escapeControl,
   HashMap,
   type ObjectSpec,
+  PerfEventArray,
   RingBuffer,
 } from '../../index.js';
 import { formatValue, Table } from '../table.js';
@@ -27,9 +28,13 @@ export function summary(ebpf: Ebpf, spec: ObjectSpec, streams: readonly EventStr
   }
   for (const map of ebpf.maps) {
     // Data sections are shown as the variables in them.
-    if (spec.maps.get(map.name)?.kind !== 'data' && !(map instanceof RingBuffer)) text += contents(map);
+    if (spec.maps.get(map.name)?.kind !== 'data' && !isEvents(map)) text += contents(map);
   }
   return text + variables(ebpf, spec, streams);
+}
+
+function isEvents(map: BpfMap): boolean {
+  return map instanceof RingBuffer || map instanceof PerfEventArray;
 }
 
 function contents(map: BpfMap): string {
