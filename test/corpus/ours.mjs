@@ -20,7 +20,8 @@ export function programsOf(spec, { native }) {
   const isForeign = spec.littleEndian !== (os.endianness() === 'LE');
   return [...spec.programs.values()].map((program) => ({
     name: program.name,
-    section: program.section,
+    // libbpf's name is without the mark of programs that are not to be loaded by themselves.
+    section: program.section.replace(/^\?/u, ''),
     type: program.type,
     attachType: program.attachType,
     autoload: program.autoload,

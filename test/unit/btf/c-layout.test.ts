@@ -6,6 +6,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 
 import { Btf, BtfBuilder, BtfKind, type BtfMember } from '../../../lib/btf/index.js';
+import { fetchedKernels } from '../../helpers/fetched-kernels.js';
 import { testIf } from '../../helpers/skip.js';
 import { elfSections, parse, samples } from './fixtures.js';
 
@@ -19,12 +20,12 @@ const clangTest = testIf(hasClang, 'clang-19');
 const kernelTest = testIf(existsSync(kernelPath) && hasClang, existsSync(kernelPath) ? 'clang-19' : 'kernel BTF');
 
 /** Compiles `header` and `source`, without a warning, and reads the BTF of the object. */
-function compile(header: string, source: string): Btf {
+function compile(header: string, source: string, target = 'bpf'): Btf {
   const folder = mkdtempSync(path.join(tmpdir(), 'btf-to-c-'));
   try {
     writeFileSync(path.join(folder, 'vmlinux.h'), header);
     writeFileSync(path.join(folder, 'test.c'), `#include "vmlinux.h"\n${source}`);
-    const flags = ['-target', 'bpf', '-g', '-O0', '-Wall', '-Wextra', '-Werror', '-std=gnu11'];
+    const flags = ['-target', target, '-g', '-O0', '-Wall', '-Wextra', '-Werror', '-std=gnu11'];
     execFileSync('clang-19', [...flags, '-c', 'test.c', '-o', 'test.o'], { cwd: folder, stdio: 'pipe' });
     const sections = elfSections(readFileSync(path.join(folder, 'test.o')));
     return Btf.parse(sections.get('.BTF') ?? new Uint8Array(), { name: 'test.o' });
@@ -80,23 +81,39 @@ describe('the C print of the running kernel', () => {
     return found.filter((id) => counts.get(from.nameOf(id)) === 1);
   }
 
-  kernelTest('gives sizeof and offsetof of 200 sampled structs by _Static_assert', () => {
-    if (btf === undefined) throw new Error('no kernel BTF');
-    const ids = uniquelyNamed(btf);
+  /** Has clang check sizeof of 200 structs and offsetof of all their members. */
+  function expectSampledLayouts(from: Btf): void {
+    const ids = uniquelyNamed(from);
     const sampled = ids.filter((_, index) => index % Math.floor(ids.length / 200) === 0);
     expect(sampled.length).toBeGreaterThanOrEqual(200);
     const asserts = sampled.flatMap((id) => {
-      const type = btf.type(id);
-      const c = `${keyword(btf, id)} ${type.name}`;
+      const type = from.type(id);
+      const c = `${keyword(from, id)} ${type.name}`;
       const members = type.kind === BtfKind.STRUCT || type.kind === BtfKind.UNION ? type.members : [];
       const offsets = members
         .filter(({ name, bitSize }) => name !== '' && bitSize === 0)
         .map(({ name, bitOffset }) => `_Static_assert(__builtin_offsetof(${c}, ${name}) == ${bitOffset / 8}, "");`);
-      return [`_Static_assert(sizeof(${c}) == ${btf.sizeOf(id)}, "");`, ...offsets];
+      return [`_Static_assert(sizeof(${c}) == ${from.sizeOf(id)}, "");`, ...offsets];
     });
     expect(asserts.length).toBeGreaterThan(1_000);
-    compile(btf.toC(), `${asserts.join('\n')}\nint some_variable;`);
+    const target = from.littleEndian ? 'bpfel' : 'bpfeb';
+    compile(from.toC(), `${asserts.join('\n')}\nint some_variable;`, target);
+  }
+
+  kernelTest('gives sizeof and offsetof of 200 sampled structs by _Static_assert', () => {
+    if (btf === undefined) throw new Error('no kernel BTF');
+    expectSampledLayouts(btf);
   });
+
+  const kernels = fetchedKernels();
+  for (const { name, btf: file } of kernels.length === 0 ? [{ name: 'none', btf: '' }] : kernels) {
+    testIf(hasClang && kernels.length > 0, hasClang ? 'fetched kernels' : 'clang-19')(
+      `does so for the fetched kernel ${name}`,
+      () => {
+        expectSampledLayouts(Btf.parse(readFileSync(file), { name }));
+      },
+    );
+  }
 
   kernelTest('gives every bit of 2,000 structs and unions, bit-fields and packed ones too', () => {
     if (btf === undefined) throw new Error('no kernel BTF');
