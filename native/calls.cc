@@ -46,7 +46,7 @@ int64_t BpfEntry(const Arguments& arguments) {
   return Call::Start(std::move(call), arguments.Function(3));
 }
 
-// command, map, buffers, patches, completion
+// command, map, buffers, patches, completion, network namespace
 int64_t MapElementEntry(const Arguments& arguments) {
   const auto command = static_cast<uint32_t>(arguments.Integer(0));
   const Descriptor* map = arguments.environment.FindDescriptor(arguments.Integer(1), Kind::kMap);
@@ -71,6 +71,7 @@ int64_t MapElementEntry(const Arguments& arguments) {
       (update && map->shape.HoldsDescriptors() && !call->BeginsWithDescriptor(blocks[2]))) {
     return -EINVAL;
   }
+  if (const int error = call->Enter(arguments.Integer(5))) return error;
   call->Set({command, Address(blocks[0].data.get()), blocks[0].size});
   return Call::Start(std::move(call), arguments.Function(4));
 }

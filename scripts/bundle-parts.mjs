@@ -43,6 +43,15 @@ export const parts = {
     'relocate/apply-extern',
   ],
   codec: ['codec', ...files('maps', 'struct-ops value-types variable walk')],
+  // Programs and maps of networks.
+  network: [
+    ...files('kernel', 'list-interfaces network-interface open-network-namespace'),
+    ...files('sys', 'interface-calls netlink-calls netlink-message socket-calls'),
+    ...files('programs', 'interface-target sk-lookup sk-msg sk-reuseport sk-skb sock-ops'),
+    ...files('programs', 'socket-attach socket-filter socket-map-attach xdp'),
+    ...files('maps', 'cpu-map dev-map dev-map-hash device-map network-value reuseport-sock-array'),
+    ...files('maps', 'sock-hash sock-map socket-array socket-value xsk-map'),
+  ],
   // What programs are attached with, and what they send.
   attach: [
     ...['links', 'kernel/perf-device'],

@@ -5,6 +5,7 @@ export * from './kernel-btf.js';
 export type { Kconfig } from './kernel-config.js';
 export * from './kernel-functions.js';
 export * from './kernel-knows.js';
+export * from './list-interfaces.js';
 export * from './module-descriptors.js';
 export * from './open-cgroup.js';
 export * from './network-interface.js';

@@ -20,6 +20,13 @@ import { Arena } from './arena.js';
 import { ArrayMap } from './array-map.js';
 import { BloomFilter } from './bloom-filter.js';
 import { BpfMap, type MapDetails } from './bpf-map.js';
+import { CpuMap } from './cpu-map.js';
+import { DevMap } from './dev-map.js';
+import { DevMapHash } from './dev-map-hash.js';
+import { ReuseportSockArray } from './reuseport-sock-array.js';
+import { SockHash } from './sock-hash.js';
+import { SockMap } from './sock-map.js';
+import { XskMap } from './xsk-map.js';
 import { HashMap } from './hash-map.js';
 import { registerMapClasses, type MapClass } from './live-map.js';
 import { LpmTrie } from './lpm-trie.js';
@@ -69,6 +76,20 @@ function classOf(type: MapType): MapClass {
       return UserRingBuffer;
     case MapType.STRUCT_OPS:
       return StructOps;
+    case MapType.CPUMAP:
+      return CpuMap;
+    case MapType.DEVMAP:
+      return DevMap;
+    case MapType.DEVMAP_HASH:
+      return DevMapHash;
+    case MapType.REUSEPORT_SOCKARRAY:
+      return ReuseportSockArray;
+    case MapType.SOCKHASH:
+      return SockHash;
+    case MapType.SOCKMAP:
+      return SockMap;
+    case MapType.XSKMAP:
+      return XskMap;
     default:
       return BpfMap;
   }

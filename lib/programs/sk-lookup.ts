@@ -1,4 +1,5 @@
 import { AttachType } from '../abi/index.js';
+import { EbpfError, UsageError } from '../errors/index.js';
 import { networkNamespaceWords, openNetworkNamespace, type NetworkNamespaceSource } from '../kernel/index.js';
 import { NetworkNamespaceLink } from '../links/index.js';
 import { createLink } from '../sys/index.js';
@@ -40,6 +41,11 @@ export class SkLookup extends Program {
       const handle = await createLink({ program: this.handle, target: space, attachType: AttachType.SK_LOOKUP });
       return await this.attached(NetworkNamespaceLink, handle, target, signal);
     } catch (error) {
+      // get_net_ns_by_fd: the file is something else.
+      if (EbpfError.is(error) && error.errnoName === 'EINVAL') {
+        const problem = `${networkNamespaceWords(netns)} is no network namespace`;
+        throw UsageError.invalidValue('netns', problem, { cause: error });
+      }
       throw attachFailure(error, this.name, target, ['CAP_NET_ADMIN', 'CAP_BPF']);
     } finally {
       space.close();

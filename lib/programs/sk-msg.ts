@@ -11,13 +11,16 @@ import { attachToSocketMap, socketMapTarget, type SocketMapAttachOptions } from 
  *
  * @example
  * ```js
- * const link = await ebpf.program('redirect', SkMsg).attach({ map: ebpf.map('sockets', SockMap) });
+ * const sockets = ebpf.map('sockets', SockMap);
+ * const link = await ebpf.program('redirect', SkMsg).attach({ map: sockets });
+ * sockets.set(0, connection);
  * ```
  */
 export class SkMsg extends Program {
   /**
-   * Attaches to a map of sockets, also for those that are put into it later. A map has one program of this kind; attaching
-   * another replaces it before Linux 6.10, later it is busy.
+   * Attaches to a map of sockets: the program works for those that are put into it from then on, for as long as they are in
+   * it, also when it is detached meanwhile. A map has one program of this kind; attaching another replaces it before Linux
+   * 6.10, later it is busy.
    *
    * @throws {@link UsageError} when `map` is no map, or busy; {@link PermissionError}; {@link KernelError}.
    */

@@ -28,13 +28,16 @@ const attachTypes: Readonly<Record<SkSkbRole, AttachType>> = {
  *
  * @example
  * ```js
- * const link = await ebpf.program('verdict', SkSkb).attach({ map: ebpf.map('sockets', SockMap) });
+ * const sockets = ebpf.map('sockets', SockMap);
+ * const link = await ebpf.program('verdict', SkSkb).attach({ map: sockets });
+ * sockets.set(0, connection);
  * ```
  */
 export class SkSkb extends Program {
   /**
-   * Attaches to a map of sockets, also for those that are put into it later. A map has one program of each role; attaching
-   * another replaces it before Linux 6.10, later it is busy.
+   * Attaches to a map of sockets: the program works for those that are put into it from then on, for as long as they are in
+   * it, also when it is detached meanwhile. A map has one program of each role; attaching another replaces it before Linux
+   * 6.10, later it is busy.
    *
    * @throws {@link UsageError} when `map` is no map, or busy, or neither section nor `role` says what the program is;
    * {@link PermissionError}; {@link KernelError}.

@@ -15,7 +15,7 @@ import type { AttachmentWithoutLink, AttachOptions } from './program.js';
 
 /** Where a program that looks at the traffic of sockets attaches. */
 export interface SocketMapAttachOptions extends AttachOptions {
-  /** A {@link SockMap} or {@link SockHash}: the program runs for every socket in it. */
+  /** A {@link SockMap} or {@link SockHash}: the program runs for the sockets that are put into it from now on. */
   readonly map: HeldObject;
 }
 

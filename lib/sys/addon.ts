@@ -38,6 +38,7 @@ export interface Addon {
     buffers: readonly Uint8Array[],
     patches: Float64Array,
     completion?: Completion,
+    networkNamespace?: number,
   ): number;
   /** perf_event_open(2). `group` is a token or -1. The attributes and buffers are as those of `bpf`. */
   perfEventOpen(

@@ -94,6 +94,33 @@ async function tryElementCall(command: BpfCommand, map: Handle, attr: AttributeW
   return trace(commandName(command), result);
 }
 
+/** What {@link mapUpdateNetwork} stores. */
+export interface NetworkElement {
+  readonly key: Uint8Array;
+  /** Not changed: the program's descriptor is put into a copy. */
+  readonly value: Uint8Array;
+  /** A program whose descriptor is part of the value, and where. */
+  readonly program?: { readonly offset: number; readonly handle: Handle } | undefined;
+  readonly flags?: number | undefined;
+  /** In which the kernel looks for the interface that the value names; in the process's own without it. */
+  readonly networkNamespace?: Handle | undefined;
+}
+
+/** Stores a value that names an interface or a program, in maps of devices and processors. 0 or -errno. */
+export function mapUpdateNetwork(map: Handle, element: NetworkElement): number {
+  const { key, value, program, flags, networkNamespace } = element;
+  const attr = new AttributeWriter(MapElementAttr)
+    .handle('map_fd', map)
+    .pointer('key', key, Direction.TO_KERNEL)
+    .pointer('value', value, Direction.TO_KERNEL)
+    .number('flags', flags);
+  if (program !== undefined) attr.handleIn(value, program.offset, program.handle);
+  const command = BpfCommand.MAP_UPDATE_ELEM;
+  const inside = networkNamespace?.token ?? 0;
+  const result = addon().mapElement(command, map.token, attr.buffers, attr.patches, undefined, inside);
+  return trace(commandName(command), result);
+}
+
 /**
  * Stores a map or program in a map of such things, off the event loop: the kernel waits until no program can still run with
  * what was there (`maybe_wait_bpf_programs` of kernel/bpf/syscall.c), which takes milliseconds. 0 or -errno.

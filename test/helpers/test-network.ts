@@ -12,6 +12,9 @@ import { kernelHasSymbol } from './kernel-symbols.js';
 export const hasTestNetworks: boolean =
   installed('ip') && installed('unshare') && kernelHasSymbol('veth_xmit') && process.getuid?.() === 0;
 
+/** What runs a command in a network namespace that has nothing but `lo`: the `wrapper` of {@link runChild}. */
+export const inOwnNetwork: readonly string[] = ['unshare', '-n', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
+
 /** Busybox names the peer itself: veth0. */
 const setup =
   'mount -t bpf bpf /mnt && ip link set lo up && ip link add left type veth && ip link set veth0 name right && ' +

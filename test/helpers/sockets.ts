@@ -1,0 +1,103 @@
+// Sockets that Node does not make by itself: ones that share their port (Node 22.12 does), and AF_XDP ones.
+import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { readdirSync, readlinkSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+
+import { openSocket, setSocketOption, SocketDomain, SocketType, type Handle } from '../../lib/sys/index.js';
+
+/** SO_REUSEPORT of include/uapi/asm-generic/socket.h. */
+const SO_REUSEPORT = 15;
+
+/** The sockets of this process: their inodes, with the descriptor of each. */
+function socketsByInode(): Map<string, number> {
+  const sockets = new Map<string, number>();
+  for (const name of readdirSync('/proc/self/fd')) {
+    try {
+      const target = readlinkSync(`/proc/self/fd/${name}`);
+      if (target.startsWith('socket:')) sockets.set(target, Number(name));
+    } catch {
+      // That of readdir itself is closed by now.
+    }
+  }
+  return sockets;
+}
+
+/** A socket of the addon's, with the number of its descriptor, which the addon keeps to itself. */
+interface RawSocket {
+  readonly descriptor: number;
+  readonly handle: Handle;
+}
+
+/** An AF_XDP socket that is not bound. */
+export function xdpSocket(): RawSocket {
+  return rawSocket(SocketDomain.XDP, SocketType.RAW);
+}
+
+/** A UDP socket that is not bound. */
+export function datagramSocket(): RawSocket {
+  return rawSocket(SocketDomain.INET, SocketType.DATAGRAM);
+}
+
+function rawSocket(domain: number, type: number): RawSocket {
+  const before = socketsByInode();
+  const handle = openSocket({ domain, type, protocol: 0 });
+  const [added] = [...socketsByInode()].filter(([inode]) => !before.has(inode));
+  if (added === undefined) throw new Error('there is no new socket');
+  return { descriptor: added[1], handle };
+}
+
+/**
+ * The descriptor of a socket that will share its port. Node, which is given it, closes it; the addon, which has it too, would
+ * only at the end of the process.
+ */
+function sharing(type: number): number {
+  const { descriptor } = rawSocket(SocketDomain.INET, type);
+  const on = new Uint8Array(Uint32Array.of(1).buffer);
+  check(setSocketOption(descriptor, SO_REUSEPORT as Parameters<typeof setSocketOption>[1], on));
+  return descriptor;
+}
+
+/** Node's own objects below sockets, which take a descriptor before they are bound. */
+interface InnerSocket {
+  open(descriptor: number): number;
+  bind(address: string, port: number): number;
+}
+interface TcpBinding {
+  readonly TCP: new (kind: number) => InnerSocket;
+  readonly constants: { readonly SERVER: number };
+}
+
+/** A TCP server on 127.0.0.1 that shares its port; port 0 chooses one. */
+export async function sharingServer(port: number): Promise<Server> {
+  const { TCP, constants } = (process as unknown as { binding(name: string): TcpBinding }).binding('tcp_wrap');
+  const inner = new TCP(constants.SERVER);
+  check(inner.open(sharing(SocketType.STREAM)));
+  check(inner.bind('127.0.0.1', port));
+  const server = createServer();
+  server.listen({ _handle: inner } as unknown as { fd: number });
+  await once(server, 'listening');
+  return server;
+}
+
+/** A UDP socket on 127.0.0.1 that shares its port; port 0 chooses one. */
+export async function sharingDatagramSocket(port: number): Promise<DatagramSocket> {
+  const socket = createSocket('udp4');
+  const symbol = Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'state symbol');
+  const state = (socket as unknown as Record<symbol, { handle: InnerSocket }>)[symbol ?? Symbol()];
+  check(state?.handle.open(sharing(SocketType.DATAGRAM)) ?? -1);
+  socket.bind(port, '127.0.0.1');
+  await once(socket, 'listening');
+  return socket;
+}
+
+/** The port of a server or datagram socket. */
+export function portOf(socket: Server | DatagramSocket): number {
+  const address = socket.address();
+  if (address === null || typeof address === 'string') throw new Error('it has no port');
+  return address.port;
+}
+
+function check(result: number): void {
+  if (result < 0) throw new Error(`errno ${-result}`);
+}
