@@ -56,16 +56,20 @@ export interface FixedParts {
   readonly key?: EntryCodec<unknown> | 'none' | undefined;
   /** The codec of keys of which only the bytes are given. Default: bytes. */
   readonly keyOfSize?: ((size: number) => EntryCodec<unknown>) | undefined;
+  /** Of values that the caller does not choose; without it, `value` or `valueSize` are wanted. */
+  readonly value?: EntryCodec<unknown> | undefined;
   /** How BTF describes keys, where their codec does not say. */
   readonly keyLayout?: ((size: number) => Layout) | undefined;
   readonly flags?: number | undefined;
+  /** Of maps without a number of entries that is the caller's to choose. */
+  readonly maxEntries?: number | undefined;
   readonly mapExtra?: number | undefined;
   readonly innerMap?: Handle | undefined;
   /** Options of this type beyond those of all. */
   readonly options?: readonly string[] | undefined;
 }
 
-const commonOptions = ['name', 'maxEntries', 'flags', 'numaNode', 'value', 'valueSize'];
+const commonOptions = ['name', 'flags', 'numaNode'];
 
 /**
  * Makes a map without an object, off the event loop. The kernel is given BTF of its types where they can be described and it
@@ -74,19 +78,25 @@ const commonOptions = ['name', 'maxEntries', 'flags', 'numaNode', 'value', 'valu
  */
 export async function createMap(fixed: FixedParts, options: object): Promise<BpfMap> {
   const given = options as AnyOptions;
-  const known = [...commonOptions, ...(fixed.key === undefined ? ['key', 'keySize'] : []), ...(fixed.options ?? [])];
+  const known = [
+    ...commonOptions,
+    ...(fixed.maxEntries === undefined ? ['maxEntries'] : []),
+    ...(fixed.key === undefined ? ['key', 'keySize'] : []),
+    ...(fixed.value === undefined ? ['value', 'valueSize'] : []),
+    ...(fixed.options ?? []),
+  ];
   requireKnown('option of making a map', given, known);
   requireLinux();
   const { name = '', numaNode } = given;
   const key = fixed.key ?? codecOf('key', given.key, given.keySize, fixed.keyOfSize);
-  const value = codecOf('value', given.value, given.valueSize);
+  const value = fixed.value ?? codecOf('value', given.value, given.valueSize);
   const flags = unsigned32('flags', given.flags ?? 0, 0) | (fixed.flags ?? 0);
   const attributes: CreateMapOptions = {
     type: fixed.type,
     name: kernelNameOf(name),
     keySize: key === 'none' ? 0 : key.size,
     valueSize: value.size,
-    maxEntries: unsigned32('maxEntries', given.maxEntries, 1),
+    maxEntries: fixed.maxEntries ?? unsigned32('maxEntries', given.maxEntries, 1),
     flags: (numaNode === undefined ? flags : flags | MapFlag.NUMA_NODE) >>> 0,
     numaNode: numaNode === undefined ? undefined : unsigned32('numaNode', numaNode, 0),
     mapExtra: fixed.mapExtra,
