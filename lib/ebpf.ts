@@ -6,7 +6,8 @@ import { attachChannel, loadChannel, type AttachMessage, type LoadMessage } from
 import { gatherFacts, requireLinux } from './kernel/index.js';
 import type { Link } from './links/index.js';
 import { applyOptions, readSource, requireLoadable, type LoadOptions, type LoadSource } from './load-options.js';
-import { loadParts, type LoadedParts, type Owner } from './load-parts.js';
+import { LiveParts } from './live-parts.js';
+import { loadParts, type LoadedParts } from './load-parts.js';
 import { EventMap, variableValues, type BpfMap, type MapKind, type Variable } from './maps/index.js';
 import type { ObjectSpec } from './object/index.js';
 import { programAs, type AttachOptions, type Program, type ProgramKind } from './programs/index.js';
@@ -47,9 +48,8 @@ export interface Unattached {
 export class Ebpf<S extends Shape = AnyShape> {
   /** The object's name. */
   readonly name: string;
-  /** What was loaded, with the options written in. Editing it changes nothing that is loaded. */
-  readonly spec: ObjectSpec;
-  readonly #parts: LoadedParts;
+  readonly #loaded: LoadedParts;
+  #live: LiveParts | undefined;
   readonly #links = new Set<Link>();
   #attaching: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
@@ -63,18 +63,9 @@ export class Ebpf<S extends Shape = AnyShape> {
     });
   }
 
-  private constructor(spec: ObjectSpec, load: (owner: Owner) => LoadedParts) {
-    this.name = spec.name;
-    this.spec = spec;
-    this.#parts = load({
-      ebpf: this,
-      onAttach: (link) => {
-        this.#onAttach(link);
-      },
-      onDetach: (link) => {
-        this.#links.delete(link);
-      },
-    });
+  private constructor(loaded: LoadedParts) {
+    this.name = loaded.spec.name;
+    this.#loaded = loaded;
   }
 
   /**
@@ -105,10 +96,14 @@ export class Ebpf<S extends Shape = AnyShape> {
     for (const warning of plan.warnings) process.emitWarning(warning, { type: 'EbpfWarning', code: 'EBPF_LOAD' });
     await nextTurn();
     const { verifierLog = 'failure' } = options;
-    const load = await loadParts(spec, plan, { reused, decode: options, verifierLog, signal });
-    const ebpf = new Ebpf<S>(spec, load);
+    const ebpf = new Ebpf<S>(await loadParts(spec, plan, { reused, decode: options, verifierLog, signal }));
     if (started !== undefined) ebpf.#publishLoad(performance.now() - started);
     return ebpf;
+  }
+
+  /** What was loaded, with the options written in. Editing it changes nothing that is loaded. */
+  get spec(): ObjectSpec {
+    return this.#parts.spec;
   }
 
   /** True once {@link Ebpf.close} was called. */
@@ -222,6 +217,20 @@ export class Ebpf<S extends Shape = AnyShape> {
   /** {@link close} at the end of a `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Made when the first of them is asked for, the spec included: what is edited there does not change them. */
+  get #parts(): LiveParts {
+    this.#live ??= new LiveParts(this.#loaded, {
+      ebpf: this,
+      onAttach: (link) => {
+        this.#onAttach(link);
+      },
+      onDetach: (link) => {
+        this.#links.delete(link);
+      },
+    });
+    return this.#live;
   }
 
   async #attachAll(options: AttachOptions): Promise<Attachment> {

@@ -1,24 +1,10 @@
-import type { Ebpf } from './ebpf.js';
-import type { Codec } from './codec/index.js';
 import { EbpfError, quote } from './errors/index.js';
 import { ModuleDescriptors, capabilitiesFor, explainPermission } from './kernel/index.js';
-import type { Link } from './links/index.js';
-import {
-  CreatedMaps,
-  DataMemory,
-  Variable,
-  codecByBtf,
-  liveMap,
-  shapeOf,
-  type BpfMap,
-  type DecodeOptions,
-  type StructOpsDetails,
-  type ValueTypes,
-} from './maps/index.js';
-import type { MapSpec, ObjectSpec, VariableSpec } from './object/index.js';
-import { liveProgram, loadPrograms, type LoadedProgram, type Program, type VerifierLog } from './programs/index.js';
-import type { LoadPlan } from './relocate/index.js';
-import { loadBtf, type Handle, type Mapping } from './sys/index.js';
+import { CreatedMaps, type BpfMap, type DecodeOptions } from './maps/index.js';
+import type { ObjectSpec } from './object/index.js';
+import { loadPrograms, type LoadedProgram, type VerifierLog } from './programs/index.js';
+import type { LoadPlan, MapPlan } from './relocate/index.js';
+import { loadBtf, type Handle } from './sys/index.js';
 
 /** How a plan is loaded. */
 export interface LoadContext {
@@ -28,22 +14,19 @@ export interface LoadContext {
   readonly signal: AbortSignal | undefined;
 }
 
-/** To whom the live things belong. */
-export interface Owner {
-  readonly ebpf: Ebpf;
-  readonly onAttach: (link: Link) => void;
-  readonly onDetach: (link: Link) => void;
+/** What a load left in the kernel, and what it was made from. */
+export interface LoadedParts {
+  readonly spec: ObjectSpec;
+  readonly mapPlans: readonly MapPlan[];
+  readonly maps: CreatedMaps;
+  readonly programs: readonly LoadedProgram[];
+  readonly context: LoadContext;
 }
 
 /**
- * Gives a plan to the kernel: BTF, maps, programs, in this order. Whatever fails, nothing of it stays. What comes back
- * makes the live things once their owner exists.
+ * Gives a plan to the kernel: BTF, maps, programs, in this order. Whatever fails, nothing of it stays.
  */
-export async function loadParts(
-  spec: ObjectSpec,
-  plan: LoadPlan,
-  context: LoadContext,
-): Promise<(owner: Owner) => LoadedParts> {
+export async function loadParts(spec: ObjectSpec, plan: LoadPlan, context: LoadContext): Promise<LoadedParts> {
   const { signal, reused, verifierLog } = context;
   const maps = new CreatedMaps();
   const programs: LoadedProgram[] = [];
@@ -58,7 +41,7 @@ export async function loadParts(
     await loadPrograms(plan, shared, (program) => {
       programs.push(program);
     });
-    maps.fillProgramSlots(plan.maps, new Map(programs.map((program) => [program.plan.spec.name, program.handle])));
+    maps.fillProgramSlots(plan.maps, new Map(programs.map((program) => [program.spec.name, program.handle])));
   } catch (error) {
     for (const { handle } of programs) handle.close();
     maps.undo();
@@ -68,7 +51,7 @@ export async function loadParts(
     btf?.close();
     modules.close();
   }
-  return (owner) => new LoadedParts(spec, maps, programs, plan, context, owner);
+  return { spec, mapPlans: plan.maps, maps, programs, context };
 }
 
 /** Types that the kernel refuses, as those of old compilers, are done without where nothing needs them. */
@@ -88,134 +71,5 @@ async function loadObjectBtf(spec: ObjectSpec, { btf, maps }: LoadPlan): Promise
     // It is the first call of a load: say what the rest will need too, not one capability after the other.
     const types = [...spec.programs.values()].filter(({ autoload }) => autoload).map(({ type }) => type);
     throw explainPermission(error, { what: `load ${quote(spec.name)}`, capabilities: capabilitiesFor(types) });
-  }
-}
-
-/** What a load made. */
-export class LoadedParts {
-  readonly maps: Map<string, BpfMap> = new Map();
-  readonly programs: Map<string, Program> = new Map();
-  /** Without those that were given to the load. */
-  readonly ownMaps: readonly BpfMap[];
-  readonly #spec: ObjectSpec;
-  readonly #decode: DecodeOptions;
-  readonly #memories = new Map<string, DataMemory>();
-  #variables: ReadonlyMap<string, Variable> | undefined;
-
-  constructor(
-    spec: ObjectSpec,
-    { handles, arenas }: CreatedMaps,
-    programs: readonly LoadedProgram[],
-    plan: LoadPlan,
-    context: LoadContext,
-    owner: Owner,
-  ) {
-    this.#spec = spec;
-    this.#decode = context.decode;
-    const own: BpfMap[] = [];
-    const handlesOf = new Map(programs.map(({ plan: { spec: program }, handle }) => [program.name, handle]));
-    const structOps = new Map(plan.maps.map((each) => [each.spec.name, each.structOps]));
-    for (const [name, map] of spec.maps) {
-      const handle = handles.get(name);
-      if (handle === undefined) continue;
-      const reused = context.reused.get(name);
-      const structure = structOps.get(name);
-      const { ebpf, onAttach, onDetach } = owner;
-      const live =
-        reused ??
-        this.#liveMap(map, handle, {
-          mapping: arenas.get(name),
-          structOps: structure && { plan: structure, programs: handlesOf, owner: ebpf, onAttach, onDetach },
-        });
-      if (reused === undefined) own.push(live);
-      this.maps.set(name, live);
-    }
-    this.ownMaps = own;
-    for (const { spec: map, arena } of plan.maps) {
-      const mapping = arenas.get(map.name);
-      const live = this.maps.get(map.name);
-      if (mapping === undefined || live === undefined) continue;
-      const { name, initialSize: size } = map;
-      const details = { name, size, flags: live.flags, writable: true, mapping, base: arena?.globalsOffset };
-      this.#memories.set(name, new DataMemory(live.handle, details));
-    }
-    for (const { plan: loaded, handle, log } of programs) {
-      const { ebpf, onAttach, onDetach } = owner;
-      const program = liveProgram({ handle, spec: loaded.spec, verifierLog: log, owner: ebpf, onAttach, onDetach });
-      this.programs.set(program.name, program);
-    }
-  }
-
-  /** Those in maps that were created. */
-  get variables(): ReadonlyMap<string, Variable> {
-    this.#variables ??= this.#makeVariables();
-    return this.#variables;
-  }
-
-  close(): void {
-    for (const program of this.programs.values()) program.close();
-    for (const memory of this.#memories.values()) memory.close();
-    for (const map of this.ownMaps) map.close();
-  }
-
-  #makeVariables(): Map<string, Variable> {
-    const types = this.#types({ kind: 'declared', keyType: 0, valueType: 0 });
-    const variables = new Map<string, Variable>();
-    for (const [name, spec] of this.#spec.variables) {
-      const memory = this.#memory(spec);
-      if (memory === undefined) continue;
-      const { section, offset, size, constant, typeId } = spec;
-      const codec = (): Codec<unknown> => codecByBtf(types, typeId, size);
-      variables.set(name, new Variable({ name, section, offset, size, constant, codec, memory }));
-    }
-    return variables;
-  }
-
-  #liveMap(
-    spec: MapSpec,
-    handle: Handle,
-    parts: { readonly mapping: Mapping | undefined; readonly structOps: StructOpsDetails | undefined },
-  ): BpfMap {
-    return liveMap({
-      // What the kernel made: it may have been pinned before, and rings are rounded up.
-      ...shapeOf(handle),
-      handle,
-      name: spec.name,
-      types: this.#types(spec),
-      dropped: this.#droppedCounter(spec.name),
-      ...parts,
-    });
-  }
-
-  /** Reads `__u64 <map>_dropped`, in which a program counts the events that a ring had no room for. */
-  #droppedCounter(map: string): (() => bigint) | undefined {
-    const spec = this.#spec.variables.get(`${map}_dropped`);
-    if (spec?.size !== 8) return undefined;
-    const value = new BigUint64Array(1);
-    const bytes = new Uint8Array(value.buffer);
-    return () => {
-      this.#memory(spec)?.read(spec.offset, bytes);
-      return value[0] ?? 0n;
-    };
-  }
-
-  #memory(variable: VariableSpec): DataMemory | undefined {
-    const known = this.#memories.get(variable.map);
-    if (known !== undefined) return known;
-    const map = this.maps.get(variable.map);
-    if (map === undefined) return undefined;
-    const memory = new DataMemory(map.handle, {
-      name: variable.map,
-      size: map.valueSize,
-      flags: map.flags,
-      writable: !variable.constant,
-    });
-    this.#memories.set(variable.map, memory);
-    return memory;
-  }
-
-  #types({ kind, keyType, valueType }: Pick<MapSpec, 'kind' | 'keyType' | 'valueType'>): ValueTypes {
-    const btf = kind === 'data' ? this.#spec.completedBtf : this.#spec.btf;
-    return { btf, keyType, valueType, decode: this.#decode };
   }
 }

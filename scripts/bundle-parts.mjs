@@ -8,41 +8,62 @@ const files = (folder, names) => names.split(' ').map((name) => `${folder}/${nam
 export const parts = {
   // What kernelBtf() does, and nearly every other call.
   types: [
+    ...['ebpf', 'shape', 'binary/byte-reader', 'binary/host'],
+    ...files('btf', 'btf btf-header btf-kind decode-type essential-name names prefix-index scan-module.generated'),
+    ...files('btf', 'scanner slices type-table words'),
     ...files('errors', 'ebpf-error kernel-error object-format-error quote unsupported-error usage-error'),
-    'binary/byte-reader',
-    ...files(
-      'btf',
-      'btf btf-header btf-kind decode-type essential-name names prefix-index scan-module.generated scanner slices type-table words',
-    ),
     ...files('kernel', 'kernel-btf read-sysfs'),
     ...files('sys', 'addon read-file'),
-    'ebpf',
-    'shape',
   ],
-  // What is told once something failed, or to those who ask.
-  why: [
-    'errors',
-    ...files('kernel', 'explain-permission kernel-functions kernel-knows tracefs features'),
-    ...files('sys', 'kernel-log object-calls probe-calls'),
-    ...files('programs', 'load-failure verifier-log attach-failure'),
-    ...files('maps', 'call-failure map-failure'),
-    'relocate/source-line',
+  // What Ebpf.load() does for nearly every object.
+  load: [
+    ...['abi', 'elf/elf-constants', 'elf/elf-file', 'elf/string-table', 'load-options', 'load-parts'],
+    ...files('asm', 'instruction opcodes'),
+    'binary/byte-writer',
+    ...files(
+      'btf',
+      'btf-ext btf-type data-sections downgrade extern-declarations static-functions type-size validate-types',
+    ),
+    'events/channels',
+    ...files(
+      'kernel',
+      'gather-facts locked-memory module-descriptors page-size possible-cpus read-text read-whole require-linux',
+    ),
+    ...files('maps', 'check-options create-maps map-type-name'),
+    ...files(
+      'object',
+      'arena data-maps data-section declared-maps externs function-ranges function-references functions',
+    ),
+    ...files(
+      'object',
+      'jump-tables kconfig-section legacy-maps lower-bound map-definition map-spec object-btf object-spec',
+    ),
+    ...files('object', 'program-flag program-spec read-object section-table side-tables struct-ops-maps variable-spec'),
+    'programs/load-programs',
+    ...files('relocate', 'apply-core-relocations apply-references arena attach-target btf-for-load debug-info'),
+    ...files('relocate', 'function-linker kconfig kernel-extern linked-functions map-plans needs program-draft'),
+    ...files('relocate', 'program-type programs-to-load relocate struct-ops'),
+    ...files('relocate/core', 'access access-value core-problem core-relocation-kind core-resolver match-access'),
+    'relocate/core/patch-instruction',
+    ...files('sys', 'attribute-writer bpf-call btf-calls handle limit-calls map-calls program-calls trace'),
   ],
   // BTF and objects written, printed and merged.
   write: [
-    ...files('btf', 'btf-builder c dedup encode-btf-ext name-index type-name with-type-ids'),
-    ...files('elf', 'elf-writer string-table-writer'),
-    ...files('object', 'rename-map write'),
-    ...files('asm', 'disassemble helper-name'),
-    ...files('relocate', 'disassemble-program minimize-btf'),
+    'btf',
+    'elf',
+    'object/rename-map',
+    'object/write',
+    'asm',
+    'relocate/disassemble-program',
+    'relocate/minimize-btf',
   ],
   // What few objects have or need.
   seldom: [
     ...files('kernel', 'btf-file full-range-offsets gather-kconfig kernel-config kernel-symbols kernel-version'),
-    'kernel/module-btf',
-    'relocate/apply-extern',
+    ...files('kernel', 'module-btf pin'),
+    ...files('sys', 'mapping object-calls'),
+    ...['object', 'relocate', 'asm/code-builder'],
   ],
-  codec: ['codec', ...files('maps', 'struct-ops value-types variable walk')],
   // Programs and maps of networks.
   network: [
     ...files('kernel', 'list-interfaces network-interface open-network-namespace'),
@@ -52,34 +73,18 @@ export const parts = {
     ...files('maps', 'cpu-map dev-map dev-map-hash device-map network-value reuseport-sock-array'),
     ...files('maps', 'sock-hash sock-map socket-array socket-value xsk-map'),
   ],
-  // What programs are attached with, and what they send.
-  attach: [
-    ...['links', 'kernel/perf-device'],
-    ...files('events', 'batch event-reader iterators read-options'),
-    ...files('programs', 'kernel-probe perf-event-attach tracing-attach'),
-    ...files('sys', 'link-calls perf-event-calls ring'),
+  // What is told once something failed, or to those who ask.
+  why: [
+    ...['errors', 'kernel', 'relocate/source-line', 'sys/kernel-log', 'sys/probe-calls'],
+    ...files('programs', 'load-failure verifier-log attach-failure'),
+    ...files('maps', 'call-failure map-failure'),
   ],
+  codec: ['codec', 'binary'],
   // Maps that are made or opened without an object, and of types that few objects have.
   maps: files(
     'maps',
     'bloom-filter create-map kernel-types lpm-key lpm-trie lru-per-cpu-hash-map open-map per-cpu-array-map per-cpu-hash-map per-cpu-values push-pop-map queue share-token stack value-store',
   ),
-  // What Ebpf.load() does for every object.
-  load: [
-    ...[
-      'abi',
-      'asm',
-      'binary',
-      'btf',
-      'elf',
-      'events',
-      'index',
-      'kernel',
-      'load-options',
-      'load-parts',
-      'maps',
-      'object',
-    ],
-    ...['programs', 'relocate', 'sys'],
-  ],
+  // What is done with a loaded object: attached, read, written.
+  live: ['live-parts', 'events', 'links', 'maps', 'programs', 'sys', 'index'],
 };

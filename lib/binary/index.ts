@@ -1,2 +1,3 @@
 export * from './byte-reader.js';
 export * from './byte-writer.js';
+export * from './host.js';

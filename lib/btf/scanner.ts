@@ -1,8 +1,8 @@
+import { hostIsLittleEndian } from '../binary/index.js';
 import type { BtfHeader } from './btf-header.js';
 import { kindLayouts, typeHeaderWords } from './btf-kind.js';
 import { mostBucketBits } from './prefix-index.js';
 import { scanModule } from './scan-module.generated.js';
-import { hostLittleEndian } from './words.js';
 
 /** What one pass over all types finds: see TypeTable and PrefixIndex. */
 export interface ScannedTypes {
@@ -42,7 +42,7 @@ const memories = new WeakMap<
  */
 export function allocateBtf(byteLength: number): Uint8Array {
   const { WebAssembly: wasm } = globalThis as { readonly WebAssembly?: WebAssemblyFace };
-  if (wasm === undefined || !hostLittleEndian || byteLength > mostBytes) return new Uint8Array(byteLength);
+  if (wasm === undefined || !hostIsLittleEndian || byteLength > mostBytes) return new Uint8Array(byteLength);
   const { end } = placesAfter(byteLength);
   try {
     const memory = new wasm.Memory({ initial: Math.ceil(end / pageSize) });

@@ -1,5 +1,4 @@
-/** This machine's byte order. */
-export const hostLittleEndian: boolean = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+import { hostIsLittleEndian } from '../binary/index.js';
 
 /**
  * Bytes as 32-bit words in this machine's byte order, a rest of 1 to 3 bytes cut off. A view when the bytes are in that
@@ -7,7 +6,7 @@ export const hostLittleEndian: boolean = new Uint8Array(Uint16Array.of(1).buffer
  */
 export function wordsOf(bytes: Uint8Array, littleEndian: boolean): Uint32Array {
   const count = bytes.byteLength >>> 2;
-  if (littleEndian === hostLittleEndian && bytes.byteOffset % 4 === 0) {
+  if (littleEndian === hostIsLittleEndian && bytes.byteOffset % 4 === 0) {
     return new Uint32Array(bytes.buffer, bytes.byteOffset, count);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, count * 4);

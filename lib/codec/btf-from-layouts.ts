@@ -1,6 +1,6 @@
 import { BtfBuilder } from '../btf/index.js';
 
-import { hostIsLittleEndian } from './layout-codec.js';
+import { hostIsLittleEndian } from '../binary/index.js';
 import type { EnumLayout, IntegerLayout, Layout, StructLayout } from './layout.js';
 
 /** BTF that was made of layouts. */

@@ -31,7 +31,8 @@ export {
 export { codecFromBtf } from './from-btf.js';
 export type { BtfCodecOptions } from './btf-layouts.js';
 export * from './json-replacer.js';
-export { hostIsLittleEndian, LayoutCodec, type LayoutCodecOptions } from './layout-codec.js';
+export { LayoutCodec, type LayoutCodecOptions } from './layout-codec.js';
+export { hostIsLittleEndian } from '../binary/index.js';
 export { endsFlexibly, fieldsOf } from './layout.js';
 export type * from './layout.js';
 export { typescriptFromBtf, type TypescriptOptions } from './typescript.js';

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 
+import { hostIsLittleEndian } from '../binary/index.js';
 import { UsageError } from '../errors/index.js';
 import type { Codec } from './codec.js';
 import { compile, type CompiledLayout } from './compile.js';
@@ -12,9 +13,6 @@ export interface LayoutCodecOptions {
   /** False: never generate code. By default code is generated where the process allows it. */
   readonly generateCode?: boolean | undefined;
 }
-
-/** This machine's byte order, which is its kernel's too. */
-export const hostIsLittleEndian: boolean = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /** The codec of a layout. Nothing is compiled before the first value. */
 export class LayoutCodec<Value, Input = Value> implements Codec<Value, Input> {

@@ -1,7 +1,6 @@
-import { endianness } from 'node:os';
-
 import { MapType, ProgramType } from '../abi/index.js';
 import { CodeBuilder, LoadSource } from '../asm/index.js';
+import { hostIsLittleEndian } from '../binary/index.js';
 import { createMap, loadProgram } from '../sys/index.js';
 
 /** Beyond what older kernels take for an offset at all (BPF_MAX_VAR_OFF, 1 << 29), and beyond the map that is asked with. */
@@ -24,7 +23,7 @@ export async function hasFullRangeOffsets(): Promise<boolean> {
 async function probe(): Promise<boolean> {
   const map = await createMap({ type: MapType.ARRAY, name: 'probe', keySize: 4, valueSize: 1, maxEntries: 1 });
   try {
-    const code = new CodeBuilder({ littleEndian: endianness() === 'LE' })
+    const code = new CodeBuilder({ littleEndian: hostIsLittleEndian })
       .loadWide(1, offset << 32n, LoadSource.MAP_VALUE)
       .move(0, 0)
       .exit();

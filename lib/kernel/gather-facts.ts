@@ -1,5 +1,4 @@
-import { endianness } from 'node:os';
-
+import { hostIsLittleEndian } from '../binary/index.js';
 import type { Btf, BtfKind } from '../btf/index.js';
 import { EbpfError, UnsupportedError } from '../errors/index.js';
 import type { KernelFacts, Needs } from '../relocate/index.js';
@@ -41,9 +40,16 @@ export async function gatherFacts(needs: Needs, options: GatherOptions = {}): Pr
   signal?.throwIfAborted();
   const fullRangeOffsets = needs.arenaGlobals ? await hasFullRangeOffsets() : undefined;
   signal?.throwIfAborted();
-  const littleEndian = endianness() === 'LE';
-  const machine = { littleEndian, possibleCpus: possibleCpus(), pageSize: pageSize() };
-  return { ...machine, btf, coreBtf, modules, btfKinds, kconfig, symbols, fullRangeOffsets };
+  return {
+    ...{ littleEndian: hostIsLittleEndian, btf, coreBtf, modules, btfKinds, kconfig, symbols, fullRangeOffsets },
+    // Few objects make these be read from files.
+    get possibleCpus(): number {
+      return possibleCpus();
+    },
+    get pageSize(): number {
+      return pageSize();
+    },
+  };
 }
 
 /** One reading of the kernel's symbols serves both. */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { endianness } from 'node:os';
+
+import { hostIsLittleEndian } from '../binary/index.js';
 
 /** AT_PAGESZ of include/uapi/linux/auxvec.h. */
 const pageSizeTag = 6n;
@@ -9,7 +10,7 @@ let known: number | undefined;
 
 /** Bytes of a memory page, from what the kernel told this process at its start. */
 export function pageSize(): number {
-  known ??= findPageSize(readFileSync('/proc/self/auxv'), endianness() === 'LE');
+  known ??= findPageSize(readFileSync('/proc/self/auxv'), hostIsLittleEndian);
   return known;
 }
 

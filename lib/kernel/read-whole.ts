@@ -1,12 +1,12 @@
-import { closeSync, openSync, read } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { closeSync, openSync, read, stat, type Stats } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 
 /**
  * Reads a file off the event loop. Opening and closing are not: Node forgets a descriptor whose asynchronous opening is
  * under way when a Worker is terminated, but closes those that a Worker has opened.
  */
 export async function readWhole(path: string, signal?: AbortSignal): Promise<Uint8Array> {
-  const before = await stat(path);
+  const before = await statOf(path);
   signal?.throwIfAborted();
   // Opening a pipe may wait.
   if (!before.isFile()) return readFile(path, signal === undefined ? {} : { signal });
@@ -18,7 +18,7 @@ export async function readWhole(path: string, signal?: AbortSignal): Promise<Uin
       const count = await readSome(descriptor, bytes, length);
       signal?.throwIfAborted();
       length += count;
-      if (count === 0) return bytes.subarray(0, length);
+      if (count === 0 || (length === before.size && length < bytes.length)) return bytes.subarray(0, length);
       if (length === bytes.length) {
         const larger = new Uint8Array(length * 2);
         larger.set(bytes);
@@ -28,6 +28,15 @@ export async function readWhole(path: string, signal?: AbortSignal): Promise<Uin
   } finally {
     closeSync(descriptor);
   }
+}
+
+async function statOf(path: string): Promise<Stats> {
+  return new Promise((resolve, reject) => {
+    stat(path, (error, stats) => {
+      if (error === null) resolve(stats);
+      else reject(error);
+    });
+  });
 }
 
 async function readSome(descriptor: number, bytes: Uint8Array, offset: number): Promise<number> {

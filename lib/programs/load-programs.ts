@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import type { ModuleDescriptors } from '../kernel/index.js';
+import type { ProgramSpec } from '../object/index.js';
 import type { LoadPlan, ProgramPlan } from '../relocate/index.js';
 import { loadProgram, LogLevel, type CodeBinding, type Handle, type LoadProgramResult } from '../sys/index.js';
 
@@ -33,7 +34,7 @@ export interface LoadContext {
 
 /** A program that the kernel took. */
 export interface LoadedProgram {
-  readonly plan: ProgramPlan;
+  readonly spec: ProgramSpec;
   readonly handle: Handle;
   /** What the verifier wrote; empty when it was not asked to. */
   readonly log: string;
@@ -71,6 +72,10 @@ async function loadOne(
   context: LoadContext,
   loaded: (program: LoadedProgram) => void,
 ): Promise<void> {
+  if (plan.jumpTables.length === 0) {
+    loaded(await loadWith(plan, context, []));
+    return;
+  }
   const jumpTables = new JumpTableMaps();
   try {
     loaded(await loadWith(plan, context, await jumpTables.create(plan)));
@@ -106,7 +111,7 @@ async function loadWith(
     logLevel: verifierLogLevels[context.verifierLog],
   });
   if (result.handle === undefined) throw await loadFailure(plan, result);
-  return { plan, handle: result.handle, log: result.log };
+  return { spec, handle: result.handle, log: result.log };
 }
 
 function bindingsOf(plan: ProgramPlan, { maps, modules }: LoadContext): CodeBinding[] {

@@ -16,7 +16,7 @@ export const POISONED_MAP_CALL = 2_001_000_000;
 export function applyReferences(
   draft: ProgramDraft,
   placed: PlacedFunction,
-  { externs, arenaOffset }: { readonly externs: ExternResolver; readonly arenaOffset: number },
+  { externs, arenaOffset }: { readonly externs: () => ExternResolver; readonly arenaOffset: number },
 ): void {
   for (const reference of placed.spec.references) {
     const instruction = draft.instructionAt(placed, reference.offset);
@@ -51,7 +51,7 @@ export function applyReferences(
         if (draft.object.externs.get(reference.name)?.section === KCONFIG_MAP) {
           const offset = draft.object.variables.get(reference.name)?.offset ?? 0;
           bindMap(draft, instruction, KCONFIG_MAP, LoadSource.MAP_VALUE, offset, placed.end);
-        } else applyExtern(draft, instruction, reference.name, externs, placed.end);
+        } else applyExtern(draft, instruction, reference.name, externs(), placed.end);
         break;
       case 'jump-table':
         bindJumpTable(draft, placed, instruction, reference);

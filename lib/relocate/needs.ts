@@ -30,13 +30,21 @@ export function needs(object: ObjectSpec): Needs {
   return collector.needs();
 }
 
+/** The id of a type in the object's own BTF is known without a kernel. */
+function needsKernel(kind: number | undefined): boolean {
+  return kind !== CoreRelocationKind.TYPE_ID_LOCAL;
+}
+
 class NeedsCollector {
   readonly #object: ObjectSpec;
+  /** Of the object's types whose names are among those wanted. */
+  readonly #typeIds = new Set<number>();
   readonly #typeNames = new Map<string, Set<BtfKind>>();
   readonly #modules = new Set<string>();
   readonly #symbols = new Set<string>();
   readonly #variables = new Set<string>();
-  readonly #reasons = new Set<string>();
+  /** What makes the kernel's types necessary, as text that is only made for an error. */
+  readonly #reasons: (() => readonly string[])[] = [];
   #kernelIds = false;
   #optionalKernelIds = false;
 
@@ -46,8 +54,9 @@ class NeedsCollector {
 
   needs(): Needs {
     const { btf } = this.#object;
+    const reasons = this.#reasons;
     return {
-      kernelBtf: this.#reasons.size > 0,
+      kernelBtf: this.#reasons.length > 0,
       kernelIds: this.#kernelIds,
       optionalKernelIds: this.#optionalKernelIds,
       typeNames: this.#typeNames,
@@ -58,7 +67,9 @@ class NeedsCollector {
       arenaGlobals: [...this.#object.maps.values()].some(
         ({ globalsSize, autoCreate }) => globalsSize > 0 && autoCreate,
       ),
-      reasons: [...this.#reasons],
+      get reasons(): readonly string[] {
+        return [...new Set(reasons.flatMap((reason) => reason()))];
+      },
       btfKinds: btf === undefined ? new Set() : newerKindsIn(btf),
     };
   }
@@ -70,7 +81,7 @@ class NeedsCollector {
     this.#kernelIds = true;
     if (module === undefined) this.#addName(name, rule.kind);
     else if (module !== KERNEL) this.#modules.add(module);
-    this.#reasons.add(`program ${quote(program.name)}: ${rule.noun} ${quote(program.attachTo ?? '')}`);
+    this.#reasons.push(() => [`program ${quote(program.name)}: ${rule.noun} ${quote(program.attachTo ?? '')}`]);
   }
 
   addStructure(map: MapSpec): void {
@@ -80,7 +91,7 @@ class NeedsCollector {
     this.#kernelIds = true;
     this.#addName(name, BtfKind.STRUCT);
     this.#addName(valueName, BtfKind.STRUCT);
-    this.#reasons.add(`map ${quote(map.name)}: struct ${escapeControl(name)}`);
+    this.#reasons.push(() => [`map ${quote(map.name)}: struct ${escapeControl(name)}`]);
   }
 
   addFunction(program: ProgramSpec, spec: FunctionSpec): void {
@@ -92,13 +103,22 @@ class NeedsCollector {
 
   #addCoreRelocations(program: ProgramSpec, { coreRelocations: table }: FunctionSpec): void {
     const { btf } = this.#object;
-    for (const [row, kind] of table.kinds.entries()) {
-      // The id of a type in the object's own BTF is known without a kernel.
-      if (kind === CoreRelocationKind.TYPE_ID_LOCAL) continue;
-      const typeId = table.typeIds[row] ?? 0;
-      if (btf !== undefined && typeId < btf.endId) this.#addName(essentialName(btf.nameOf(typeId)), btf.kind(typeId));
-      this.#reasons.add(`program ${quote(program.name)}: CO-RE relocation ${accessOf(this.#object, table, row)}`);
+    const { kinds, typeIds } = table;
+    let isAny = false;
+    for (let row = 0; row < kinds.length; row++) {
+      if (!needsKernel(kinds[row])) continue;
+      isAny = true;
+      const typeId = typeIds[row] ?? 0;
+      if (btf === undefined || typeId >= btf.endId || this.#typeIds.has(typeId)) continue;
+      this.#typeIds.add(typeId);
+      this.#addName(essentialName(btf.nameOf(typeId)), btf.kind(typeId));
     }
+    if (!isAny) return;
+    this.#reasons.push(() =>
+      [...kinds.keys()]
+        .filter((row) => needsKernel(kinds[row]))
+        .map((row) => `program ${quote(program.name)}: CO-RE relocation ${accessOf(this.#object, table, row)}`),
+    );
   }
 
   #addExtern(program: ProgramSpec, name: string): void {
@@ -118,7 +138,7 @@ class NeedsCollector {
       return;
     }
     this.#kernelIds = true;
-    this.#reasons.add(`program ${quote(program.name)}: ${noun} ${quote(name)}`);
+    this.#reasons.push(() => [`program ${quote(program.name)}: ${noun} ${quote(name)}`]);
   }
 
   #addName(name: string, kind: BtfKind): void {

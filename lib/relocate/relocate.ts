@@ -42,10 +42,11 @@ export function relocate(object: ObjectSpec, facts: KernelFacts): LoadPlan {
   const programs = programsToLoad(object).filter((program) => !structOps.leftOut.has(program.name));
   programs.forEach(checkProgramType);
   const attachments = new Map(programs.map((program) => [program, attachmentOf(program, facts, structOps)]));
+  let externs: ExternResolver | undefined;
   const tools: Tools = {
     linker: new FunctionLinker(object),
     core: coreResolver(object, facts),
-    externs: new ExternResolver(object, facts),
+    externs: () => (externs ??= new ExternResolver(object, facts)),
     arenaOffset: arenaGlobalsOffset(object, facts),
   };
   const warnings: string[] = [];
@@ -66,7 +67,7 @@ export function relocate(object: ObjectSpec, facts: KernelFacts): LoadPlan {
 interface Tools {
   readonly linker: FunctionLinker;
   readonly core: CoreResolver | undefined;
-  readonly externs: ExternResolver;
+  readonly externs: () => ExternResolver;
   /** Where the global variables of the arena begin. */
   readonly arenaOffset: number;
 }

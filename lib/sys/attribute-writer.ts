@@ -1,3 +1,4 @@
+import { hostIsLittleEndian as littleEndian } from '../binary/index.js';
 import { UsageError, quote } from '../errors/index.js';
 import type { Handle } from './handle.js';
 
@@ -19,8 +20,6 @@ const PATH_MAX = 4096;
 
 /** BPF_OBJ_NAME_LEN: 16 bytes with the NUL (include/uapi/linux/bpf.h). */
 const OBJECT_NAME_LENGTH = 16;
-
-const littleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /**
  * Lays out `union bpf_attr` for one command in the machine's byte order, with the buffers and descriptors it refers to.

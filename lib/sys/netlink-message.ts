@@ -1,11 +1,8 @@
-import { endianness } from 'node:os';
-
-import { ByteReader, ByteWriter } from '../binary/index.js';
+import { ByteReader, ByteWriter, hostIsLittleEndian as littleEndian } from '../binary/index.js';
 import type { Handle } from './handle.js';
 
 // include/uapi/linux/netlink.h. All numbers are in the machine's byte order.
 
-const littleEndian = endianness() === 'LE';
 const HEADER_SIZE = 16;
 const ATTRIBUTE_HEADER_SIZE = 4;
 const ALIGNMENT = 4;

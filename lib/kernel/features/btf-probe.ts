@@ -1,5 +1,4 @@
-import { endianness } from 'node:os';
-
+import { hostIsLittleEndian } from '../../binary/index.js';
 import { BtfBuilder, BtfKind, BtfLinkage } from '../../btf/index.js';
 import { EbpfError } from '../../errors/index.js';
 import { loadBtf } from '../../sys/index.js';
@@ -51,7 +50,7 @@ const newerKinds: ReadonlyMap<BtfKind, (builder: BtfBuilder) => void> = new Map<
 
 /** BTF of `int`, which is type 1, and what `add` puts after it. */
 export function btfWith(add: (builder: BtfBuilder) => void = () => undefined): Uint8Array {
-  const builder = new BtfBuilder({ littleEndian: endianness() === 'LE' });
+  const builder = new BtfBuilder({ littleEndian: hostIsLittleEndian });
   builder.addInt('int', { size: 4, signed: true });
   add(builder);
   return builder.encode();

@@ -1,7 +1,6 @@
-import { endianness } from 'node:os';
-
 import { AttachType, HelperId, ProgramType } from '../../abi/index.js';
 import { CodeBuilder } from '../../asm/index.js';
+import { hostIsLittleEndian as littleEndian } from '../../binary/index.js';
 import { BtfKind } from '../../btf/index.js';
 import { UnsupportedError } from '../../errors/index.js';
 import { loadProgram, type Handle, type LoadProgramOptions } from '../../sys/index.js';
@@ -10,8 +9,6 @@ import { kernelBtf } from '../kernel-btf.js';
 import { capabilitiesFor } from '../required-capabilities.js';
 
 import { nameOf, no, readRefusal, undecided, yes, type Feature, type Question } from './feature.js';
-
-const littleEndian = endianness() === 'LE';
 
 /** BPF_F_SLEEPABLE */
 const sleepable = 16;

@@ -1,0 +1,147 @@
+import type { Codec } from './codec/index.js';
+import type { Ebpf } from './ebpf.js';
+import type { Link } from './links/index.js';
+import type { LoadedParts } from './load-parts.js';
+import {
+  DataMemory,
+  Variable,
+  codecByBtf,
+  liveMap,
+  shapeOf,
+  type BpfMap,
+  type DecodeOptions,
+  type StructOpsDetails,
+  type ValueTypes,
+} from './maps/index.js';
+import type { MapSpec, ObjectSpec, VariableSpec } from './object/index.js';
+import { liveProgram, type Program } from './programs/index.js';
+import type { Handle, Mapping } from './sys/index.js';
+
+/** To whom the live things belong. */
+export interface Owner {
+  readonly ebpf: Ebpf;
+  readonly onAttach: (link: Link) => void;
+  readonly onDetach: (link: Link) => void;
+}
+
+/** The live things of a loaded object: made when the first of them is asked for. */
+export class LiveParts {
+  readonly maps: Map<string, BpfMap> = new Map();
+  readonly programs: Map<string, Program> = new Map();
+  /** Without those that were given to the load. */
+  readonly ownMaps: readonly BpfMap[];
+  readonly spec: ObjectSpec;
+  readonly #decode: DecodeOptions;
+  readonly #memories = new Map<string, DataMemory>();
+  #variables: ReadonlyMap<string, Variable> | undefined;
+
+  constructor({ spec, mapPlans, maps: { handles, arenas }, programs, context }: LoadedParts, owner: Owner) {
+    this.spec = spec;
+    this.#decode = context.decode;
+    const own: BpfMap[] = [];
+    const handlesOf = new Map(programs.map((program) => [program.spec.name, program.handle]));
+    const structOps = new Map(mapPlans.map((each) => [each.spec.name, each.structOps]));
+    for (const [name, map] of spec.maps) {
+      const handle = handles.get(name);
+      if (handle === undefined) continue;
+      const reused = context.reused.get(name);
+      const structure = structOps.get(name);
+      const { ebpf, onAttach, onDetach } = owner;
+      const live =
+        reused ??
+        this.#liveMap(map, handle, {
+          mapping: arenas.get(name),
+          structOps: structure && { plan: structure, programs: handlesOf, owner: ebpf, onAttach, onDetach },
+        });
+      if (reused === undefined) own.push(live);
+      this.maps.set(name, live);
+    }
+    this.ownMaps = own;
+    for (const { spec: map, arena } of mapPlans) {
+      const mapping = arenas.get(map.name);
+      const live = this.maps.get(map.name);
+      if (mapping === undefined || live === undefined) continue;
+      const { name, initialSize: size } = map;
+      const details = { name, size, flags: live.flags, writable: true, mapping, base: arena?.globalsOffset };
+      this.#memories.set(name, new DataMemory(live.handle, details));
+    }
+    for (const { spec: loaded, handle, log } of programs) {
+      const { ebpf, onAttach, onDetach } = owner;
+      const program = liveProgram({ handle, spec: loaded, verifierLog: log, owner: ebpf, onAttach, onDetach });
+      this.programs.set(program.name, program);
+    }
+  }
+
+  /** Those in maps that were created. */
+  get variables(): ReadonlyMap<string, Variable> {
+    this.#variables ??= this.#makeVariables();
+    return this.#variables;
+  }
+
+  close(): void {
+    for (const program of this.programs.values()) program.close();
+    for (const memory of this.#memories.values()) memory.close();
+    for (const map of this.ownMaps) map.close();
+  }
+
+  #makeVariables(): Map<string, Variable> {
+    const types = this.#types({ kind: 'declared', keyType: 0, valueType: 0 });
+    const variables = new Map<string, Variable>();
+    for (const [name, spec] of this.spec.variables) {
+      const memory = this.#memory(spec);
+      if (memory === undefined) continue;
+      const { section, offset, size, constant, typeId } = spec;
+      const codec = (): Codec<unknown> => codecByBtf(types, typeId, size);
+      variables.set(name, new Variable({ name, section, offset, size, constant, codec, memory }));
+    }
+    return variables;
+  }
+
+  #liveMap(
+    spec: MapSpec,
+    handle: Handle,
+    parts: { readonly mapping: Mapping | undefined; readonly structOps: StructOpsDetails | undefined },
+  ): BpfMap {
+    return liveMap({
+      // What the kernel made: it may have been pinned before, and rings are rounded up.
+      ...shapeOf(handle),
+      handle,
+      name: spec.name,
+      types: this.#types(spec),
+      dropped: this.#droppedCounter(spec.name),
+      ...parts,
+    });
+  }
+
+  /** Reads `__u64 <map>_dropped`, in which a program counts the events that a ring had no room for. */
+  #droppedCounter(map: string): (() => bigint) | undefined {
+    const spec = this.spec.variables.get(`${map}_dropped`);
+    if (spec?.size !== 8) return undefined;
+    const value = new BigUint64Array(1);
+    const bytes = new Uint8Array(value.buffer);
+    return () => {
+      this.#memory(spec)?.read(spec.offset, bytes);
+      return value[0] ?? 0n;
+    };
+  }
+
+  #memory(variable: VariableSpec): DataMemory | undefined {
+    const known = this.#memories.get(variable.map);
+    if (known !== undefined) return known;
+    const map = this.maps.get(variable.map);
+    if (map === undefined) return undefined;
+    const memory = new DataMemory(map.handle, {
+      name: variable.map,
+      size: map.valueSize,
+      flags: map.flags,
+      writable: !variable.constant,
+    });
+    this.#memories.set(variable.map, memory);
+    return memory;
+  }
+
+  #types({ kind, keyType, valueType }: Pick<MapSpec, 'kind' | 'keyType' | 'valueType'>): ValueTypes {
+    const btf = kind === 'data' ? this.spec.completedBtf : this.spec.btf;
+    return { btf, keyType, valueType, decode: this.#decode };
+  }
+}
