@@ -36,7 +36,7 @@ export const parts = {
     ),
     ...files(
       'object',
-      'jump-tables kconfig-section legacy-maps lower-bound map-definition map-spec object-btf object-spec',
+      'assembler jump-tables kconfig-section legacy-maps lower-bound map-definition map-spec object-btf object-spec',
     ),
     ...files('object', 'program-flag program-spec read-object section-table side-tables struct-ops-maps variable-spec'),
     'programs/load-programs',

@@ -6,8 +6,8 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 
 import { parts } from './bundle-parts.mjs';
-import { root, SetupError } from './setup.mjs';
 
+const root = path.resolve(import.meta.dirname, '..');
 const options = { platform: 'node', target: 'node20.19' };
 /** Node has its own of these in memory when a program starts; others take up to a millisecond. */
 const neededAtOnce = ['./types.js', 'node:fs', 'node:path', 'node:url', 'node:util'];
@@ -59,7 +59,7 @@ class Library {
     const stars = find(/^export \* from "(\.[^"]+)";$/gm).map(([, from]) => resolve(from));
     const exports = new Map(find(/^export \{([^}]*)\};$/gm).flatMap(([, list]) => names(list).map(([a, b]) => [b, a])));
     if (find(/ from "\./g).length !== imports.length + whole.length + stars.length) {
-      throw new SetupError(`bundling lib/${file}.ts: an import of a form that scripts/bundle.mjs does not know`);
+      throw new Error(`bundling lib/${file}.ts: an import of a form that scripts/bundle.mjs does not know`);
     }
     this.#modules.set(file, { code, imports, whole, stars, exports });
   }
@@ -67,7 +67,7 @@ class Library {
   /** Where a name that a file exports is defined. */
   definition(file, name) {
     const module = this.#modules.get(file);
-    if (module === undefined) throw new SetupError(`bundling: there is no lib/${file}.ts`);
+    if (module === undefined) throw new Error(`bundling: there is no lib/${file}.ts`);
     const local = module.exports.get(name);
     if (local !== undefined) {
       const imported = module.imports.flatMap(({ from, names }) => names.map((pair) => [from, ...pair]));
@@ -112,7 +112,7 @@ class Library {
     for (const { statement, from, names } of imports) {
       const direct = names.map(([name, local]) => {
         const definition = this.definition(from, name);
-        if (definition === undefined) throw new SetupError(`bundling lib/${file}.ts: lib/${from}.ts has no ${name}`);
+        if (definition === undefined) throw new Error(`bundling lib/${file}.ts: lib/${from}.ts has no ${name}`);
         const part = partOf(definition.file);
         return part === partOf(file)
           ? `import { ${definition.name} as ${local} } from "lib:${definition.file}";`
@@ -121,8 +121,7 @@ class Library {
       text = text.replace(statement, () => direct.join(' '));
     }
     for (const { statement, start, from } of whole) {
-      if (partOf(from) !== partOf(file))
-        throw new SetupError(`bundling: lib/${file}.ts and lib/${from}.ts go together`);
+      if (partOf(from) !== partOf(file)) throw new Error(`bundling: lib/${file}.ts and lib/${from}.ts go together`);
       text = text.replace(statement, () => `${start}"lib:${from}";`);
     }
     return text;
@@ -133,7 +132,7 @@ function partOf(file) {
   for (const [part, patterns] of Object.entries(parts)) {
     if (patterns.some((pattern) => file === pattern || file.startsWith(`${pattern}/`))) return part;
   }
-  throw new SetupError(`bundling: scripts/bundle-parts.mjs says of no part that lib/${file}.ts is in it`);
+  throw new Error(`bundling: scripts/bundle-parts.mjs says of no part that lib/${file}.ts is in it`);
 }
 
 async function readLibrary(esbuild) {
@@ -200,7 +199,7 @@ function withLateRequires(code) {
       isLate ? `new (${name}().$1)` : `new ${name}.$1`,
     );
     text = text.replaceAll(new RegExp(`\\b${variable}\\.`, 'g'), isLate ? `${name}().` : `${name}.`);
-    if (new RegExp(`\\b${variable}\\b`).test(text)) throw new SetupError(`bundling: ${target} is used as a whole`);
+    if (new RegExp(`\\b${variable}\\b`).test(text)) throw new Error(`bundling: ${target} is used as a whole`);
     names.set(
       name,
       isLate

@@ -223,8 +223,11 @@ const typescript = {
     if (!isCompiled()) fs.rmSync(buildInfo, { force: true });
     const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
     run(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { what: 'compiling lib/' });
-    const { bundle } = await import('./bundle.mjs');
-    await bundle();
+    try {
+      await (await import('./bundle.mjs')).bundle();
+    } catch (error) {
+      throw new SetupError(error.message);
+    }
     writeStamp('typescript', hash);
     return 'compiled to dist/';
   },
