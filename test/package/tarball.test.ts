@@ -85,8 +85,9 @@ test('what a program does not use is not read', () => {
     (async () => {
       (await kernelBtf()).find('task_struct');
       const forTypes = read();
-      await (await Ebpf.load(${JSON.stringify(join(samples, 'execsnoop.bpf.o'))})).close();
+      const ebpf = await Ebpf.load(${JSON.stringify(join(samples, 'execsnoop.bpf.o'))});
       console.log(JSON.stringify([forTypes, read()]));
+      await ebpf.close();
     })();
   `;
   const forTypes = ['index.js', 'types.js'];
