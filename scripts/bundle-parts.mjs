@@ -83,7 +83,7 @@ export const parts = {
   // Maps that are made or opened without an object, and of types that few objects have.
   maps: files(
     'maps',
-    'bloom-filter create-map kernel-types lpm-key lpm-trie lru-per-cpu-hash-map open-map per-cpu-array-map per-cpu-hash-map per-cpu-values push-pop-map queue share-token stack value-store',
+    'bloom-filter create-map kernel-types lpm-key lpm-trie lru-per-cpu-hash-map open-map per-cpu-array-map per-cpu-hash-map per-cpu-values push-pop-map queue share-token stack trie-conditions value-store',
   ),
   // What is done with a loaded object: attached, read, written.
   live: ['live-parts', 'events', 'links', 'maps', 'programs', 'sys', 'index'],

@@ -109,6 +109,7 @@ const needs = new Map([
     'a kernel without indirect jumps',
     () => (hasBtf() && !hasInstructionArrays() ? "the kernel's BTF has no BPF_MAP_TYPE_INSN_ARRAY" : undefined),
   ],
+  ['timers', () => (kernelHas('bpf_timer_start') && hasJit() ? 'the kernel has bpf_timer_start and a JIT' : undefined)],
   ['bloom filters', () => (kernelHas('bloom_map_peek_elem') ? 'the kernel has bloom_map_peek_elem' : undefined)],
   ['tracefs', () => (read('/proc/filesystems').includes('\ttracefs') ? 'the kernel has tracefs' : undefined)],
   ['big-endian processor', () => (os.endianness() === 'BE' ? 'this processor is big-endian' : undefined)],

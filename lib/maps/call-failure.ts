@@ -2,7 +2,7 @@ import { BpfCommand } from '../abi/index.js';
 import { KernelError, UnsupportedError, UsageError, quote } from '../errors/index.js';
 import { commandName, mapShape, type Handle } from '../sys/index.js';
 
-import { E2BIG, EBUSY, EINVAL, ENOTSUPP, EOPNOTSUPP, EPERM } from './errno.js';
+import { E2BIG, EBUSY, EINVAL, ENOSPC, ENOTSUPP, EOPNOTSUPP, EPERM } from './errno.js';
 import { mapTypeName } from './map-type-name.js';
 
 /** What an error says of a map. @internal */
@@ -54,6 +54,8 @@ function wrongBuffer({ handle, name, keySize }: FailedMap, { key, value }: CallB
 function advice({ maxEntries }: FailedMap, errno: number): { advice?: string } {
   switch (errno) {
     case E2BIG:
+    // A full trie.
+    case ENOSPC:
       return { advice: `the map is full: it holds ${maxEntries} entries; load it with a larger maxEntries` };
     case EPERM:
       return { advice: 'the map is frozen, or was opened or made for the other direction only (access)' };

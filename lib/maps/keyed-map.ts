@@ -9,8 +9,8 @@ import type { SetOptions } from './set-options.js';
  * of about a microsecond.
  *
  * Values with a `struct bpf_spin_lock` are read and written with the lock held, so that neither side sees half a value.
- * What only the kernel may touch (the lock itself, timers, kernel pointers) is left out of decoded values, and stays
- * as it is when a value is stored.
+ * What only the kernel may touch (the lock itself, timers, kernel pointers) is left out of values, decoded and given. When
+ * a value is stored the kernel ends the timers and gives back the pointers that were in its place.
  */
 export abstract class KeyedMap<Key, Value, KeyInput = Key, ValueInput = Value> extends BpfMap {
   /** @internal */

@@ -6,6 +6,8 @@ import { createMap, type NewKeyedMapOptions } from './create-map.js';
 import { KeyedMap } from './keyed-map.js';
 import { defaultLpmKey, lpmKeyLayout, lpmKeyOfSize, type LpmKey } from './lpm-key.js';
 import { typedKind, type TypedMapKind } from './map-kind.js';
+import type { SetOptions } from './set-options.js';
+import { requireTrieConditions } from './trie-conditions.js';
 
 /**
  * A trie that finds the longest prefix that matches: of the networks that hold an address, the smallest. `get` and `has`
@@ -60,5 +62,16 @@ export class LpmTrie<Key = unknown, Value = unknown, KeyInput = Key, ValueInput 
   static override from(map: BpfMap): LpmTrie {
     if (map instanceof LpmTrie) return map as LpmTrie;
     throw wrongKind(map, 'LpmTrie');
+  }
+
+  /**
+   * Stores `value` under exactly this prefix. Conditions: least kernel 6.13, or a stable one that has it.
+   *
+   * @throws As {@link KeyedMap.set}, but a full trie is ENOSPC; {@link UnsupportedError} for conditions that this kernel's
+   * tries do not look at.
+   */
+  override set(key: KeyInput, value: ValueInput, options?: SetOptions): boolean {
+    if (options?.ifAbsent === true || options?.ifPresent === true) requireTrieConditions();
+    return super.set(key, value, options);
   }
 }

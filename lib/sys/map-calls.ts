@@ -29,7 +29,21 @@ export interface CreateMapOptions {
 
 /** Creates a map, off the event loop: a preallocated one may take the kernel long. */
 export async function createMap(options: CreateMapOptions): Promise<Handle> {
-  const attr = new AttributeWriter(MapCreateAttr)
+  const token = await bpfAsync(BpfCommand.MAP_CREATE, createAttributes(options), creating(options));
+  return new Handle('map', token, options.name);
+}
+
+/** As {@link createMap}, on the event loop: for a map of an entry or two, to see what the kernel does with it. */
+export function createMapNow(options: CreateMapOptions): Handle {
+  return new Handle('map', bpf(BpfCommand.MAP_CREATE, createAttributes(options), creating(options)), options.name);
+}
+
+function creating({ name }: CreateMapOptions): string {
+  return `create map ${quote(name)}`;
+}
+
+function createAttributes(options: CreateMapOptions): AttributeWriter<keyof typeof MapCreateAttr.fields> {
+  return new AttributeWriter(MapCreateAttr)
     .number('map_type', options.type)
     .number('key_size', options.keySize)
     .number('value_size', options.valueSize)
@@ -44,8 +58,6 @@ export async function createMap(options: CreateMapOptions): Promise<Handle> {
     .handle('btf_fd', options.btf)
     .handle('value_type_btf_obj_fd', options.valueTypeBtf)
     .handle('inner_map_fd', options.innerMap);
-  const token = await bpfAsync(BpfCommand.MAP_CREATE, attr, `create map ${quote(options.name)}`);
-  return new Handle('map', token, options.name);
 }
 
 /** The only key of a struct_ops map. */

@@ -20,6 +20,7 @@ export type Need =
   | 'indirect jumps'
   | 'a kernel without indirect jumps'
   | 'bloom filters'
+  | 'timers'
   | 'tracefs'
   | 'big-endian processor'
   | 'a processor that is not emulated'
