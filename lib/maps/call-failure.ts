@@ -53,8 +53,8 @@ function wrongBuffer({ handle, name, keySize }: FailedMap, { key, value }: CallB
 
 function advice({ maxEntries }: FailedMap, errno: number): { advice?: string } {
   switch (errno) {
+    // Of a trie: ENOSPC.
     case E2BIG:
-    // A full trie.
     case ENOSPC:
       return { advice: `the map is full: it holds ${maxEntries} entries; load it with a larger maxEntries` };
     case EPERM:

@@ -1,4 +1,6 @@
 // What is refused before the kernel is called, what changes nothing then, and walks over maps that change.
+import { release } from 'node:os';
+
 import {
   ArrayMap,
   BloomFilter,
@@ -273,20 +275,23 @@ test('tries refuse wrong keys', async () => {
 
 test('tries store on a condition, or say that this kernel does not look at it', async () => {
   const map = keep(await LpmTrie.create({ key: lpmKey(4), value: u32, maxEntries: 4 }));
-  let stored: boolean[] = [];
-  try {
-    stored = [
-      map.set('10.0.0.0/8', 1, { ifPresent: true }),
-      map.set('10.0.0.0/8', 2, { ifAbsent: true }),
-      map.set('10.0.0.0/8', 3, { ifAbsent: true }),
-      map.set('10.0.0.0/8', 4, { ifPresent: true }),
-    ];
-  } catch (error) {
-    expect(error).toMatchObject({ code: 'ERR_EBPF_UNSUPPORTED', since: '6.13' });
-    expect(map.count()).toBe(0);
+  const store = () => [
+    map.set('10.0.0.0/8', 1, { ifPresent: true }),
+    map.set('10.0.0.0/8', 2, { ifAbsent: true }),
+    map.set('10.0.0.0/8', 3, { ifAbsent: true }),
+    map.set('10.0.0.0/8', 4, { ifPresent: true }),
+  ];
+  if (Number(/^\d+/.exec(release())?.[0]) >= 7 || /^6\.(1[3-9]|[2-9]\d)/.test(release())) {
+    expect([store(), map.get('10.0.0.0/8')]).toEqual([[false, true, false, true], 4]);
     return;
   }
-  expect([stored, map.get('10.0.0.0/8')]).toEqual([[false, true, false, true], 4]);
+  // Stable kernels may have it.
+  const outcome = await Promise.resolve()
+    .then(store)
+    .catch((error: unknown) => error);
+  if (Array.isArray(outcome)) expect(outcome).toEqual([false, true, false, true]);
+  else expect(outcome).toMatchObject({ code: 'ERR_EBPF_UNSUPPORTED', since: '6.13' });
+  expect(map.count()).toBe(Array.isArray(outcome) ? 1 : 0);
 });
 
 test('queues and bloom filters refuse wrong values', async () => {
@@ -433,7 +438,7 @@ describe('raw', () => {
     for (let more = true, started = false; more; started = true) {
       count[0] = 64;
       more = raw.lookupBatch(started ? position : null, position, { ...bytes, count });
-      for (let index = 0; index < (count[0] ?? 0); index++) seen.set(keys[index] ?? -1, values[index] ?? -1);
+      for (let index = 0; index < Number(count[0]); index++) seen.set(keys[index] ?? -1, values[index] ?? -1);
     }
     expect(seen.size).toBe(200);
     expect([...seen].every(([each, found]) => found === each * 3)).toBe(true);

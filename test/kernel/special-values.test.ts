@@ -62,9 +62,9 @@ test('with the lock neither side sees half a value', async () => {
     pairs.set(1, { first: 0, second: 0 });
     // Off the event loop, on another processor where there is one.
     const running = ebpf.program('write_pairs').testRun({ ...marked(7), repeat: 100_000 });
-    let done = false;
-    void running.finally(() => (done = true));
-    for (let value = 0; !done; value = (value + 1) % 1000) {
+    const state = { done: false };
+    void running.finally(() => (state.done = true));
+    for (let value = 0; !state.done; value = (value + 1) % 1000) {
       for (let times = 0; times < 100; times++) {
         const { first, second } = pairs.get(1) as Pair;
         if (BigInt(first) !== second) throw new Error(`half a value: ${first} and ${second}`);
