@@ -438,7 +438,7 @@ describe('raw', () => {
     for (let more = true, started = false; more; started = true) {
       count[0] = 64;
       more = raw.lookupBatch(started ? position : null, position, { ...bytes, count });
-      for (let index = 0; index < Number(count[0]); index++) seen.set(keys[index] ?? -1, values[index] ?? -1);
+      for (let index = 0; index < count[0]; index++) seen.set(keys[index] ?? -1, values[index] ?? -1);
     }
     expect(seen.size).toBe(200);
     expect([...seen].every(([each, found]) => found === each * 3)).toBe(true);
