@@ -126,6 +126,8 @@ export {
   SocketLink,
   SocketMapLink,
   StructOpsLink,
+  TcFilterLink,
+  TcxLink,
   TracingLink,
   UpdatableLink,
   XdpLink,
@@ -237,6 +239,7 @@ export {
   SkSkb,
   SocketFilter,
   SockOps,
+  Tc,
   Tracepoint,
   Xdp,
   type AttachOptions,
@@ -256,6 +259,9 @@ export {
   type SocketAttachOptions,
   type SocketFilterAttachOptions,
   type SocketMapAttachOptions,
+  type TcAnchor,
+  type TcAttachOptions,
+  type TcOrder,
   type TracepointAttachOptions,
   type VerifierLog,
   type XdpAttachOptions,
@@ -265,6 +271,8 @@ export { disassemble, minimizeBtf } from './relocate/index.js';
 export { type AnyShape, type Shape, type VariableValues } from './shape.js';
 export {
   isSupported,
+  type AttachedProgram,
+  type AttachedPrograms,
   type DescriptorSource,
   type HeldObject,
   type LinkInfo,
@@ -272,6 +280,7 @@ export {
   type NetworkInterface,
   type ProgramInfo,
   type SocketLike,
+  type TcDirection,
   type TestRunOptions,
   type TestRunResult,
 } from './sys/index.js';

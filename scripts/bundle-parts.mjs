@@ -67,9 +67,9 @@ export const parts = {
   // Programs and maps of networks.
   network: [
     ...files('kernel', 'list-interfaces network-interface open-network-namespace'),
-    ...files('sys', 'interface-calls netlink-calls netlink-message socket-calls'),
+    ...files('sys', 'interface-calls netlink-calls netlink-message query-calls socket-calls tc-calls'),
     ...files('programs', 'interface-target sk-lookup sk-msg sk-reuseport sk-skb sock-ops'),
-    ...files('programs', 'socket-attach socket-filter socket-map-attach xdp'),
+    ...files('programs', 'socket-attach socket-filter socket-map-attach tc tc-order xdp'),
     ...files('maps', 'cpu-map dev-map dev-map-hash device-map network-value reuseport-sock-array'),
     ...files('maps', 'sock-hash sock-map socket-array socket-value xsk-map'),
   ],

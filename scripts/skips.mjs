@@ -38,6 +38,10 @@ const hasStructOpsLinks = () => {
   );
 };
 
+const hasTestNetworks = () => commandSays('ip') && commandSays('unshare') && kernelHas('veth_xmit');
+
+const hasTcx = () => kernelHas('tcx_prog_attach');
+
 /** A command that PATH has, by its path. */
 function commandSays(command) {
   const folders = (process.env.PATH ?? '').split(path.delimiter);
@@ -116,9 +120,15 @@ const needs = new Map([
   ['callbacks of helpers', () => (hasCallbacks() ? 'the kernel has bpf_loop and a JIT' : undefined)],
   [
     'network interfaces of its own',
+    () => (hasTestNetworks() ? 'ip and unshare are installed, and the kernel has veth' : undefined),
+  ],
+  ['TCX', () => (hasTestNetworks() && hasTcx() ? 'the kernel has tcx_prog_attach' : undefined)],
+  ['a kernel without TCX', () => (hasTestNetworks() && !hasTcx() ? 'the kernel has no tcx_prog_attach' : undefined)],
+  [
+    'clsact',
     () =>
-      commandSays('ip') && commandSays('unshare') && kernelHas('veth_xmit')
-        ? 'ip and unshare are installed, and the kernel has veth'
+      hasTestNetworks() && kernelHas('clsact_init') && kernelHas('cls_bpf_change')
+        ? 'the kernel has clsact and filters of BPF'
         : undefined,
   ],
   // scripts/vm-test.mjs says so inside the VMs: what is measured in milliseconds is measured on real processors.

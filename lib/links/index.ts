@@ -6,6 +6,8 @@ export * from './raw-tracepoint-link.js';
 export * from './socket-link.js';
 export * from './socket-map-link.js';
 export * from './struct-ops-link.js';
+export * from './tc-filter-link.js';
+export * from './tcx-link.js';
 export * from './tracing-link.js';
 export * from './updatable-link.js';
 export * from './xdp-link.js';

@@ -26,5 +26,7 @@ export type { SocketAttachOptions } from './socket-attach.js';
 export * from './socket-filter.js';
 export type { SocketMapAttachOptions } from './socket-map-attach.js';
 export type { InterfaceOptions } from './interface-target.js';
+export * from './tc.js';
+export type { TcAnchor, TcOrder } from './tc-order.js';
 export * from './tracepoint.js';
 export * from './xdp.js';

@@ -18,6 +18,7 @@ import { SkReuseport } from './sk-reuseport.js';
 import { SkSkb } from './sk-skb.js';
 import { SockOps } from './sock-ops.js';
 import { SocketFilter } from './socket-filter.js';
+import { Tc } from './tc.js';
 import { Tracepoint } from './tracepoint.js';
 import { Xdp } from './xdp.js';
 
@@ -58,6 +59,9 @@ function classOf(kind: string): new (details: ProgramDetails) => Program {
       return CgroupSysctl;
     case 'cgroup_device':
       return CgroupDevice;
+    case 'tc':
+    case 'tcx':
+      return Tc;
     case 'xdp':
       return Xdp;
     case 'socket':

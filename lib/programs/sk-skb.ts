@@ -1,5 +1,5 @@
 import { AttachType } from '../abi/index.js';
-import { UsageError, quote } from '../errors/index.js';
+import { EbpfError, UnsupportedError, UsageError, quote } from '../errors/index.js';
 import { SocketMapLink } from '../links/index.js';
 
 import { attachFailure } from './attach-failure.js';
@@ -51,6 +51,13 @@ export class SkSkb extends Program {
       const made = await attachToSocketMap(this.handle, map, attachTypes[role], words);
       return await this.attached(SocketMapLink, made, words, signal);
     } catch (error) {
+      if (role === 'verdict' && EbpfError.is(error) && error.errnoName === 'EINVAL') {
+        const explanation = `this kernel has them with a parser only (${quote('sk_skb/stream_verdict')})`;
+        throw new UnsupportedError('programs of section "sk_skb/verdict"', explanation, {
+          since: '5.13',
+          cause: error,
+        });
+      }
       throw attachFailure(error, this.name, words, ['CAP_NET_ADMIN', 'CAP_BPF']);
     }
   }

@@ -17,10 +17,13 @@ import {
   type SocketLike,
 } from '../../lib/index.js';
 import { TestCgroup } from '../helpers/cgroup.js';
-import { kernelHasSymbol } from '../helpers/kernel-symbols.js';
+import { enumeratorsOf, hasKernelBtf } from '../helpers/kernel-types.js';
 import { sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
 import { until } from '../helpers/until.js';
+
+/** Verdicts without a parser. */
+const hasVerdicts = hasKernelBtf && enumeratorsOf('bpf_attach_type', 'BPF_').has('SK_SKB_VERDICT');
 
 /** A connection over 127.0.0.1. */
 interface Pair {
@@ -243,7 +246,7 @@ describe('SkSkb', () => {
     expect(ebpf.variables['received']).toBe(1n);
   });
 
-  testIf(kernelHasSymbol('sk_psock_verdict_recv'), 'kernel 5.13')('needs no parser', async () => {
+  testIf(hasVerdicts, 'kernel 5.13')('needs no parser', async () => {
     const [from, to] = [await pair(), await pair()];
     const map = sockets();
     await ebpf.program('redirect_unparsed', SkSkb).attach({ map });

@@ -1,0 +1,215 @@
+import { constants } from 'node:os';
+import { inspect } from 'node:util';
+
+import { AttachType, LinkType } from '../abi/index.js';
+import { EbpfError, UnsupportedError, UsageError, quote } from '../errors/index.js';
+import { features, withInterface, type InterfaceTarget } from '../kernel/index.js';
+import { TcFilterLink, TcxLink } from '../links/index.js';
+import {
+  addClsact,
+  createLink,
+  duplicateHandle,
+  queryPrograms,
+  removeTcFilter,
+  setTcFilter,
+  type AttachedPrograms,
+  type Handle,
+  type TcDirection,
+} from '../sys/index.js';
+
+import { attachFailure } from './attach-failure.js';
+import { interfaceTarget, type InterfaceOptions } from './interface-target.js';
+import { Program, type AttachOptions } from './program.js';
+import { orderFields, type TcOrder } from './tc-order.js';
+
+/** Where and how {@link Tc.attach} attaches. */
+export interface TcAttachOptions extends AttachOptions, InterfaceOptions {
+  /** What comes in or what goes out; without it the section says: `tc/ingress`. */
+  readonly direction?: TcDirection | undefined;
+  /** TCX: before or after which others it runs. Default: `'last'`. */
+  readonly order?: TcOrder | undefined;
+  /** TCX: attach only when nothing has changed since {@link Tc.query} said this revision. */
+  readonly expectedRevision?: number | bigint | undefined;
+  /** How: by TCX, from Linux 6.6 on, or as a filter of `clsact`. Default: TCX where the kernel has it. */
+  readonly by?: 'tcx' | 'clsact' | undefined;
+  /** clsact: 1 to 65535, lower ones run first. Default: the kernel's choice. */
+  readonly priority?: number | undefined;
+  /** clsact: the filter's number among those of its priority. Default: the kernel's choice. */
+  readonly handle?: number | undefined;
+}
+
+const attachTypes: Readonly<Record<TcDirection, AttachType>> = {
+  ingress: AttachType.TCX_INGRESS,
+  egress: AttachType.TCX_EGRESS,
+};
+
+/**
+ * A program of section `tc/ingress`, `tc/egress`, `tcx/ingress`, `tcx/egress`, `tc` or `classifier`: it sees the packets that
+ * come in at a network interface, after XDP, or go out of it, and passes, drops, changes or redirects them. Needs
+ * CAP_NET_ADMIN. Least kernel: 4.5; as a link 6.6.
+ *
+ * @example
+ * ```js
+ * const link = await ebpf.program('count', Tc).attach({ interface: 'veth0', direction: 'egress' });
+ * ```
+ */
+export class Tc extends Program {
+  /**
+   * Attaches to one side of a network interface, beside programs that are attached there already. By TCX it is a kernel link;
+   * before Linux 6.6, or with `by: 'clsact'`, a filter, for which the queueing discipline `clsact` is made and stays.
+   *
+   * @throws {@link UsageError} when there is no such interface, with the nearest names, or options exclude each other;
+   * `ERR_EBPF_BUSY` when the revision is another one; {@link UnsupportedError} for what only TCX can on a kernel without it; {@link PermissionError}; {@link KernelError}, such as
+   * ENOENT when what `order` names is not attached there, EEXIST when the filter's handle is taken.
+   */
+  override async attach(options?: TcAttachOptions): Promise<TcxLink | TcFilterLink> {
+    const signal = options?.signal;
+    signal?.throwIfAborted();
+    const direction = this.#direction(options?.direction);
+    const target = interfaceTarget(`tc ${direction}`, options);
+    const tcx = await chooseTcx(options ?? {});
+    try {
+      return await withInterface(target.interface, target.netns, async (found) =>
+        tcx
+          ? this.attached(TcxLink, await this.#link(found, direction, options ?? {}), target.words, signal)
+          : this.#filter(found, direction, options ?? {}, target.words),
+      );
+    } catch (error) {
+      if (EbpfError.is(error) && error.errno === -constants.errno.ESTALE) {
+        const advice = 'programs were attached or detached since that revision; ask again with Tc.query()';
+        throw UsageError.busy(target.words, advice);
+      }
+      throw attachFailure(error, this.name, target.words, ['CAP_NET_ADMIN', 'CAP_BPF']);
+    }
+  }
+
+  /**
+   * The programs that TCX runs at one side of an interface, in their order, with a revision that counts changes. Least
+   * kernel: 6.6.
+   *
+   * @throws {@link UsageError} when there is no such interface; {@link UnsupportedError} before Linux 6.6.
+   */
+  static async query(options: InterfaceOptions & { readonly direction: TcDirection }): Promise<AttachedPrograms> {
+    const { direction } = options;
+    requireDirection(direction);
+    const target = interfaceTarget(`tc ${direction}`, options);
+    await requireTcx('asking what is attached');
+    return withInterface(target.interface, target.netns, async ({ index, networkNamespace }) =>
+      queryPrograms({ target: index, attachType: attachTypes[direction], networkNamespace }),
+    );
+  }
+
+  protected override sectionObstacle(): string | undefined {
+    return `section ${quote(this.section)} names no interface; give attach({ interface: 'name' })`;
+  }
+
+  async #link(
+    { index, networkNamespace }: InterfaceTarget,
+    direction: TcDirection,
+    { order, expectedRevision }: Partial<TcAttachOptions>,
+  ): Promise<Handle> {
+    const { flags, fields, handles } = orderFields(order);
+    return createLink({
+      program: this.handle,
+      target: index,
+      attachType: attachTypes[direction],
+      flags,
+      fields: expectedRevision === undefined ? fields : { ...fields, 'tcx.expected_revision': expectedRevision },
+      handles,
+      networkNamespace,
+    });
+  }
+
+  async #filter(
+    { index, networkNamespace }: InterfaceTarget,
+    direction: TcDirection,
+    { signal, priority = 0, handle = 0 }: Partial<TcAttachOptions>,
+    words: string,
+  ): Promise<TcFilterLink> {
+    const wanted = {
+      interfaceIndex: index,
+      direction,
+      priority: requireUnsigned('priority', priority, 0xffff),
+      handle: requireUnsigned('handle', handle, 0xffff_ffff),
+    };
+    await addClsact(index, networkNamespace);
+    const filter = await setTcFilter(wanted, this.handle, { replace: false, networkNamespace });
+    // The interface is to be found again when the namespace's file is gone.
+    const space = networkNamespace === undefined ? undefined : duplicateHandle(networkNamespace);
+    const made = {
+      withoutLink: {
+        feature: 'links of filters',
+        explanation: `the program was attached to ${words} as a filter of clsact`,
+        since: '6.6',
+      },
+      survivesProcess: true,
+      detach: async (): Promise<void> => {
+        try {
+          await removeTcFilter(filter, space);
+        } catch (error) {
+          // Somebody else removed it, or its interface.
+          if (!EbpfError.is(error) || !['ENOENT', 'ENODEV', 'EINVAL'].includes(error.errnoName ?? '')) throw error;
+        } finally {
+          space?.close();
+        }
+      },
+      filter,
+      replace: async (program: Handle): Promise<void> => {
+        await setTcFilter(filter, program, { replace: true, networkNamespace: space });
+      },
+    };
+    return this.attached(TcFilterLink, made, words, signal);
+  }
+
+  #direction(given: TcDirection | undefined): TcDirection {
+    if (given !== undefined) return requireDirection(given);
+    if (this.attachType === AttachType.TCX_INGRESS) return 'ingress';
+    if (this.attachType === AttachType.TCX_EGRESS) return 'egress';
+    throw UsageError.invalidValue(
+      'direction',
+      `section ${quote(this.section)} of program ${quote(this.name)} does not say; give 'ingress' or 'egress'`,
+    );
+  }
+}
+
+function requireDirection(direction: TcDirection): TcDirection {
+  if (Object.hasOwn(attachTypes, direction)) return direction;
+  throw UsageError.invalidValue('direction', `must be 'ingress' or 'egress', not ${inspect(direction)}`);
+}
+
+const ways: readonly unknown[] = [undefined, 'tcx', 'clsact'];
+
+/** Whether to attach by TCX. Throws for options that are of the other way. */
+async function chooseTcx({
+  by,
+  order,
+  expectedRevision,
+  priority,
+  handle,
+}: Partial<TcAttachOptions>): Promise<boolean> {
+  const wantsTcx = order !== undefined || expectedRevision !== undefined;
+  const wantsFilter = priority !== undefined || handle !== undefined;
+  if (!ways.includes(by)) {
+    throw UsageError.invalidValue('by', `must be 'tcx' or 'clsact', not ${inspect(by)}`);
+  }
+  if (wantsFilter && (wantsTcx || by === 'tcx')) {
+    throw UsageError.invalidValue('priority', 'priority and handle are of filters (clsact), which TCX does not have');
+  }
+  if (wantsTcx && by === 'clsact') {
+    throw UsageError.invalidValue('order', 'order and expectedRevision are of TCX, which filters (clsact) do not have');
+  }
+  if (by === 'clsact' || wantsFilter) return false;
+  if (wantsTcx || by === 'tcx') await requireTcx('what was asked for');
+  return (await features.linkType(LinkType.TCX)).supported;
+}
+
+async function requireTcx(what: string): Promise<void> {
+  const { supported, reason } = await features.linkType(LinkType.TCX);
+  if (supported) return;
+  throw new UnsupportedError('TCX', `${what} needs it: ${reason}`, { since: '6.6' });
+}
+
+function requireUnsigned(path: string, value: number, most: number): number {
+  if (Number.isInteger(value) && value >= 0 && value <= most) return value;
+  throw UsageError.invalidValue(path, `must be a whole number from 1 to ${most}, not ${String(value)}`);
+}

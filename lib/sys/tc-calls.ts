@@ -1,0 +1,108 @@
+import { constants } from 'node:os';
+
+import { EbpfError, quote } from '../errors/index.js';
+import type { Handle } from './handle.js';
+import { routeRequest } from './netlink-calls.js';
+import { NetlinkFlag, NetlinkRequest, readerOf } from './netlink-message.js';
+
+// include/uapi/linux/rtnetlink.h, pkt_sched.h, pkt_cls.h
+const RTM_NEWQDISC = 36;
+const RTM_NEWTFILTER = 44;
+const RTM_DELTFILTER = 45;
+const TCA_KIND = 1;
+const TCA_OPTIONS = 2;
+const TCA_BPF_FD = 6;
+const TCA_BPF_NAME = 7;
+const TCA_BPF_FLAGS = 8;
+/** The program's return value decides, no action of its own is needed. */
+const TCA_BPF_FLAG_ACT_DIRECT = 1;
+const TC_H_CLSACT = 0xffff_fff1;
+const CLSACT_HANDLE = 0xffff_0000;
+/** TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS) and TC_H_MIN_EGRESS. */
+const parents = { ingress: 0xffff_fff2, egress: 0xffff_fff3 } as const;
+/** ETH_P_ALL */
+const ALL_PROTOCOLS = 3;
+/** Offsets in struct tcmsg: family, padding, index, handle, parent, info. */
+const MESSAGE_HANDLE = 8;
+const MESSAGE_INFO = 16;
+
+/** Which side of an interface. */
+export type TcDirection = 'ingress' | 'egress';
+
+/** A filter of the kind `bpf` on one side of an interface. */
+export interface TcFilter {
+  readonly interfaceIndex: number;
+  readonly direction: TcDirection;
+  /** 1 to 65535, lower ones first; 0 lets the kernel choose. */
+  readonly priority: number;
+  /** 0 lets the kernel choose. */
+  readonly handle: number;
+}
+
+/** Makes the queueing discipline `clsact`, which has room for filters, where there is none. */
+export async function addClsact(interfaceIndex: number, networkNamespace?: Handle): Promise<void> {
+  const request = tcRequest(RTM_NEWQDISC, NetlinkFlag.CREATE | NetlinkFlag.EXCL, {
+    index: interfaceIndex,
+    handle: CLSACT_HANDLE,
+    parent: TC_H_CLSACT,
+    info: 0,
+  }).string(TCA_KIND, 'clsact');
+  try {
+    await routeRequest(request, `add clsact to network interface ${interfaceIndex}`, networkNamespace);
+  } catch (error) {
+    if (!EbpfError.is(error) || error.errno !== -constants.errno.EEXIST) throw error;
+  }
+}
+
+/**
+ * Attaches a program as a filter; with `replace` in the place of one with the same priority and handle. Returns it with the
+ * numbers that the kernel chose.
+ */
+export async function setTcFilter(
+  filter: TcFilter,
+  program: Handle,
+  { replace, networkNamespace }: { readonly replace: boolean; readonly networkNamespace?: Handle | undefined },
+): Promise<TcFilter> {
+  const flags = NetlinkFlag.CREATE | NetlinkFlag.ECHO | (replace ? NetlinkFlag.REPLACE : NetlinkFlag.EXCL);
+  const request = filterRequest(RTM_NEWTFILTER, flags, filter)
+    .begin(TCA_OPTIONS)
+    .descriptor(TCA_BPF_FD, program)
+    .string(TCA_BPF_NAME, program.name ?? '')
+    .u32(TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT)
+    .end();
+  const what = `attach ${program.describe()} to network interface ${filter.interfaceIndex}`;
+  const answer = await routeRequest(request, what, networkNamespace);
+  const echo = answer.find(({ type }) => type === RTM_NEWTFILTER);
+  if (echo === undefined) return filter;
+  const reader = readerOf(echo.payload);
+  return { ...filter, priority: reader.u32(MESSAGE_INFO) >>> 16, handle: reader.u32(MESSAGE_HANDLE) };
+}
+
+/** Removes a filter; KernelError ENOENT when there is none. */
+export async function removeTcFilter(filter: TcFilter, networkNamespace?: Handle): Promise<void> {
+  const what = `remove the filter ${quote(String(filter.handle))} of network interface ${filter.interfaceIndex}`;
+  await routeRequest(filterRequest(RTM_DELTFILTER, 0, filter), what, networkNamespace);
+}
+
+function filterRequest(type: number, flags: number, filter: TcFilter): NetlinkRequest {
+  return tcRequest(type, flags, {
+    index: filter.interfaceIndex,
+    handle: filter.handle,
+    parent: parents[filter.direction],
+    info: filter.priority * 0x1_0000 + networkOrder(ALL_PROTOCOLS),
+  }).string(TCA_KIND, 'bpf');
+}
+
+function tcRequest(
+  type: number,
+  flags: number,
+  { index, handle, parent, info }: { index: number; handle: number; parent: number; info: number },
+): NetlinkRequest {
+  return new NetlinkRequest(type, flags).fixed([0, 1], [0, 1], [0, 2], [index, 4], [handle, 4], [parent, 4], [info, 4]);
+}
+
+function networkOrder(value: number): number {
+  const bytes = new Uint8Array(2);
+  new DataView(bytes.buffer).setUint16(0, value);
+  return new Uint16Array(bytes.buffer)[0] ?? 0;
+}

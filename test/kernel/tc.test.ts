@@ -1,0 +1,221 @@
+import { inspect } from 'node:util';
+
+import {
+  Ebpf,
+  LinkType,
+  Tc,
+  TcFilterLink,
+  TcxLink,
+  type Program,
+  type TcAttachOptions,
+  type TcOrder,
+} from '../../lib/index.js';
+import { kernelHasSymbol } from '../helpers/kernel-symbols.js';
+import { sample } from '../helpers/samples.js';
+import { testIf } from '../helpers/skip.js';
+import { hasTestNetworks, TestNetwork } from '../helpers/test-network.js';
+import { until } from '../helpers/until.js';
+
+const hasTcx = kernelHasSymbol('tcx_prog_attach');
+const hasClsact = kernelHasSymbol('cls_bpf_change') && kernelHasSymbol('clsact_init');
+const withTcx = testIf(hasTestNetworks && hasTcx, 'TCX');
+const withClsact = testIf(hasTestNetworks && hasClsact, 'clsact');
+
+let network: TestNetwork;
+let ebpf: Ebpf;
+
+beforeAll(async () => {
+  if (hasTestNetworks) network = await TestNetwork.create();
+});
+beforeEach(async () => {
+  ebpf = await Ebpf.load(sample('tc'));
+});
+afterEach(async () => {
+  await ebpf.close();
+});
+afterAll(async () => {
+  if (hasTestNetworks) await network.close();
+});
+
+const tc = (name: string): Tc => ebpf.program(name, Tc);
+const packets = (): bigint => ebpf.variables['packets'] as bigint;
+
+async function attach(name: string, options: Partial<TcAttachOptions> = {}): Promise<TcxLink | TcFilterLink> {
+  return tc(name).attach({ interface: 'right', netns: network.path, ...options });
+}
+
+async function tcx(name: string, order?: TcOrder): Promise<TcxLink> {
+  const link = await attach(name, { by: 'tcx', order });
+  if (link instanceof TcxLink) return link;
+  throw new Error(inspect(link));
+}
+
+async function filter(name: string, options: Partial<TcAttachOptions> = {}): Promise<TcFilterLink> {
+  const link = await attach(name, { by: 'clsact', ...options });
+  if (link instanceof TcFilterLink) return link;
+  throw new Error(inspect(link));
+}
+
+/** The digits of the programs that one packet passed. */
+async function order(): Promise<string> {
+  ebpf.variables['order'] = 0n;
+  await network.send(1);
+  await until(() => ebpf.variables['order'] !== 0n);
+  return String(ebpf.variables['order']);
+}
+
+const idOf = (program: Program): number => program.info().id;
+
+describe('by TCX', () => {
+  withTcx('runs programs in the order that is asked for', async () => {
+    const first = await tcx('first');
+    expect(first.target).toBe(`tc ingress right in ${network.path}`);
+    expect(first.info().type).toBe(LinkType.TCX);
+    expect(await order()).toBe('1');
+    await tcx('second', 'last');
+    await tcx('third', 'first');
+    await tcx('fourth', { after: first });
+    await tcx('fifth', { before: tc('second') });
+    await tcx('sixth', { before: { programId: idOf(tc('third')) } });
+    await tcx('seventh', { after: { linkId: first.info().id } });
+    await tcx('eighth', { before: first });
+    const ninth = await tcx('ninth', { after: { programId: idOf(tc('second')) } });
+    expect(await order()).toBe('638174529');
+    const { programs, revision } = await Tc.query({ interface: 'right', netns: network.path, direction: 'ingress' });
+    const named = new Map(ebpf.programs.map((program) => [idOf(program), program.name]));
+    expect(programs.map(({ programId }) => named.get(programId))).toEqual([
+      'sixth',
+      'third',
+      'eighth',
+      'first',
+      'seventh',
+      'fourth',
+      'fifth',
+      'second',
+      'ninth',
+    ]);
+    expect(programs.at(-1)?.linkId).toBe(ninth.info().id);
+    expect(revision).toBe(10n);
+    await first.close();
+    expect(await order()).toBe('63874529');
+    await expect(attach('first', { expectedRevision: 10n })).rejects.toMatchObject({
+      code: 'ERR_EBPF_BUSY',
+      message: expect.stringMatching(
+        /^tc ingress right in .* is busy: programs were attached or detached since/u,
+      ) as string,
+    });
+    await attach('first', { expectedRevision: 11 });
+  });
+
+  withTcx('is replaced in its place', async () => {
+    await tcx('first');
+    const second = await tcx('second');
+    await tcx('third');
+    await second.update(tc('ninth'));
+    expect(await order()).toBe('193');
+    expect(second.program).toBe('ninth');
+  });
+
+  withTcx('works on what goes out', async () => {
+    const link = await attach('outgoing', { interface: 'left' });
+    expect(link.target).toBe(`tc egress left in ${network.path}`);
+    await network.send(3);
+    await until(() => packets() === 3n);
+    await link.close();
+    await network.send(1);
+    expect(packets()).toBe(3n);
+  });
+
+  withTcx('says what cannot be', async () => {
+    await expect(attach('anywhere')).rejects.toMatchObject({
+      message: 'direction: section "classifier" of program "anywhere" does not say; give \'ingress\' or \'egress\'',
+    });
+    const first = await tcx('first');
+    const failures: [Partial<TcAttachOptions>, object][] = [
+      [{ order: { before: tc('second') } }, { errnoName: 'ENOENT' }],
+      [{ order: 'middle' as 'first' }, { path: 'order' }],
+      [{ order: { before: { programId: 0 } } }, { path: 'order.before.programId' }],
+      [{ order: { after: {} as TcxLink } }, { path: 'order.after' }],
+      [{ direction: 'up' as 'ingress' }, { path: 'direction' }],
+      [{ by: 'xdp' as 'tcx' }, { path: 'by' }],
+      [{ order: 'first', priority: 1 }, { path: 'priority' }],
+      [{ order: 'first', by: 'clsact' }, { path: 'order' }],
+    ];
+    for (const [options, error] of failures) await expect(attach('third', options)).rejects.toMatchObject(error);
+    await first.close();
+    await expect(attach('third', { order: { before: first } })).rejects.toMatchObject({ code: 'ERR_EBPF_CLOSED' });
+  });
+});
+
+describe('by clsact', () => {
+  withClsact('attaches filters, which run by priority', async () => {
+    const late = await filter('first', { priority: 20 });
+    const early = await filter('second', { priority: 10 });
+    expect([late.priority, early.priority]).toEqual([20, 10]);
+    expect(late.filterHandle).toBeGreaterThan(0);
+    expect(await order()).toBe('21');
+    expect(late.survivesProcess).toBe(true);
+    await early.close();
+    expect(await order()).toBe('1');
+    await early.close();
+  });
+
+  withClsact('takes a handle or chooses one', async () => {
+    const chosen = await filter('first', { priority: 7, handle: 0x42 });
+    expect([chosen.priority, chosen.filterHandle]).toEqual([7, 0x42]);
+    const other = await filter('second', { priority: 7 });
+    expect(other.priority).toBe(7);
+    expect(other.filterHandle).not.toBe(0x42);
+    const automatic = await filter('third');
+    expect(automatic.priority).toBeGreaterThan(0);
+    await expect(filter('fourth', { priority: 7, handle: 0x42 })).rejects.toMatchObject({ errnoName: 'EEXIST' });
+    await expect(filter('fourth', { priority: 65_536 })).rejects.toMatchObject({ path: 'priority' });
+    await expect(filter('fourth', { handle: -1 })).rejects.toMatchObject({ path: 'handle' });
+  });
+
+  withClsact('is replaced in its place', async () => {
+    const link = await filter('anywhere', { direction: 'ingress', priority: 5 });
+    await network.send(2);
+    await until(() => packets() === 2n);
+    await link.update(tc('drop_ours'));
+    expect(link.program).toBe('drop_ours');
+    expect(tc('anywhere').links).toEqual([]);
+    const before = await network.received();
+    await network.send(1);
+    await until(() => packets() === 102n);
+    // It was dropped: only where it was sent it was also received.
+    expect((await network.received()) - before).toBe(1);
+    expect(() => link.info()).toThrow(
+      /^links of filters: the program was attached to tc ingress right in .* as a filter/u,
+    );
+    await link.detach();
+    expect(ebpf.links).toEqual([]);
+    await expect(link.update(tc('anywhere'))).rejects.toMatchObject({ code: 'ERR_EBPF_CLOSED' });
+  });
+
+  withClsact('works on what goes out, and closes when its filter is gone', async () => {
+    const link = await filter('outgoing', { interface: 'left' });
+    await network.send(1);
+    await until(() => packets() === 1n);
+    const gone = await TestNetwork.create();
+    const other = await tc('outgoing').attach({ interface: 'left', netns: gone.path, by: 'clsact' });
+    await gone.close();
+    await other.close();
+    await link.close();
+  });
+});
+
+test('is not attached by its section', async () => {
+  const { links, unattached } = await ebpf.attach();
+  expect(links).toEqual([]);
+  expect(unattached[0]?.reason).toBe('section "tc/ingress" names no interface; give attach({ interface: \'name\' })');
+});
+
+testIf(hasTestNetworks && !hasTcx, 'a kernel without TCX')('what needs TCX is refused without it', async () => {
+  const error = { name: 'UnsupportedError', since: '6.6' };
+  await expect(attach('first', { by: 'tcx' })).rejects.toMatchObject(error);
+  await expect(attach('first', { order: 'first' })).rejects.toMatchObject(error);
+  await expect(Tc.query({ interface: 'right', netns: network.path, direction: 'ingress' })).rejects.toMatchObject(
+    error,
+  );
+});
