@@ -135,7 +135,7 @@ describe('by TCX', () => {
       [{ order: { before: tc('second') } }, { errnoName: 'ENOENT' }],
       [{ order: 'middle' as 'first' }, { path: 'order' }],
       [{ order: { before: { programId: 0 } } }, { path: 'order.before.programId' }],
-      [{ order: { after: {} as TcxLink } }, { path: 'order.after' }],
+      [{ order: { after: { name: 'x' } as unknown as Tc } }, { path: 'order.after' }],
       [{ direction: 'up' as 'ingress' }, { path: 'direction' }],
       [{ by: 'xdp' as 'tcx' }, { path: 'by' }],
       [{ order: 'first', priority: 1 }, { path: 'priority' }],
