@@ -1,5 +1,5 @@
 // What JavaScript holds instead of descriptors and addresses, and all state of one JavaScript environment: the main
-// thread's or a Worker's. There is none outside of it.
+// thread's or a Worker's. There is none outside of it but what share.cc and mapping.cc say.
 //
 // Lifetime rules:
 //  1. A token names one slot in one generation. Closing ends the generation at once: the token is refused from then on,

@@ -3,12 +3,16 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fcntl.h>
 #include <new>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include <vector>
 
 #include "arguments.h"
+#include "lock.h"
 
 namespace ebpf {
 
@@ -57,6 +61,67 @@ void CopyWords(uint8_t* shared, uint8_t* own, size_t size) {
   }
 }
 
+// An arena has one place, since its pointers name it: whoever maps it again, in any thread, gets that. It stays the
+// place when nobody has it mapped, since the kernel allows no other.
+struct Place {
+  uint32_t map_id;
+  uint32_t uses;  // 0: not mapped now
+  uint8_t* memory;
+  size_t length;
+};
+
+pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+// Never destroyed: a Worker may still run while the process exits.
+std::vector<Place>& Places() {
+  static auto* places = new std::vector<Place>();
+  return *places;
+}
+
+void UnmapArena(const uint8_t* memory) {
+  const Locked locked(&lock);
+  for (Place& place : Places()) {
+    if (place.memory != memory || place.uses == 0) continue;
+    place.uses--;
+    if (place.uses == 0) munmap(place.memory, place.length);
+  }
+}
+
+// The memory, or null and `*error`.
+uint8_t* Map(int descriptor, size_t length, bool writable, uint64_t address, int64_t offset, int* error) {
+  const int access = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+  // At an address that is asked for, or not at all: what is there already stays.
+  const int flags = address == 0 ? MAP_SHARED : MAP_SHARED | MAP_FIXED_NOREPLACE;
+  auto* wanted = reinterpret_cast<void*>(static_cast<uintptr_t>(address));  // NOLINT(performance-no-int-to-ptr)
+  void* memory = mmap(wanted, length, access, flags, descriptor, offset);
+  *error = memory == MAP_FAILED ? -errno : 0;
+  return memory == MAP_FAILED ? nullptr : static_cast<uint8_t*>(memory);
+}
+
+uint8_t* MapArena(const Descriptor& map, size_t length, bool writable, uint64_t address, int* error) {
+  // Whoever opened it for less must not get the memory of one who did not. The kernel maps arenas for both only.
+  if (!writable || (fcntl(map.number(), F_GETFL) & O_ACCMODE) != O_RDWR) {
+    *error = -EACCES;
+    return nullptr;
+  }
+  const Locked locked(&lock);
+  for (Place& place : Places()) {
+    if (place.map_id != map.shape.id) continue;
+    if (place.uses == 0) {
+      if (Map(map.number(), length, writable, Address(place.memory), 0, error) == nullptr) return nullptr;
+      place.length = length;
+    } else if (place.length != length || (address != 0 && address != Address(place.memory))) {
+      *error = -EEXIST;
+      return nullptr;
+    }
+    place.uses++;
+    return place.memory;
+  }
+  uint8_t* memory = Map(map.number(), length, writable, address, 0, error);
+  if (memory != nullptr) Places().push_back({map.shape.id, 1, memory, length});
+  return memory;
+}
+
 class Mapping final : public Resource {
  public:
   static constexpr Kind kKind = Kind::kMapping;
@@ -69,7 +134,13 @@ class Mapping final : public Resource {
         writable_(writable),
         arena_(map.type == kArena),
         faults_(arena_ && (map.flags & kSegvOnFault) != 0) {}
-  ~Mapping() override { munmap(memory_, length_); }
+  ~Mapping() override {
+    if (arena_) {
+      UnmapArena(memory_);
+    } else {
+      munmap(memory_, length_);
+    }
+  }
 
   // mapping, offset, destination or source
   template <bool reading>
@@ -133,15 +204,19 @@ int64_t Open(const Arguments& arguments) {
   const int64_t address = arguments.Integer(4);
   if (descriptor == nullptr) return -EBADF;
   if (offset < 0 || length == 0 || address < 0) return -EINVAL;
-  const int access = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-  // At an address that is asked for, or not at all: what is there already stays.
-  const int flags = address == 0 ? MAP_SHARED : MAP_SHARED | MAP_FIXED_NOREPLACE;
-  auto* wanted = reinterpret_cast<void*>(static_cast<uintptr_t>(address));  // NOLINT(performance-no-int-to-ptr)
-  void* memory = mmap(wanted, length, access, flags, descriptor->number(), offset);
-  if (memory == MAP_FAILED) return -errno;
-  auto* mapping = new (std::nothrow) Mapping(static_cast<uint8_t*>(memory), length, writable, descriptor->shape);
+  const bool arena = descriptor->kind == Kind::kMap && descriptor->shape.type == kArena;
+  if (arena && offset != 0) return -EINVAL;
+  int error = 0;
+  uint8_t* memory = arena ? MapArena(*descriptor, length, writable, static_cast<uint64_t>(address), &error)
+                          : Map(descriptor->number(), length, writable, static_cast<uint64_t>(address), offset, &error);
+  if (memory == nullptr) return error;
+  auto* mapping = new (std::nothrow) Mapping(memory, length, writable, descriptor->shape);
   if (mapping != nullptr) return arguments.environment.Insert(mapping);
-  munmap(memory, length);
+  if (arena) {
+    UnmapArena(memory);
+  } else {
+    munmap(memory, length);
+  }
   return -ENOMEM;
 }
 

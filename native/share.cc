@@ -1,4 +1,5 @@
-// Maps on their way from one JavaScript environment to another: the only state that environments have in common.
+// Maps on their way from one JavaScript environment to another: state that environments have in common, as the places
+// of arenas are (mapping.cc).
 //
 // Lifetime rules:
 //  1. A share has a descriptor of its own, and ends when it is taken, when the map it was made from is closed, or with
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "arguments.h"
+#include "lock.h"
 
 namespace ebpf {
 
@@ -34,18 +36,10 @@ std::vector<Share>& Shares() {
   return *shares;
 }
 
-class Locked {
- public:
-  Locked() { pthread_mutex_lock(&lock); }
-  ~Locked() { pthread_mutex_unlock(&lock); }
-  Locked(const Locked&) = delete;
-  Locked& operator=(const Locked&) = delete;
-};
-
 // Removes the first share that `matches`; the descriptor is the caller's.
 template <typename Matches>
 bool Remove(Matches matches, Share* removed) {
-  const Locked locked;
+  const Locked locked(&lock);
   std::vector<Share>& shares = Shares();
   for (size_t index = 0; index < shares.size(); index++) {
     if (!matches(shares[index])) continue;
@@ -67,7 +61,7 @@ int64_t MapShare(const Arguments& arguments) {
   const int copy = fcntl(map->number(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
   if (copy < 0) return -errno;
   map->shared = true;
-  const Locked locked;
+  const Locked locked(&lock);
   Shares().push_back({id, copy, map->shape, map});
   return id;
 }

@@ -55,9 +55,6 @@ export class Arena extends BpfMap {
    */
   static async create(options: NewArenaOptions): Promise<Arena> {
     const { address = 0n, ...rest } = options;
-    for (const name of ['value', 'valueSize']) {
-      if (name in rest) throw UsageError.invalidValue(name, 'an arena has no values');
-    }
     requirePlace(address, rest.maxEntries);
     const flags = MapFlag.MMAPABLE;
     const fixed = { type: MapType.ARENA, key: 'none', value: bytes(0), flags, mapExtra: Number(address) } as const;
@@ -89,10 +86,11 @@ export class Arena extends BpfMap {
   }
 
   /**
-   * Its memory, to read and write. It is mapped at the first use, and closed with the arena.
+   * Its memory, to read and write. It is mapped at the first use, in one place for all threads of this process, and closed
+   * with the arena.
    *
-   * @throws {@link UsageError} `ERR_EBPF_CLOSED`; when the arena was made by another process without an address, or is
-   * mapped in this process already.
+   * @throws {@link UsageError} `ERR_EBPF_CLOSED`; when the arena was made by another process without an address, or opened
+   * with less than full `access`.
    */
   get memory(): MappedMemory {
     this.#memory ??= new MappedMemory(this.mapping);
@@ -150,7 +148,8 @@ function obstacle(errnoName: string | undefined): string | undefined {
   if (errnoName === 'EINVAL' || errnoName === 'EBUSY') {
     return 'another process has it at an address of its own; make it with an address that both have free';
   }
-  if (errnoName === 'EEXIST') return 'something else is at its address in this process; it may be mapped here already';
+  if (errnoName === 'EEXIST') return 'something else is at its address in this process';
+  if (errnoName === 'EACCES') return 'the kernel maps arenas to read and write; open it without access';
   return undefined;
 }
 

@@ -133,11 +133,32 @@ testIf(hasArenas, 'arenas')('an arena is made without an object, and takes the p
   expect(arena.memory.get(4096, u32)).toBe(7);
 
   using again = Arena.open({ id: arena.info().id });
-  expect(again.pages).toBe(4);
-  expect(() => again.memory).toThrow('something else is at its address in this process');
+  expect([again.pages, again.address]).toEqual([4, address]);
+  expect(again.memory.get(4096, u32)).toBe(7);
+  using reading = Arena.open({ id: arena.info().id }, { access: 'read' });
+  expect(() => reading.memory).toThrow('the kernel maps arenas to read and write; open it without access');
   const elsewhere = Arena.create({ maxEntries: 4, address });
   await expect(elsewhere).rejects.toMatchObject({ name: 'UsageError', cause: { errnoName: 'EEXIST' } });
 });
+
+testIf(hasArenas, 'arenas')(
+  'threads of a process have an arena in one place, until the last lets go of it',
+  async () => {
+    const first = await Arena.create({ maxEntries: 2 });
+    const { address } = first;
+    first.memory.storeUint32(0, 1);
+    using second = Arena.open(first.share());
+    expect(second.address).toBe(address);
+    first.close();
+    second.memory.storeUint32(4, 2);
+    const { stdout, stderr } = await runChild(join(__dirname, 'children/arena-worker.ts'));
+    expect(stdout + stderr).toBe('42\n');
+    // It stays the place while nobody has it mapped.
+    using third = Arena.open({ id: second.info().id });
+    second.close();
+    expect([third.address, third.memory.loadUint32(0), third.memory.loadUint32(4)]).toEqual([address, 1, 2]);
+  },
+);
 
 testIf(hasArenas, 'arenas')('an arena of another process is opened where both have it', async () => {
   const address = 1n << 46n;
@@ -185,6 +206,6 @@ testIf(hasArenas, 'arenas')('options that cannot be are refused before the kerne
   await refused({ maxEntries: 1, address: 5n }, 'address: must be a bigint below 2^47, a multiple of 4096, not 5n');
   await refused({ maxEntries: 1, address: 4096 }, 'address: must be a bigint');
   await refused({ maxEntries: 2, address: 2n ** 32n - 4096n }, 'address: the arena must not cross a multiple of 4 GiB');
-  await refused({ maxEntries: 1, valueSize: 8 }, 'valueSize: an arena has no values');
+  await refused({ maxEntries: 1, valueSize: 8 }, 'no option of making a map is named "valueSize"');
   await refused({ maxEntries: 1, pages: 8 }, 'no option of making a map is named "pages"');
 });
