@@ -19,12 +19,20 @@ const shared = {
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/build/', '<rootDir>/temp/'],
 };
 
+// scripts/coverage.mjs runs unit tests as if on another system.
+const pretended = process.env.NODE_EBPF_PRETEND_SYSTEM
+  ? {
+      setupFiles: ['<rootDir>/test/helpers/pretend-system.ts'],
+      moduleNameMapper: { ...shared.moduleNameMapper, '^node-gyp-build$': '<rootDir>/test/helpers/no-addon.ts' },
+    }
+  : {};
+
 /** @type {import('jest').Config} */
 module.exports = {
   // A busy machine is no failure; what hangs is ended by the tests' own patience first.
   testTimeout: 60_000,
   projects: [
-    { ...shared, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts'] },
+    { ...shared, ...pretended, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts'] },
     {
       ...shared,
       displayName: 'kernel',

@@ -33,7 +33,7 @@ function mutate(room, files) {
   const stryker = path.join(toolFolder, 'node_modules', '@stryker-mutator', 'core', 'bin', 'stryker.js');
   const env = { ...process.env, NODE_EBPF_MUTANTS_ROOM: room, NODE_EBPF_TEST_SEARCH: '0' };
   if (files.length > 0) env.NODE_EBPF_MUTANTS_FILES = files.join(',');
-  const { status } = spawnSync(process.execPath, [stryker, 'run', 'scripts/stryker.config.mjs'], {
+  const { status } = spawnSync(process.execPath, [stryker, 'run', 'scripts/mutants/stryker.config.mjs'], {
     cwd: root,
     env,
     stdio: 'inherit',

@@ -109,6 +109,14 @@ const needs = new Map([
         ? "the kernel's BTF has BPF_MAP_TYPE_INSN_ARRAY"
         : undefined,
   ],
+  // Of 6.7; only these processors' JITs unwind them.
+  [
+    'exceptions',
+    () =>
+      hasJit() && kernelHas('bpf_throw') && ['x64', 'arm64'].includes(process.arch)
+        ? 'the kernel has bpf_throw and a JIT'
+        : undefined,
+  ],
   [
     'a kernel without indirect jumps',
     () => (hasBtf() && !hasInstructionArrays() ? "the kernel's BTF has no BPF_MAP_TYPE_INSN_ARRAY" : undefined),

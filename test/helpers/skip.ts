@@ -18,6 +18,7 @@ export type Need =
   | 'links of struct_ops'
   | 'arenas'
   | 'indirect jumps'
+  | 'exceptions'
   | 'a kernel without indirect jumps'
   | 'bloom filters'
   | 'timers'

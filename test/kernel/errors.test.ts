@@ -1,7 +1,7 @@
 // The errors of a load with their full text: what a user reads when something is wrong.
 import { readFileSync } from 'node:fs';
 
-import { Ebpf, EbpfError, RingBuffer, UsageError, VerifierError } from '../../lib/index.js';
+import { Ebpf, EbpfError, ObjectSpec, RingBuffer, UsageError, VerifierError } from '../../lib/index.js';
 import { repository, RunningCommand } from '../helpers/command.js';
 import { hasKernelBtf } from '../helpers/kernel-types.js';
 import { sample } from '../helpers/samples.js';
@@ -92,6 +92,16 @@ test('an access that this kernel has no place for', async () => {
   expect(error).toMatchObject({ name: 'VerifierError', program: 'missing', errnoName: 'EINVAL' });
   expect(error.message).toMatch(
     /^the kernel's verifier refused program missing \(EINVAL\): it can reach an access that this kernel has no place for, task_struct\.no_such_member: the kernel's "struct task_struct" has no member "no_such_member"; guard it with bpf_core_field_exists\(\), bpf_core_type_exists\(\) or bpf_core_enum_value_exists\(\)\n {4}at core_missing\.bpf\.c:\d+: /,
+  );
+});
+
+test('a map that was not created', async () => {
+  const spec = ObjectSpec.parse(readFileSync(sample('maps')), { name: 'maps.bpf.o' });
+  spec.map('flows').autoCreate = false;
+  const error = await failure(Ebpf.load(spec));
+  expect(error).toMatchObject({ name: 'VerifierError', program: 'touch', errnoName: 'EINVAL' });
+  expect(error.message).toMatch(
+    /^the kernel's verifier refused program touch \(EINVAL\): it can reach a use of map "flows", which was not created: its autoCreate is false\n {4}at maps\.bpf\.c:\d+: bpf_map_update_elem\(&flows/,
   );
 });
 

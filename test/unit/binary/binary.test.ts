@@ -76,4 +76,12 @@ test('what is written is read back', () => {
 test('only what was written can be overwritten', () => {
   const writer = new ByteWriter({ littleEndian: true }).u16(1);
   expect(() => writer.setU32(0, 1)).toThrow(RangeError);
+  expect(() => writer.setU32(-1, 1)).toThrow(RangeError);
+  expect(() => writer.setU16(1, 1)).toThrow('offset 1 was not written yet');
+  expect(() => writer.setU16(-1, 1)).toThrow(RangeError);
+  expect([...writer.setU16(0, 0x1234).toBytes()]).toEqual([0x34, 0x12]);
+  expect([...writer.align(2).toBytes()]).toEqual([0x34, 0x12]);
+  expect([...new ByteWriter({ littleEndian: false }).u32(0).setU16(2, 0x1234).setU32(0, 0xabcd).toBytes()]).toEqual([
+    0, 0, 0xab, 0xcd,
+  ]);
 });

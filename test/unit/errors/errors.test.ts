@@ -52,6 +52,11 @@ test('an unknown name unlike any other comes with all of them, as far as they ca
   expect(UsageError.notFound('map', 'zzz', many).message).toMatch(/"map_number_7" and 12 more$/);
 });
 
+test('what is in use says what to do', () => {
+  const error = UsageError.busy('map "events"', 'close its reader first');
+  expect([error.code, error.message]).toEqual(['ERR_EBPF_BUSY', 'map "events" is busy: close its reader first']);
+});
+
 test('an invalid value names where it stands', () => {
   const error = UsageError.invalidValue('variables.uid', 'must be a number');
   expect(error.message).toBe('variables.uid: must be a number');
@@ -83,6 +88,14 @@ test('a verifier error carries the whole log beside the short form', () => {
   });
   expect(error.message).toBe("the kernel's verifier refused program exec (EACCES): R0 !read_ok\n    at a.c:1: f()");
   expect([error.log, error.errno, error.syscall]).toEqual(['long', -13, 'bpf(BPF_PROG_LOAD)']);
+  const cause = new Error('first');
+  const short = new VerifierError({ program: 'exec', log: '', summary: 'no', failure, cause });
+  expect([short.message, short.line, short.cause]).toEqual([
+    "the kernel's verifier refused program exec (EACCES): no",
+    undefined,
+    cause,
+  ]);
+  expect('cause' in error).toBe(false);
 });
 
 test('what the kernel said is kept by errors that explain it', () => {
@@ -96,6 +109,10 @@ test('what the kernel said is kept by errors that explain it', () => {
 test('any other errno is a KernelError that says what was tried', () => {
   const error = new KernelError('create map "m"', 'bpf(BPF_MAP_CREATE)', -7, { advice: 'make it smaller' });
   expect(error.message).toBe('cannot create map "m": bpf(BPF_MAP_CREATE) failed with E2BIG; make it smaller');
+  const cause = new Error('first');
+  const plain = new KernelError('create map "m"', 'bpf(BPF_MAP_CREATE)', -7, { cause });
+  expect([plain.message, plain.cause]).toEqual(['cannot create map "m": bpf(BPF_MAP_CREATE) failed with E2BIG', cause]);
+  expect('cause' in error).toBe(false);
 });
 
 test('errnos have names, those that only the kernel knows too', () => {

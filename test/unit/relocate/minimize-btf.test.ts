@@ -64,6 +64,35 @@ describe.each([true, false])('little-endian: %s', (littleEndian) => {
   });
 });
 
+describe.each([true, false])('of a kernel that has the types of all samples, little-endian: %s', (littleEndian) => {
+  const all = objects(littleEndian);
+  const builder = new BtfBuilder({ littleEndian });
+  for (let count = 0; count < 500; count++) builder.addTypedef(`unrelated_${count}`, 0);
+  for (const { btf } of all) if (btf !== undefined) builder.addAll(btf);
+  const kernel = Btf.parse(builder.encode(), { name: 'vmlinux' }).deduplicate().btf;
+
+  test('every relocation has the answer of the whole', () => {
+    const shared = minimizeBtf(all, kernel);
+    shared.validate();
+    expect(shared.endId).toBeLessThan(kernel.endId / 4);
+    expect(shared.find('unrelated_0')).toBeUndefined();
+    let count = 0;
+    for (const object of all) {
+      const wanted = answers(object, kernel);
+      count += wanted.filter((answer) => !answer.includes('Error')).length;
+      expect(answers(object, shared)).toEqual(wanted);
+      expect(answers(object, minimizeBtf([object], kernel))).toEqual(wanted);
+    }
+    expect(count).toBeGreaterThan(20);
+  });
+});
+
+test('objects without BTF have no relocations to keep types for', () => {
+  const kernel = Btf.parse(new BtfBuilder({ littleEndian: true }).encode(), { name: 'vmlinux' });
+  const object = new ObjectSpec({ name: 'a.bpf.o', littleEndian: true });
+  expect(() => minimizeBtf([object], kernel)).toThrow('objects: a.bpf.o has no BTF, so no CO-RE relocations');
+});
+
 test('an object keeps the members that it reads, and the way to them', () => {
   const [object] = objects(true).filter(({ name }) => name === 'execsnoop.bpf.o');
   if (object?.btf === undefined) throw new Error('no sample');
