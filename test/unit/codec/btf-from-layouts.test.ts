@@ -1,6 +1,6 @@
+import { hostIsLittleEndian } from '../../../lib/binary/index.js';
 import { Btf, BtfKind } from '../../../lib/btf/index.js';
 import { btfOfLayouts, codecFromBtf, type Layout } from '../../../lib/codec/index.js';
-import { hostIsLittleEndian } from '../../../lib/codec/layout-codec.js';
 import { everything } from './every-layout.js';
 import { Types } from './support.js';
 
