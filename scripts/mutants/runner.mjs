@@ -12,7 +12,8 @@ const require = createRequire(path.join(process.cwd(), 'package.json'));
  * kill today may live tomorrow.
  * They are also the slowest.
  */
-const leftToChance = /kernel-btf\.test|--jitless|libbpf's own text|kernels\.test|mutations of |kernel BTF|100,000|one megabyte|suffixes/;
+const leftToChance =
+  /kernel-btf\.test|--jitless|libbpf's own text|kernels\.test|mutations of |kernel BTF|100,000|one megabyte|suffixes/;
 
 class Suite {
   constructor(parent, name) {
