@@ -9,7 +9,10 @@ export const parts = {
   // What kernelBtf() does, and nearly every other call.
   types: [
     ...['ebpf', 'shape', 'binary/byte-reader', 'binary/host'],
-    ...files('btf', 'btf btf-header btf-kind decode-type essential-name names prefix-index scan-module.generated'),
+    ...files(
+      'btf',
+      'btf btf-header btf-kind decode-type essential-name member-list names prefix-index scan-module.generated',
+    ),
     ...files('btf', 'scanner slices type-table words'),
     ...files('errors', 'ebpf-error kernel-error object-format-error quote unsupported-error usage-error'),
     ...files('kernel', 'kernel-btf read-sysfs'),

@@ -5,6 +5,7 @@ import type { BtfType } from './btf-type.js';
 import { deduplicate } from './dedup/deduplicate.js';
 import { printC, type BtfToCOptions } from './c/print-c.js';
 import { decodeType } from './decode-type.js';
+import { MemberList } from './member-list.js';
 import { NameIndex } from './name-index.js';
 import type { NamedTypes, StringTable } from './names.js';
 import { PrefixIndex } from './prefix-index.js';
@@ -400,6 +401,29 @@ export class Btf {
     const at = this.table.offsets[id - this.startId];
     if (at === undefined) throw this.#outOfRange(id);
     return this.table.words[at + index] ?? 0;
+  }
+
+  /** @internal The members of a struct or union, undefined for other types. */
+  members(id: number): MemberList | undefined {
+    if (id < this.startId && this.base !== undefined) return this.base.members(id);
+    const at = this.table.offsets[id - this.startId];
+    if (at === undefined) throw this.#outOfRange(id);
+    return MemberList.of(this.table.words, at);
+  }
+
+  /** @internal Whether the string at an offset is `wanted`, which is UTF-8 without a NUL; undefined when it is empty. */
+  isString(offset: number, wanted: Uint8Array): boolean | undefined {
+    if (offset === 0) return undefined;
+    if (offset < this.strings.start && this.base !== undefined) return this.base.isString(offset, wanted);
+    const { bytes, start } = this.strings;
+    const at = offset - start;
+    // Most strings are longer or shorter, which this byte tells.
+    if (bytes[at + wanted.length] === 0) {
+      let index = 0;
+      while (index < wanted.length && bytes[at + index] === wanted[index]) index++;
+      if (index === wanted.length) return true;
+    }
+    return bytes[at] === 0 ? undefined : false;
   }
 
   /** @internal An error about type `id` (or the whole BTF) that names this object. */

@@ -12,13 +12,15 @@ import type { ProgramDraft } from './program-draft.js';
 /** Adapts one function's code to the kernel's types. */
 export function applyCoreRelocations(draft: ProgramDraft, placed: PlacedFunction, resolver: CoreResolver): void {
   const table = placed.spec.coreRelocations;
-  for (const [row, offset] of table.offsets.entries()) {
-    const instruction = draft.instructionAt(placed, offset);
+  const { offsets, kinds, typeIds, accessStrings } = table;
+  for (let row = 0; row < offsets.length; row++) {
+    const instruction = draft.instructionAt(placed, offsets[row] ?? 0);
     const { index } = instruction;
     try {
-      const answer = resolver.resolve(table.kinds[row] ?? 0, table.typeIds[row] ?? 0, table.accessStrings[row] ?? 0);
+      const answer = resolver.resolve(kinds[row] ?? 0, typeIds[row] ?? 0, accessStrings[row] ?? 0);
       const reason = patchInstruction(instruction, answer, placed.end);
-      if (reason !== undefined) draft.poisons.push({ kind: 'core', instruction: index, access: answer.access, reason });
+      if (reason === undefined) continue;
+      draft.poisons.push({ kind: 'core', instruction: index, access: describeAccess(answer.local), reason });
     } catch (problem) {
       if (!(problem instanceof CoreProblem)) throw problem;
       throw draft.error(problem.message, index, accessOf(draft.object, table, row), problem.cause);

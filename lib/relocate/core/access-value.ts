@@ -1,5 +1,5 @@
 import { type Btf, BtfKind } from '../../btf/index.js';
-import { type Access, isComposite, isEnum, sizeOf } from './access.js';
+import { type Access, isEnum, sizeOf } from './access.js';
 import { CoreProblem } from './core-problem.js';
 import { CoreRelocationKind } from './core-relocation-kind.js';
 
@@ -60,13 +60,13 @@ function fieldValue(access: Access, kind: CoreRelocationKind): AccessValue {
   const { btf, steps } = access;
   const last = steps.at(-1);
   if (last === undefined) throw new CoreProblem('the access names no field');
-  const parent = btf.type(last.type);
-  const member = last.name !== undefined && isComposite(parent) ? parent.members[last.index] : undefined;
-  if (member === undefined) return elementValue(access, last.type, kind);
+  const members = last.name === undefined ? undefined : btf.members(last.type);
+  if (members === undefined) return elementValue(access, last.type, kind);
 
-  const type = btf.skipModifiers(member.type);
-  const place = member.bitSize > 0 ? bitFieldPlace(access, type, member.bitSize) : wholePlace(access, type);
-  const isBitField = member.bitSize > 0;
+  const type = btf.skipModifiers(members.type(last.index));
+  const bitSize = members.bitSize(last.index);
+  const isBitField = bitSize > 0;
+  const place = isBitField ? bitFieldPlace(access, type, bitSize) : wholePlace(access, type);
   switch (kind) {
     case CoreRelocationKind.FIELD_BYTE_OFFSET: {
       const value = BigInt(place.byteOffset);

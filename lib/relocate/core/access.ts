@@ -87,8 +87,7 @@ function parseField(btf: Btf, rootType: number, indexes: readonly number[]): Acc
 /** An array without a length, last in its struct, has as many elements as its memory holds. */
 export function isFlexible(btf: Btf, parent: AccessStep | undefined, length: number): boolean {
   if (length > 0 || parent?.name === undefined) return false;
-  const type = btf.type(parent.type);
-  return isComposite(type) && parent.index === type.members.length - 1;
+  return parent.index + 1 === btf.members(parent.type)?.count;
 }
 
 /** The access as C spells it: `task_struct.real_parent`, `sk_buff.cb[3]`, `bpf_func_id.BPF_FUNC_x`, `struct file`. */
@@ -110,7 +109,11 @@ function cut(text: string): string {
 }
 
 export function isComposite(type: BtfType): type is Extract<BtfType, { members: unknown }> {
-  return type.kind === BtfKind.STRUCT || type.kind === BtfKind.UNION;
+  return isCompositeKind(type.kind);
+}
+
+export function isCompositeKind(kind: BtfKind): boolean {
+  return kind === BtfKind.STRUCT || kind === BtfKind.UNION;
 }
 
 export function isEnum(type: BtfType): type is Extract<BtfType, { values: unknown }> {

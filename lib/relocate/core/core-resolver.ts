@@ -7,9 +7,13 @@ import { CoreRelocationKind, isCoreRelocationKind, isZeroWhenMissing } from './c
 import { matchAccess } from './match-access.js';
 
 /** What to write into an instruction. */
-export interface CoreAnswer {
-  /** In C's spelling: `task_struct.real_parent`. */
-  readonly access: string;
+export interface CoreAnswer extends InstructionPatch {
+  /** What is asked about, in the object's types. */
+  readonly local: Access;
+}
+
+/** What an instruction is to hold. */
+export interface InstructionPatch {
   /** Unsigned, as 64 bits; undefined when the kernel has no such thing, and `reason` says why. */
   readonly value: bigint | undefined;
   readonly reason: string;
@@ -22,6 +26,9 @@ export interface CoreAnswer {
   readonly sizeMisfit: string | undefined;
 }
 
+/** More than there are kinds of relocation. */
+const kinds = 16;
+
 /**
  * Answers CO-RE relocations of one object against one kernel. Candidates are looked for once per root type, and each
  * question answered once: an access that forty instructions make costs one search.
@@ -31,7 +38,8 @@ export class CoreResolver {
   readonly #target: Btf | undefined;
   readonly #modules: readonly Btf[];
   readonly #candidates = new Map<number, readonly Candidate[]>();
-  readonly #answers = new Map<string, CoreAnswer>();
+  /** By the access string's offset, then by type and kind. */
+  readonly #answers = new Map<number, Map<number, CoreAnswer>>();
   readonly #budget = new Budget();
 
   /**
@@ -50,22 +58,23 @@ export class CoreResolver {
    * @throws {CoreProblem} for a malformed relocation, or when the kernel's candidates disagree.
    */
   resolve(kind: number, typeId: number, accessString: number): CoreAnswer {
-    const key = `${kind}:${typeId}:${accessString}`;
-    const known = this.#answers.get(key);
-    if (known !== undefined) return known;
     if (!isCoreRelocationKind(kind)) throw new CoreProblem(`CO-RE relocations of kind ${kind} are not known`);
+    const key = typeId * kinds + kind;
+    const known = this.#answers.get(accessString);
+    const answered = known?.get(key);
+    if (answered !== undefined) return answered;
     this.#budget.ask();
     const local = parseAccess(this.#local, typeId, this.#local.string(accessString), kind);
     const answer = this.#answer(local, kind);
-    this.#answers.set(key, answer);
+    if (known === undefined) this.#answers.set(accessString, new Map([[key, answer]]));
+    else known.set(key, answer);
     return answer;
   }
 
   #answer(local: Access, kind: CoreRelocationKind): CoreAnswer {
-    const access = describeAccess(local);
     const own = valueOf(local, kind);
     const expected = own.isInInstruction ? own.value : undefined;
-    const base = { access, expected, reason: '', localSize: own.size, size: own.size, sizeMisfit: undefined };
+    const base = { local, expected, reason: '', localSize: own.size, size: own.size, sizeMisfit: undefined };
     if (kind === CoreRelocationKind.TYPE_ID_LOCAL) return { ...base, value: own.value };
 
     const { found, mismatches } = this.#search(local, kind);

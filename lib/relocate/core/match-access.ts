@@ -1,6 +1,6 @@
 import { type Btf, BtfKind, essentialName, kindName, typeName } from '../../btf/index.js';
 import { quote } from '../../errors/index.js';
-import { type Access, type AccessStep, isComposite, isEnum, isFlexible, isSameKind, sizeOf } from './access.js';
+import { type Access, type AccessStep, isCompositeKind, isEnum, isFlexible, isSameKind, sizeOf } from './access.js';
 import { type Budget, CoreProblem } from './core-problem.js';
 import { CoreRelocationKind, isEnumValueKind, isFieldKind } from './core-relocation-kind.js';
 import { typesAreCompatible } from './types-are-compatible.js';
@@ -8,6 +8,13 @@ import { typesMatch } from './types-match.js';
 
 /** Of anonymous structs and unions in each other; the kernel's own stay under five. */
 const DEEPEST = 32;
+
+/** A step into a member. */
+type NamedStep = AccessStep & { readonly name: string };
+
+function isNamed(step: AccessStep): step is NamedStep {
+  return step.name !== undefined;
+}
 
 /** The same access in another BTF, or why there is none. */
 export type Match = { readonly access: Access } | { readonly mismatch: string };
@@ -66,13 +73,15 @@ class FieldMatcher {
   }
 
   match(): Match {
-    for (const [position, step] of this.#local.steps.entries()) {
-      const found =
-        step.name !== undefined
-          ? this.#member(step, step.name, this.#type, 0)
-          : position === 0
-            ? this.#index(step.index)
-            : this.#element(step.index);
+    const { steps } = this.#local;
+    for (let position = 0; position < steps.length; position++) {
+      const step = steps[position];
+      if (step === undefined) break;
+      const found = isNamed(step)
+        ? this.#member(step, Buffer.from(step.name, 'utf8'), this.#type, 0)
+        : position === 0
+          ? this.#index(step.index)
+          : this.#element(step.index);
       if (!found) return { mismatch: this.#explain(step) };
     }
     return {
@@ -99,31 +108,32 @@ class FieldMatcher {
   }
 
   /** Looks in `typeId`, then within its anonymous members; a member of that name but of another kind ends the search. */
-  #member(step: AccessStep, name: string, typeId: number, depth: number): boolean {
+  #member(step: NamedStep, wanted: Uint8Array, typeId: number, depth: number): boolean {
+    const { name } = step;
     if (depth > DEEPEST) throw new CoreProblem(`anonymous structs are nested deeper than ${DEEPEST} levels`);
-    const type = this.#target.type(typeId);
-    if (!isComposite(type)) return false;
-    for (const [index, member] of type.members.entries()) {
+    const members = this.#target.members(typeId);
+    if (members === undefined) return false;
+    for (let index = 0; index < members.count; index++) {
       this.#budget.spend();
+      const isNamed = this.#target.isString(members.name(index), wanted);
+      if (isNamed === false) continue;
       const before = this.#bitOffset;
-      this.#bitOffset += member.bitOffset;
-      if (member.name === '') {
-        if (this.#member(step, name, this.#target.skipModifiers(member.type), depth + 1)) return true;
-        if (this.#mismatch !== '') return false;
-      } else if (member.name === name) {
+      this.#bitOffset += members.bitOffset(index);
+      if (isNamed === true) {
         this.#steps.push({ type: typeId, index, name });
-        this.#type = this.#target.skipModifiers(member.type);
+        this.#type = this.#target.skipModifiers(members.type(index));
         return this.#isCompatibleMember(step, name);
       }
+      // It has no name: its members are this type's.
+      if (this.#member(step, wanted, this.#target.skipModifiers(members.type(index)), depth + 1)) return true;
+      if (this.#mismatch !== '') return false;
       this.#bitOffset = before;
     }
     return false;
   }
 
   #isCompatibleMember(step: AccessStep, name: string): boolean {
-    const parent = this.#local.btf.type(step.type);
-    const member = isComposite(parent) ? parent.members[step.index] : undefined;
-    const localType = member?.type ?? 0;
+    const localType = this.#local.btf.members(step.type)?.type(step.index) ?? 0;
     if (fieldsAreCompatible(this.#local.btf, localType, this.#target, this.#type, this.#budget)) return true;
     const ours = shown(this.#local.btf, localType);
     this.#mismatch = `${quote(name)} is ${shown(this.#target, this.#type)} in the kernel and ${ours} in the object`;
@@ -141,17 +151,24 @@ class FieldMatcher {
  * Whether reading the object's field makes sense where the kernel has the other: structs and unions stand for each
  * other, integers may differ in size and sign, pointers always fit.
  */
-function fieldsAreCompatible(local: Btf, localId: number, target: Btf, targetId: number, budget: Budget): boolean {
-  for (let ours = localId, theirs = targetId; ;) {
+function fieldsAreCompatible(
+  local: Btf,
+  localField: number,
+  target: Btf,
+  targetField: number,
+  budget: Budget,
+): boolean {
+  for (let ours = localField, theirs = targetField; ;) {
     budget.spend();
-    const localType = local.type(local.skipModifiers(ours));
-    const targetType = target.type(target.skipModifiers(theirs));
-    if (isComposite(localType) && isComposite(targetType)) return true;
-    if (!isSameKind(localType.kind, targetType.kind)) return false;
+    const localId = local.skipModifiers(ours);
+    const targetId = target.skipModifiers(theirs);
+    const kind = local.kind(localId);
+    if (isCompositeKind(kind) && isCompositeKind(target.kind(targetId))) return true;
+    if (!isSameKind(kind, target.kind(targetId))) return false;
+    if (kind === BtfKind.PTR || kind === BtfKind.FLOAT) return true;
+    const localType = local.type(localId);
+    const targetType = target.type(targetId);
     switch (localType.kind) {
-      case BtfKind.PTR:
-      case BtfKind.FLOAT:
-        return true;
       case BtfKind.ENUM:
       case BtfKind.ENUM64:
       case BtfKind.FWD: {

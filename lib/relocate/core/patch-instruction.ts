@@ -1,5 +1,5 @@
 import { AccessMode, type Instruction, InstructionClass, Opcode, OperandSource } from '../../asm/index.js';
-import type { CoreAnswer } from './core-resolver.js';
+import type { InstructionPatch } from './core-resolver.js';
 import { CoreProblem } from './core-problem.js';
 
 /** The immediate of the invalid call that marks a failed CO-RE relocation, as in libbpf: tools know it. */
@@ -16,7 +16,7 @@ const ACCESS_BYTES = [4, 2, 1, 8] as const;
  *
  * @throws {CoreProblem} when the instruction is not what the relocation says, or cannot hold the answer.
  */
-export function patchInstruction(instruction: Instruction, answer: CoreAnswer, end: number): string | undefined {
+export function patchInstruction(instruction: Instruction, answer: InstructionPatch, end: number): string | undefined {
   if (answer.value === undefined) return poison(instruction, answer.reason, end);
   switch (instruction.class) {
     case InstructionClass.ALU:
@@ -49,7 +49,7 @@ function poison(instruction: Instruction, reason: string, end: number): string {
   return reason;
 }
 
-function patchImmediate(instruction: Instruction, answer: CoreAnswer, value: bigint): void {
+function patchImmediate(instruction: Instruction, answer: InstructionPatch, value: bigint): void {
   if ((instruction.opcode & OperandSource.X) !== 0) {
     throw new CoreProblem('an arithmetic instruction between registers cannot be relocated');
   }
@@ -66,7 +66,12 @@ function patchImmediate(instruction: Instruction, answer: CoreAnswer, value: big
   instruction.immediate = Number(BigInt.asIntN(32, value));
 }
 
-function patchAccess(instruction: Instruction, answer: CoreAnswer, value: bigint, end: number): string | undefined {
+function patchAccess(
+  instruction: Instruction,
+  answer: InstructionPatch,
+  value: bigint,
+  end: number,
+): string | undefined {
   const { expected } = answer;
   if (expected !== undefined && expected !== BigInt(instruction.offset)) throw unexpected(instruction.offset, expected);
   if (value > BigInt(LARGEST_OFFSET)) {
@@ -88,7 +93,7 @@ function patchAccess(instruction: Instruction, answer: CoreAnswer, value: bigint
   return undefined;
 }
 
-function patchWideImmediate(instruction: Instruction, answer: CoreAnswer, value: bigint, end: number): void {
+function patchWideImmediate(instruction: Instruction, answer: InstructionPatch, value: bigint, end: number): void {
   const { index } = instruction;
   if (!instruction.isWide || instruction.source !== 0 || instruction.offset !== 0 || index + 1 >= end) {
     throw new CoreProblem('this is no load of a 64-bit number');

@@ -8,6 +8,7 @@ import {
   type ProgramSpecOptions,
 } from '../../../lib/object/index.js';
 import { ObjectBtf } from '../../../lib/object/object-btf.js';
+import { describeAccess } from '../../../lib/relocate/core/access.js';
 import { type CoreAnswer, CoreResolver } from '../../../lib/relocate/core/core-resolver.js';
 import { type KernelFacts, type ProgramPlan, relocate } from '../../../lib/relocate/index.js';
 
@@ -56,12 +57,13 @@ export class TwoSides {
   }
 
   /** Resolves a relocation of the object's first type of that name. */
-  ask(kind: number, name: string, access: string): CoreAnswer {
+  ask(kind: number, name: string, access: string): CoreAnswer & { readonly access: string } {
     const offset = this.#local.string(access);
     const local = Btf.parse(this.#local.encode(), { name: 'test.bpf.o' });
     const id = local.find(name);
     if (id === undefined) throw new Error(`the object has no type ${name}`);
-    return new CoreResolver(local, this.target).resolve(kind, id, offset);
+    const answer = new CoreResolver(local, this.target).resolve(kind, id, offset);
+    return { ...answer, access: describeAccess(answer.local) };
   }
 }
 

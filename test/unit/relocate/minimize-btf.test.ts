@@ -5,6 +5,7 @@ import { Btf, BtfBuilder, BtfKind } from '../../../lib/btf/index.js';
 import { UsageError } from '../../../lib/errors/index.js';
 import { ObjectSpec } from '../../../lib/object/index.js';
 import { minimizeBtf } from '../../../lib/relocate/index.js';
+import { describeAccess } from '../../../lib/relocate/core/access.js';
 import { CoreRelocationKind } from '../../../lib/relocate/core/core-relocation-kind.js';
 import { CoreResolver } from '../../../lib/relocate/core/core-resolver.js';
 import { testIf } from '../../helpers/skip.js';
@@ -32,8 +33,8 @@ function answers(object: ObjectSpec, kernel: Btf): string[] {
       if (kind === CoreRelocationKind.TYPE_ID_TARGET) return [];
       try {
         const answer = resolver.resolve(kind, table.typeIds[row] ?? 0, table.accessStrings[row] ?? 0);
-        const { access, value, expected, size, localSize, sizeMisfit } = answer;
-        return [`${kind} ${access}: ${value} ${expected} ${size} ${localSize} ${sizeMisfit}`];
+        const { local, value, expected, size, localSize, sizeMisfit } = answer;
+        return [`${kind} ${describeAccess(local)}: ${value} ${expected} ${size} ${localSize} ${sizeMisfit}`];
       } catch (error) {
         return [`${kind}: ${String(error).replace(/BTF id \d+/gu, 'BTF id')}`];
       }

@@ -1,9 +1,8 @@
 import { CodeBuilder, disassemble, Instruction, type InstructionFields } from '../../../lib/asm/index.js';
-import type { CoreAnswer } from '../../../lib/relocate/core/core-resolver.js';
+import type { InstructionPatch } from '../../../lib/relocate/core/core-resolver.js';
 import { patchInstruction } from '../../../lib/relocate/core/patch-instruction.js';
 
-const answer = (fields: Partial<CoreAnswer>): CoreAnswer => ({
-  access: 's.f',
+const answer = (fields: Partial<InstructionPatch>): InstructionPatch => ({
   value: 24n,
   reason: '',
   expected: 8n,
@@ -14,13 +13,16 @@ const answer = (fields: Partial<CoreAnswer>): CoreAnswer => ({
 });
 
 /** Patches the first instruction; what becomes of it, and the reason of a poisoning. */
-function patch(fields: InstructionFields, wanted: Partial<CoreAnswer>): { code: string; reason: string | undefined } {
+function patch(
+  fields: InstructionFields,
+  wanted: Partial<InstructionPatch>,
+): { code: string; reason: string | undefined } {
   const code = new CodeBuilder({ littleEndian: true }).add(fields).toBytes();
   const reason = patchInstruction(new Instruction(code, true), answer(wanted), 1);
   return { code: disassemble(code, true).slice('   0: '.length), reason };
 }
 
-function patchWide(value: bigint, wanted: Partial<CoreAnswer>): { code: string; reason: string | undefined } {
+function patchWide(value: bigint, wanted: Partial<InstructionPatch>): { code: string; reason: string | undefined } {
   const code = new CodeBuilder({ littleEndian: true }).loadWide(1, value).toBytes();
   const reason = patchInstruction(new Instruction(code, true), answer(wanted), 2);
   return { code: disassemble(code, true), reason };

@@ -1,0 +1,45 @@
+import { BtfKind, typeHeaderWords } from './btf-kind.js';
+import { infoFlag, infoKind, infoVlen } from './type-table.js';
+
+const wordsPerMember = 3;
+
+/** The members of a struct or union as the record has them: nothing is made of them, and no name is decoded. */
+export class MemberList {
+  readonly count: number;
+  readonly #words: Uint32Array;
+  readonly #start: number;
+  readonly #withSizes: boolean;
+
+  private constructor(words: Uint32Array, at: number, info: number) {
+    this.#words = words;
+    this.#start = at + typeHeaderWords;
+    this.#withSizes = infoFlag(info);
+    this.count = infoVlen(info);
+  }
+
+  /** Of the record at word `at`; undefined when it is no struct or union. */
+  static of(words: Uint32Array, at: number): MemberList | undefined {
+    const info = words[at + 1] ?? 0;
+    const kind = infoKind(info);
+    return kind === BtfKind.STRUCT || kind === BtfKind.UNION ? new MemberList(words, at, info) : undefined;
+  }
+
+  /** A string offset. */
+  name(index: number): number {
+    return this.#words[this.#start + index * wordsPerMember] ?? 0;
+  }
+
+  type(index: number): number {
+    return this.#words[this.#start + index * wordsPerMember + 1] ?? 0;
+  }
+
+  bitOffset(index: number): number {
+    const offset = this.#words[this.#start + index * wordsPerMember + 2] ?? 0;
+    return this.#withSizes ? offset & 0xff_ffff : offset;
+  }
+
+  /** Of a bit-field; 0 for other members. */
+  bitSize(index: number): number {
+    return this.#withSizes ? (this.#words[this.#start + index * wordsPerMember + 2] ?? 0) >>> 24 : 0;
+  }
+}
