@@ -8,6 +8,7 @@ import {
   codecByBtf,
   liveMap,
   shapeOf,
+  wantedShape,
   type BpfMap,
   type DecodeOptions,
   type StructOpsDetails,
@@ -15,6 +16,7 @@ import {
 } from './maps/index.js';
 import type { MapSpec, ObjectSpec, VariableSpec } from './object/index.js';
 import { liveProgram, type Program } from './programs/index.js';
+import type { MapPlan } from './relocate/index.js';
 import type { Handle, Mapping } from './sys/index.js';
 
 /** To whom the live things belong. */
@@ -22,6 +24,20 @@ export interface Owner {
   readonly ebpf: Ebpf;
   readonly onAttach: (link: Link) => void;
   readonly onDetach: (link: Link) => void;
+}
+
+/** What only some types of maps have. */
+interface OwnParts {
+  readonly inner?: MapPlan | undefined;
+  readonly mapping?: Mapping | undefined;
+  readonly structOps?: StructOpsDetails | undefined;
+}
+
+function ownParts(plan: MapPlan | undefined, programs: ReadonlyMap<string, Handle>, owner: Owner): OwnParts {
+  if (plan === undefined) return {};
+  const { ebpf, onAttach, onDetach } = owner;
+  const structOps = plan.structOps && { plan: plan.structOps, programs, owner: ebpf, onAttach, onDetach };
+  return { inner: plan.inner, structOps };
 }
 
 /** The live things of a loaded object: made when the first of them is asked for. */
@@ -40,19 +56,13 @@ export class LiveParts {
     this.#decode = context.decode;
     const own: BpfMap[] = [];
     const handlesOf = new Map(programs.map((program) => [program.spec.name, program.handle]));
-    const structOps = new Map(mapPlans.map((each) => [each.spec.name, each.structOps]));
+    const plans = new Map(mapPlans.map((each) => [each.spec.name, each]));
     for (const [name, map] of spec.maps) {
       const handle = handles.get(name);
       if (handle === undefined) continue;
       const reused = context.reused.get(name);
-      const structure = structOps.get(name);
-      const { ebpf, onAttach, onDetach } = owner;
-      const live =
-        reused ??
-        this.#liveMap(map, handle, {
-          mapping: arenas.get(name),
-          structOps: structure && { plan: structure, programs: handlesOf, owner: ebpf, onAttach, onDetach },
-        });
+      const parts = ownParts(plans.get(name), handlesOf, owner);
+      const live = reused ?? this.#liveMap(map, handle, { ...parts, mapping: arenas.get(name) });
       if (reused === undefined) own.push(live);
       this.maps.set(name, live);
     }
@@ -97,11 +107,7 @@ export class LiveParts {
     return variables;
   }
 
-  #liveMap(
-    spec: MapSpec,
-    handle: Handle,
-    parts: { readonly mapping: Mapping | undefined; readonly structOps: StructOpsDetails | undefined },
-  ): BpfMap {
+  #liveMap(spec: MapSpec, handle: Handle, { inner, ...parts }: OwnParts): BpfMap {
     return liveMap({
       // What the kernel made: it may have been pinned before, and rings are rounded up.
       ...shapeOf(handle),
@@ -109,6 +115,7 @@ export class LiveParts {
       name: spec.name,
       types: this.#types(spec),
       dropped: this.#droppedCounter(spec.name),
+      inner: inner === undefined ? undefined : { ...wantedShape(inner), types: this.#types(inner.spec) },
       ...parts,
     });
   }

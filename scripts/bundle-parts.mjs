@@ -84,10 +84,20 @@ export const parts = {
   ],
   codec: ['codec', 'binary'],
   // Maps that are made or opened without an object, and of types that few objects have.
-  maps: files(
-    'maps',
-    'bloom-filter create-map kernel-types lpm-key lpm-trie lru-per-cpu-hash-map open-map per-cpu-array-map per-cpu-hash-map per-cpu-values push-pop-map queue share-token stack trie-conditions value-store',
-  ),
+  maps: [
+    ...files(
+      'maps',
+      'bloom-filter create-map kernel-types lpm-key lpm-trie lru-per-cpu-hash-map open-map per-cpu-array-map per-cpu-hash-map per-cpu-values push-pop-map queue share-token stack trie-conditions value-store',
+    ),
+    ...files(
+      'maps',
+      'array-of-maps cgroup-array hash-of-maps held-failure inner-map insn-array program-array slots stack-trace-map',
+    ),
+    ...files(
+      'maps',
+      'cgroup-storage cgroup-storage-map cgrp-storage inode-storage local-storage per-cpu-cgroup-storage sk-storage task-storage',
+    ),
+  ],
   // What is done with a loaded object: attached, read, written.
   live: ['live-parts', 'events', 'links', 'maps', 'programs', 'sys', 'index'],
 };

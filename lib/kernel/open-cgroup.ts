@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, statfsSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, statSync, statfsSync } from 'node:fs';
 
 import { EbpfError, UsageError, quote } from '../errors/index.js';
 import { adoptDescriptor, descriptorNumber, type DescriptorSource, type Handle } from '../sys/index.js';
@@ -21,6 +21,22 @@ export function openCgroup(cgroup: CgroupSource, path = 'cgroup'): Handle {
   } finally {
     closeSync(descriptor);
   }
+}
+
+/**
+ * The kernel's number of a cgroup, as `bpf_get_current_cgroup_id` gives it and storages of cgroups have it in their keys. It is
+ * the inode of its directory.
+ *
+ * @throws {@link UsageError} when there is no such cgroup.
+ */
+export function cgroupId(cgroup: CgroupSource): bigint {
+  const path = 'cgroup';
+  const options = { bigint: true } as const;
+  const stat = orUsageError(path, () =>
+    typeof cgroup === 'string' ? statSync(cgroup, options) : fstatSync(descriptorNumber(cgroup, path), options),
+  );
+  if (stat.isDirectory()) return stat.ino;
+  throw UsageError.invalidValue(path, 'it is no directory');
 }
 
 function orUsageError<T>(path: string, open: () => T): T {

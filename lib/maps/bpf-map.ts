@@ -6,6 +6,7 @@ import { UsageError, quote } from '../errors/index.js';
 import { pin } from '../kernel/index.js';
 import { freezeMap, objectInfo, openPinned, type Handle, type MapInfo, type Mapping } from '../sys/index.js';
 
+import type { InnerTemplate } from './inner-map.js';
 import type { MapKind } from './map-kind.js';
 import type { EntryCodecs } from './map-types.js';
 import { mapTypeName } from './map-type-name.js';
@@ -33,6 +34,8 @@ export interface MapDetails {
   readonly mapping?: Mapping | undefined;
   /** Of a ring: reads the program's count of events it could not write, when it keeps one. */
   readonly dropped?: (() => bigint) | undefined;
+  /** Of a map of maps whose definition is known. */
+  readonly inner?: InnerTemplate | undefined;
   /** Of a structure of operations. */
   readonly structOps?: StructOpsDetails | undefined;
 }

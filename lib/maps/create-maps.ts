@@ -19,7 +19,8 @@ import {
 import { Arena } from './arena.js';
 import type { BpfMap } from './bpf-map.js';
 import { createMapFailure } from './map-failure.js';
-import { mapTypeName } from './map-type-name.js';
+import { heldMapFailure, heldProgramFailure } from './held-failure.js';
+import { shapeDifferences, type ComparedShape } from './shape-differences.js';
 
 /** Where maps are pinned by name unless they say otherwise. */
 const defaultPinFolder = '/sys/fs/bpf';
@@ -160,14 +161,17 @@ export class CreatedMaps {
   }
 
   #fillSlot(plan: MapPlan, index: number, value: Handle): void {
-    const map = this.handles.get(plan.spec.name);
-    if (map === undefined) return;
-    const key = new Uint8Array(Uint32Array.of(index).buffer);
-    const result = mapUpdateHandle(map, key, value, 0);
-    if (result < 0) {
-      const what = `put ${value.describe()} into slot ${index} of map ${quote(plan.spec.name)}`;
-      throw new KernelError(what, 'bpf(BPF_MAP_UPDATE_ELEM)', result);
-    }
+    const { name, keySize } = plan.spec;
+    const handle = this.handles.get(name);
+    if (handle === undefined) return;
+    const key = keySize === 8 ? BigUint64Array.of(BigInt(index)) : Uint32Array.of(index);
+    const errno = mapUpdateHandle(handle, new Uint8Array(key.buffer), value, 0);
+    if (errno === 0) return;
+    const map = { handle, name, keySize, maxEntries: plan.maxEntries };
+    const where = `slot ${index}`;
+    if (value.kind === 'program') throw heldProgramFailure(map, value, where, errno);
+    const template = plan.inner === undefined ? undefined : wantedShape(plan.inner);
+    throw heldMapFailure(map, value, { where, template, errno });
   }
 }
 
@@ -194,18 +198,14 @@ function valueSizeOf({ spec, structOps }: MapPlan): number {
 /** A map that takes the place of the object's must be what the object's programs were compiled for. */
 function requireSame(what: string, plan: MapPlan, found: ReturnType<typeof mapShape>): void {
   const { spec } = plan;
-  const differences = [
-    difference('type', mapTypeName(spec.type), mapTypeName(found.type)),
-    difference('key size', spec.keySize, found.keySize),
-    difference('value size', valueSizeOf(plan), found.valueSize),
-    difference('maxEntries', plan.maxEntries, found.maxEntries),
-    difference('flags', flagsOf(plan), found.flags),
-  ].filter((text) => text !== undefined);
+  const differences = shapeDifferences(wantedShape(plan), found);
   if (differences.length > 0) {
     throw UsageError.invalidValue(`maps.${spec.name}`, `${what} differs from the object's: ${differences.join(', ')}`);
   }
 }
 
-function difference(what: string, wanted: number | string, found: number | string): string | undefined {
-  return wanted === found ? undefined : `${what} is ${found}, not ${wanted}`;
+/** What a map of this plan is like once it is made. */
+export function wantedShape(plan: MapPlan): ComparedShape {
+  const { type, keySize } = plan.spec;
+  return { type, keySize, valueSize: valueSizeOf(plan), maxEntries: plan.maxEntries, flags: flagsOf(plan) };
 }

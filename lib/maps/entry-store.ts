@@ -284,7 +284,8 @@ export class EntryStore<Key, Value, KeyInput, ValueInput> {
   }
 }
 
-function encode(codec: EntryCodec<unknown>, value: unknown, view: DataView, offset: number, path: string): void {
+/** @internal */
+export function encode(codec: EntryCodec<unknown>, value: unknown, view: DataView, offset: number, path: string): void {
   // A codec of the caller's own may leave bytes as they are.
   if (codec.layout === undefined) new Uint8Array(view.buffer, view.byteOffset + offset, codec.size).fill(0);
   codec.encode(value, view, offset, path);

@@ -4,6 +4,7 @@ import { constants } from 'node:os';
 export const ENOENT: number = -constants.errno.ENOENT;
 export const EINTR: number = -constants.errno.EINTR;
 export const E2BIG: number = -constants.errno.E2BIG;
+export const ESRCH: number = -constants.errno.ESRCH;
 export const EPERM: number = -constants.errno.EPERM;
 export const EBUSY: number = -constants.errno.EBUSY;
 export const EEXIST: number = -constants.errno.EEXIST;

@@ -18,28 +18,40 @@ import { MapType } from '../abi/index.js';
 
 import { Arena } from './arena.js';
 import { ArrayMap } from './array-map.js';
+import { ArrayOfMaps } from './array-of-maps.js';
 import { BloomFilter } from './bloom-filter.js';
 import { BpfMap, type MapDetails } from './bpf-map.js';
+import { CgroupArray } from './cgroup-array.js';
+import { CgroupStorage } from './cgroup-storage.js';
+import { CgrpStorage } from './cgrp-storage.js';
 import { CpuMap } from './cpu-map.js';
-import { DevMap } from './dev-map.js';
 import { DevMapHash } from './dev-map-hash.js';
-import { ReuseportSockArray } from './reuseport-sock-array.js';
-import { SockHash } from './sock-hash.js';
-import { SockMap } from './sock-map.js';
-import { XskMap } from './xsk-map.js';
+import { DevMap } from './dev-map.js';
 import { HashMap } from './hash-map.js';
+import { HashOfMaps } from './hash-of-maps.js';
+import { InodeStorage } from './inode-storage.js';
+import { InsnArray } from './insn-array.js';
 import { registerMapClasses, type MapClass } from './live-map.js';
 import { LpmTrie } from './lpm-trie.js';
 import { LruHashMap } from './lru-hash-map.js';
 import { LruPerCpuHashMap } from './lru-per-cpu-hash-map.js';
 import { PerCpuArrayMap } from './per-cpu-array-map.js';
+import { PerCpuCgroupStorage } from './per-cpu-cgroup-storage.js';
 import { PerCpuHashMap } from './per-cpu-hash-map.js';
-import { Queue } from './queue.js';
 import { PerfEventArray } from './perf-event-array.js';
+import { ProgramArray } from './program-array.js';
+import { Queue } from './queue.js';
+import { ReuseportSockArray } from './reuseport-sock-array.js';
 import { RingBuffer } from './ring-buffer.js';
+import { SkStorage } from './sk-storage.js';
+import { SockHash } from './sock-hash.js';
+import { SockMap } from './sock-map.js';
+import { StackTraceMap } from './stack-trace-map.js';
 import { Stack } from './stack.js';
 import { StructOps } from './struct-ops.js';
+import { TaskStorage } from './task-storage.js';
 import { UserRingBuffer } from './user-ring-buffer.js';
+import { XskMap } from './xsk-map.js';
 
 /** The live map that a handle stands for, of the class of its type. @internal */
 export const liveMap: (details: MapDetails) => BpfMap = registerMapClasses(classOf);
@@ -90,6 +102,30 @@ function classOf(type: MapType): MapClass {
       return SockMap;
     case MapType.XSKMAP:
       return XskMap;
+    case MapType.ARRAY_OF_MAPS:
+      return ArrayOfMaps;
+    case MapType.CGROUP_ARRAY:
+      return CgroupArray;
+    case MapType.CGROUP_STORAGE:
+      return CgroupStorage;
+    case MapType.CGRP_STORAGE:
+      return CgrpStorage;
+    case MapType.HASH_OF_MAPS:
+      return HashOfMaps;
+    case MapType.INODE_STORAGE:
+      return InodeStorage;
+    case MapType.PERCPU_CGROUP_STORAGE:
+      return PerCpuCgroupStorage;
+    case MapType.PROG_ARRAY:
+      return ProgramArray;
+    case MapType.INSN_ARRAY:
+      return InsnArray;
+    case MapType.SK_STORAGE:
+      return SkStorage;
+    case MapType.STACK_TRACE:
+      return StackTraceMap;
+    case MapType.TASK_STORAGE:
+      return TaskStorage;
     default:
       return BpfMap;
   }

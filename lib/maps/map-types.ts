@@ -12,8 +12,8 @@ export interface EntryCodecs {
 
 /** What a type of map makes of the codecs of its keys and values. @internal */
 export interface TypeAdapters {
-  /** The codec of keys that have no declared type. Default: by BTF, else bytes. */
-  readonly defaultKey?: ((details: MapDetails) => EntryCodec<unknown>) | undefined;
+  /** The codec of keys that have no declared type. Default, also where it gives none: by BTF, else bytes. */
+  readonly defaultKey?: ((details: MapDetails) => EntryCodec<unknown> | undefined) | undefined;
   /** The codec of all that a system call moves, made of that of one value. Default: the same. */
   readonly wholeValue?: ((value: EntryCodec<unknown>, details: MapDetails) => EntryCodec<unknown>) | undefined;
 }

@@ -60,6 +60,7 @@ export class Walk {
   readonly #flags: number;
   readonly #position: Uint8Array;
   readonly #count = new Uint32Array(1);
+  readonly #limit: number;
   #room: number;
   #keys: Uint8Array;
   #values: Uint8Array;
@@ -74,7 +75,9 @@ export class Walk {
     this.#takes = options.takes === true;
     this.#flags = options.flags ?? 0;
     const most = options.batch ?? Math.floor(batchBytes / (map.keySize + map.valueBytes));
-    this.#room = Math.max(1, Math.min(map.maxEntries, most));
+    // Of cgroup storage the kernel sets no limit, and says 0.
+    this.#limit = map.maxEntries === 0 ? Infinity : map.maxEntries;
+    this.#room = Math.max(1, Math.min(this.#limit, most));
     this.#position = new Uint8Array(Math.max(4, map.keySize));
     this.#keys = new Uint8Array(this.#room * map.keySize);
     this.#values = new Uint8Array(this.#room * map.valueBytes);
@@ -99,7 +102,7 @@ export class Walk {
   }
 
   #readBatch(): number {
-    const { handle, maxEntries, type } = this.map;
+    const { handle, type } = this.map;
     const command = this.#takes ? BpfCommand.MAP_LOOKUP_AND_DELETE_BATCH : BpfCommand.MAP_LOOKUP_BATCH;
     for (let attempt = 0; attempt < mostRetries; attempt++) {
       this.#count[0] = this.#room;
@@ -119,7 +122,7 @@ export class Walk {
       if (result === ENOSPC) {
         // One bucket of the hash holds more than the buffers: the kernel gives a bucket as a whole or not at all.
         // More than twice the map cannot be in one bucket: something else is wrong.
-        if (this.#room > maxEntries * 2) throw this.#failed(command, result);
+        if (this.#room > this.#limit * 2) throw this.#failed(command, result);
         this.#makeRoom(this.#room * 2);
         continue;
       }
@@ -132,7 +135,7 @@ export class Walk {
       if (result < 0 && result !== ENOENT && result !== EINTR) throw this.#failed(command, result);
       this.#started ||= count > 0;
       this.#seen += count;
-      const again = !bucketTypes.has(type) && this.#seen >= maxEntries;
+      const again = !bucketTypes.has(type) && this.#seen >= this.#limit;
       this.#done = result === ENOENT || again;
       return count;
     }
@@ -140,11 +143,11 @@ export class Walk {
   }
 
   #readByKey(): number {
-    const { handle, keySize, valueBytes, maxEntries } = this.map;
+    const { handle, keySize, valueBytes } = this.map;
     const position = this.#position.subarray(0, keySize);
     let count = 0;
     // When a key vanishes the kernel starts again from the first: the number of steps is what ends such a walk.
-    for (; count < this.#room && this.#seen < maxEntries; this.#seen++) {
+    for (; count < this.#room && this.#seen < this.#limit; this.#seen++) {
       const key = this.#keys.subarray(count * keySize, (count + 1) * keySize);
       const found = mapNextKey(handle, this.#started ? position : null, key);
       if (found === ENOENT) {
@@ -160,7 +163,7 @@ export class Walk {
       if (read < 0) throw this.#failed(BpfCommand.MAP_LOOKUP_ELEM, read);
       count++;
     }
-    this.#done = this.#seen >= maxEntries;
+    this.#done = this.#seen >= this.#limit;
     return count;
   }
 

@@ -15,7 +15,6 @@ export * from './load-programs.js';
 export * from './lsm.js';
 export * from './program.js';
 export * from './program-kind.js';
-export * from './program-type-name.js';
 export * from './raw-tracepoint.js';
 export * from './sk-lookup.js';
 export * from './sk-msg.js';

@@ -8,10 +8,16 @@ import {
   quote,
   systemCallFailure,
 } from '../errors/index.js';
-import { capabilitiesFor, explainPermission, kernelFunctionNames, kernelKnows, readsKernel } from '../kernel/index.js';
+import {
+  capabilitiesFor,
+  explainPermission,
+  kernelFunctionNames,
+  kernelKnows,
+  programTypeName,
+  readsKernel,
+} from '../kernel/index.js';
 import type { Poison, ProgramPlan } from '../relocate/index.js';
 
-import { programTypeName } from './program-type-name.js';
 import { summarizeLog } from './verifier-log.js';
 
 const call = 'bpf(BPF_PROG_LOAD)';

@@ -4,7 +4,7 @@ import { type AttachType, ProgramType } from '../abi/index.js';
 import { UnsupportedError, UsageError, quote } from '../errors/index.js';
 import type { Link, LinkDetails, LinkKeeper } from '../links/index.js';
 import type { ProgramSpec } from '../object/index.js';
-import { pin } from '../kernel/index.js';
+import { pin, programTypeName } from '../kernel/index.js';
 import {
   objectInfo,
   testRunProgram,
@@ -13,8 +13,6 @@ import {
   type TestRunOptions,
   type TestRunResult,
 } from '../sys/index.js';
-
-import { programTypeName } from './program-type-name.js';
 
 /** What a program is made from. @internal */
 export interface ProgramDetails {

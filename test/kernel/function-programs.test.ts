@@ -1,5 +1,4 @@
 // Programs at kernel functions. All of them watch security_task_setnice, which runs when a process changes a priority.
-import { existsSync, readFileSync } from 'node:fs';
 import { getPriority, setPriority } from 'node:os';
 
 import {
@@ -16,19 +15,11 @@ import {
   u32,
   type Link,
 } from '../../lib/index.js';
-import { hasJit, kernelHasSymbol } from '../helpers/kernel-symbols.js';
+import { hasFentry, hasKprobes, hasLsm } from '../helpers/kernel-hooks.js';
+import { kernelHasSymbol } from '../helpers/kernel-symbols.js';
 import { hasKernelBtf, kernelHasFunction } from '../helpers/kernel-types.js';
 import { sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
-
-const hasKprobes = existsSync('/sys/bus/event_source/devices/kprobe');
-/**
- * The kernel can call programs at the entry of functions: its tracer calls directly what the JIT made. Kernels hardened
- * against tracing of functions have no kprobes, and refuse such programs though they have the code.
- */
-const hasFentry = hasKprobes && hasKernelBtf && hasJit && kernelHasSymbol('register_ftrace_direct');
-const securityModules = existsSync('/sys/kernel/security/lsm') ? readFileSync('/sys/kernel/security/lsm', 'utf8') : '';
-const hasLsm = hasFentry && securityModules.trim().split(',').includes('bpf');
 
 const Hit = struct('hit', { pid: u32, returned: u32 });
 const Nice = struct('nice', { pid: u32, task: u32, value: i32, result: i32, returned: u32 });

@@ -1,16 +1,10 @@
 // Indirect jumps: `switch` through a table that is a map.
-import { existsSync, readFileSync } from 'node:fs';
-
 import { Ebpf, UnsupportedError } from '../../lib/index.js';
-import { hasJit } from '../helpers/kernel-symbols.js';
+import { hasInsnArrays, hasJumps } from '../helpers/kernel-hooks.js';
+import { hasKernelBtf } from '../helpers/kernel-types.js';
 import { rawArguments, sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
 
-const vmlinux = '/sys/kernel/btf/vmlinux';
-const types = existsSync(vmlinux) ? readFileSync(vmlinux, 'latin1') : '';
-const hasMaps = types.includes('\0BPF_MAP_TYPE_INSN_ARRAY\0');
-// Only these compile indirect jumps so far (bpf_jit_supports_indirect_jumps… of arch/*/net).
-const hasJumps = hasMaps && hasJit && (process.arch === 'x64' || process.arch === 'arm64');
 const object = sample('other-compilers/jump_tables');
 
 testIf(hasJumps, 'indirect jumps')('each way of a switch is taken, in every copy of it', async () => {
@@ -45,7 +39,7 @@ testIf(hasJumps, 'indirect jumps')('each way of a switch is taken, in every copy
   ]);
 });
 
-testIf(types !== '' && !hasMaps, 'a kernel without indirect jumps')(
+testIf(hasKernelBtf && !hasInsnArrays, 'a kernel without indirect jumps')(
   'elsewhere the error says how to do without',
   async () => {
     await expect(Ebpf.load(object)).rejects.toThrow(UnsupportedError);

@@ -5,6 +5,7 @@ import type { BtfKind } from '../../btf/index.js';
 import { UnsupportedError } from '../../errors/index.js';
 import { bindMap } from '../../sys/index.js';
 import { allowLockedMemory } from '../locked-memory.js';
+import { activeModules, securityModules } from '../security-modules.js';
 
 import { probeBtfKind } from './btf-probe.js';
 import { no, readRefusal, yes, type Feature } from './feature.js';
@@ -142,13 +143,13 @@ async function probeBindMap(): Promise<Feature> {
 }
 
 async function probeBpfLsm(): Promise<Feature> {
-  const path = '/sys/kernel/security/lsm';
-  let modules: string;
+  let modules: readonly string[];
   try {
-    modules = await readFile(path, 'utf8');
+    modules = activeModules(await readFile(securityModules, 'utf8'));
   } catch (cause) {
-    throw new UnsupportedError('the list of security modules', `${path} cannot be read; mount securityfs`, { cause });
+    const explanation = `${securityModules} cannot be read; mount securityfs`;
+    throw new UnsupportedError('the list of security modules', explanation, { cause });
   }
-  const active = modules.trim().split(',').includes('bpf');
-  return active ? yes(`${path} lists bpf`) : no(`${path} lists ${modules.trim()} and not bpf; boot with lsm=...,bpf`);
+  if (modules.includes('bpf')) return yes(`${securityModules} lists bpf`);
+  return no(`${securityModules} lists ${modules.join(',')} and not bpf; boot with lsm=...,bpf`);
 }

@@ -1,0 +1,113 @@
+import { BpfCommand } from '../abi/index.js';
+import { EbpfError, quote } from '../errors/index.js';
+import { explainPermission } from '../kernel/index.js';
+import { deleteAsync, objectInfo, openById, requireHandle, updateHandleAsync, type Handle } from '../sys/index.js';
+
+import type { BpfMap, MapDetails } from './bpf-map.js';
+import { callFailure } from './call-failure.js';
+import { EEXIST, ENOENT } from './errno.js';
+import { heldMapFailure } from './held-failure.js';
+import { KernelTypes } from './kernel-types.js';
+import { liveMap, shapeOf } from './live-map.js';
+import type { MapKind } from './map-kind.js';
+import { typesAlreadyChosen } from './map-types.js';
+import { shapeDifferences, type ComparedShape } from './shape-differences.js';
+import type { ValueTypes } from './value-types.js';
+
+// What arrays of maps and hashes of maps have in common.
+
+/** What the maps within a map of maps are like, as its definition says. @internal */
+export interface InnerTemplate extends ComparedShape {
+  readonly types: ValueTypes;
+}
+
+/** As what kind the maps within are given. @internal */
+export class InnerKind {
+  #kind: MapKind<BpfMap> | undefined;
+
+  declare(outer: string, kind: MapKind<BpfMap>): void {
+    if (this.#kind !== undefined && this.#kind !== kind) throw typesAlreadyChosen(outer, true);
+    this.#kind = kind;
+  }
+
+  /** Takes the map over: when it is of another kind it is closed. */
+  view(map: BpfMap): BpfMap {
+    try {
+      return this.#kind === undefined ? map : this.#kind.from(map);
+    } catch (error) {
+      map.close();
+      throw error;
+    }
+  }
+}
+
+/** The handle of the template that a new map of maps is given. @internal */
+export function innerHandle(options: { readonly inner: BpfMap }): Handle {
+  return requireHandle('inner', options.inner, 'map');
+}
+
+/**
+ * The map with an id that a map of maps gave; undefined when it is gone meanwhile. Types are those that the kernel keeps with
+ * it, else those of the definition.
+ * @internal
+ */
+export function openInner(outer: MapDetails, id: number, place: string): BpfMap | undefined {
+  const handle = openHandle(outer, id, place);
+  if (handle === undefined) return undefined;
+  try {
+    const info = objectInfo(handle, 'map');
+    const shape = shapeOf(handle);
+    const name = info.name === '' ? `${outer.name}[${place}]` : info.name;
+    const types = typesOf(outer, new KernelTypes(info, outer.types.decode), shape);
+    return liveMap({ ...shape, handle, name, types });
+  } catch (error) {
+    handle.close();
+    throw error;
+  }
+}
+
+function openHandle(outer: MapDetails, id: number, place: string): Handle | undefined {
+  try {
+    return openById('map', id);
+  } catch (error) {
+    if (!EbpfError.is(error)) throw error;
+    if (error.errnoName === 'ENOENT') return undefined;
+    if (error.errnoName !== 'EPERM') throw error;
+    const what = `open the map at ${place} of map ${quote(outer.name)}, of which the kernel tells the id only`;
+    throw explainPermission(error, { what, capabilities: ['CAP_SYS_ADMIN'] });
+  }
+}
+
+function typesOf({ inner }: MapDetails, kept: KernelTypes, shape: ComparedShape): ValueTypes {
+  const known = kept.keyType !== 0 || kept.valueType !== 0;
+  if (known || inner === undefined) return kept;
+  const { maxEntries } = shape;
+  return shapeDifferences({ ...inner, maxEntries }, shape).length === 0 ? inner.types : kept;
+}
+
+/**
+ * Puts a map into a map of maps, off the event loop; false when `flags` forbid it. `where` is such as `slot 3`.
+ * @internal
+ */
+export async function putInner(
+  outer: BpfMap,
+  key: Uint8Array,
+  map: BpfMap,
+  where: string,
+  flags = 0,
+): Promise<boolean> {
+  const { handle, details } = outer;
+  const inner = requireHandle('map', map, 'map');
+  const errno = await updateHandleAsync(handle, key, inner, flags);
+  if (errno === 0) return true;
+  if (flags !== 0 && (errno === EEXIST || errno === ENOENT)) return false;
+  throw heldMapFailure(details, inner, { where, template: details.inner, errno });
+}
+
+/** Takes a map out of a map of maps, off the event loop; false when there is none. @internal */
+export async function removeInner(outer: BpfMap, key: Uint8Array, where: string): Promise<boolean> {
+  const errno = await deleteAsync(outer.handle, key);
+  if (errno === 0) return true;
+  if (errno === ENOENT) return false;
+  throw callFailure(outer.details, `empty ${where} of`, BpfCommand.MAP_DELETE_ELEM, errno, { key });
+}
