@@ -67,6 +67,16 @@ const links: ReadonlyMap<LinkType, Refusal | WithProgram | WithMapFlag> = new Ma
   ],
   [LinkType.KPROBE_MULTI, multi(AttachType.TRACE_KPROBE_MULTI, manyFunctions)],
   [LinkType.UPROBE_MULTI, multi(AttachType.TRACE_UPROBE_MULTI, manyPlaces)],
+  [
+    LinkType.TRACING_MULTI,
+    {
+      program: ProgramType.TRACING,
+      load: { expectedAttachType: AttachType.TRACE_FENTRY_MULTI, attachBtfId: undefined },
+      attachType: AttachType.TRACE_FENTRY_MULTI,
+      fields: { 'tracing_multi.ids': noAddress, 'tracing_multi.cnt': 1 },
+      answer: 'EFAULT',
+    },
+  ],
   [LinkType.STRUCT_OPS, { mapFlag: MapFlag.LINK, ofMap: MapType.STRUCT_OPS }],
   [
     LinkType.NETFILTER,
