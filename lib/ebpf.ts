@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { inspect } from 'node:util';
 
-import { UsageError, quote } from './errors/index.js';
+import { UsageError, escapeControl, quote } from './errors/index.js';
 import { attachChannel, loadChannel, type AttachMessage, type LoadMessage } from './events/index.js';
 import { gatherFacts, requireLinux } from './kernel/index.js';
 import type { Link } from './links/index.js';
@@ -284,12 +284,12 @@ export class Ebpf<S extends Shape = AnyShape> {
   #inspect(): string {
     const state = this.closed ? ', closed' : '';
     return (
-      `Ebpf { ${inspect(this.name)}, programs: ${names(this.#parts.programs.keys())}, ` +
+      `Ebpf { ${escapeControl(inspect(this.name))}, programs: ${names(this.#parts.programs.keys())}, ` +
       `maps: ${names(this.#parts.maps.keys())}, ${this.#links.size} links${state} }`
     );
   }
 }
 
 function names(of: Iterable<string>): string {
-  return `[${[...of].map((name) => inspect(name)).join(', ')}]`;
+  return `[${[...of].map((name) => escapeControl(inspect(name))).join(', ')}]`;
 }

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 
 import { hostIsLittleEndian } from '../binary/index.js';
-import { UsageError } from '../errors/index.js';
+import { UsageError, escapeControl } from '../errors/index.js';
 import type { Codec } from './codec.js';
 import { compile, type CompiledLayout } from './compile.js';
 import { leastLength, type Layout } from './layout.js';
@@ -26,7 +26,7 @@ export class LayoutCodec<Value, Input = Value> implements Codec<Value, Input> {
     // A codec's layout is long and seldom what somebody wants to see who prints one.
     Object.defineProperty(LayoutCodec.prototype, inspect.custom, {
       value(this: LayoutCodec<unknown>): string {
-        return `Codec { ${this.typeName}, ${this.size} bytes }`;
+        return escapeControl(`Codec { ${this.typeName}, ${this.size} bytes }`);
       },
     });
   }

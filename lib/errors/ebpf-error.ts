@@ -1,3 +1,5 @@
+import { escapeLines } from './quote.js';
+
 /** Every `code` an {@link EbpfError} can carry. Stable: a code is never given another meaning. */
 export type EbpfErrorCode =
   | 'ERR_EBPF_INVALID_VALUE'
@@ -54,7 +56,8 @@ export class EbpfError extends Error {
   readonly syscall: string | undefined;
 
   constructor(message: string, options: EbpfErrorOptions) {
-    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    // Whatever a message quotes, a log of the kernel's or another library's words: it may be printed as it is.
+    super(escapeLines(message), 'cause' in options ? { cause: options.cause } : undefined);
     this.name = new.target.name;
     this.code = options.code;
     this.errno = options.failure?.errno;

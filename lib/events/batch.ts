@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 
-import { UsageError, quote } from '../errors/index.js';
+import { UsageError, escapeControl, quote } from '../errors/index.js';
 
 import type { RecordType } from './record-type.js';
 
@@ -172,7 +172,7 @@ export class Batch<T> implements Iterable<T> {
   }
 
   #inspect(): string {
-    const of = `Batch { of ${inspect(this.#type.map)}`;
+    const of = `Batch { of ${escapeControl(inspect(this.#type.map))}`;
     return this.#expired ? `${of}, expired }` : `${of}, ${this.#length} events }`;
   }
 }

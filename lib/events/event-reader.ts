@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { inspect } from 'node:util';
 
-import { UsageError, quote } from '../errors/index.js';
+import { UsageError, escapeControl, quote } from '../errors/index.js';
 import type { EventSource } from '../sys/index.js';
 
 import { Batch } from './batch.js';
@@ -373,7 +373,9 @@ export class EventReader<T> implements AsyncIterable<T> {
   #inspect(): string {
     const { events, batches } = this.#stats;
     const state = this.closed ? ', closed' : this.#paused ? ', paused' : '';
-    return `EventReader { of ${inspect(this.#type.map)}, ${events} events in ${batches} batches${state} }`;
+    return escapeControl(
+      `EventReader { of ${inspect(this.#type.map)}, ${events} events in ${batches} batches${state} }`,
+    );
   }
 }
 

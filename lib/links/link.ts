@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { inspect } from 'node:util';
 
-import { UnsupportedError, UsageError, quote } from '../errors/index.js';
+import { UnsupportedError, UsageError, escapeControl, quote } from '../errors/index.js';
 import { pin } from '../kernel/index.js';
 import { objectInfo, type Handle, type HeldObject, type LinkInfo } from '../sys/index.js';
 
@@ -203,6 +203,6 @@ export class Link {
 
   #inspect(): string {
     const state = this.closed ? ' (closed)' : this.#pins.size > 0 ? ` (pinned at ${[...this.#pins].join(', ')})` : '';
-    return `${this.constructor.name} { ${inspect(this.program)} at ${inspect(this.target)}${state} }`;
+    return escapeControl(`${this.constructor.name} { ${inspect(this.program)} at ${inspect(this.target)}${state} }`);
   }
 }

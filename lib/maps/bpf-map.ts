@@ -2,7 +2,7 @@ import { unlinkSync } from 'node:fs';
 import { inspect } from 'node:util';
 
 import type { MapType } from '../abi/index.js';
-import { UsageError, quote } from '../errors/index.js';
+import { UsageError, escapeControl, quote } from '../errors/index.js';
 import { pin } from '../kernel/index.js';
 import { freezeMap, objectInfo, openPinned, type Handle, type MapInfo, type Mapping } from '../sys/index.js';
 
@@ -222,7 +222,9 @@ export class BpfMap {
     const sizes = this.valueSize === 0 ? '' : `, ${keys}${this.valueSize} bytes`;
     const capacity = this.valueSize === 0 ? `${this.maxEntries} bytes` : `at most ${this.maxEntries} entries`;
     const state = this.closed ? ', closed' : '';
-    return `${this.constructor.name} { ${inspect(this.name)}, ${mapTypeName(this.type)}${sizes}, ${capacity}${state} }`;
+    return escapeControl(
+      `${this.constructor.name} { ${inspect(this.name)}, ${mapTypeName(this.type)}${sizes}, ${capacity}${state} }`,
+    );
   }
 }
 

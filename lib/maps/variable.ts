@@ -104,7 +104,9 @@ export class Variable {
   }
 
   #inspect(): string {
-    return `Variable { ${inspect(this.name)}, ${escapeControl(this.typeName)} in ${this.section}${this.constant ? ', constant' : ''} }`;
+    return escapeControl(
+      `Variable { ${inspect(this.name)}, ${this.typeName} in ${this.section}${this.constant ? ', constant' : ''} }`,
+    );
   }
 }
 

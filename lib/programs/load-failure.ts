@@ -5,6 +5,7 @@ import {
   UnsupportedError,
   VerifierError,
   escapeControl,
+  escapeLines,
   quote,
   systemCallFailure,
 } from '../errors/index.js';
@@ -123,8 +124,4 @@ function explainPoison({ kind, access, reason }: Poison): string {
         'guard it with bpf_ksym_exists(), as in if (bpf_ksym_exists(f)) f()'
       );
   }
-}
-
-function escapeLines(text: string): string {
-  return text.split('\n').map(escapeControl).join('\n');
 }

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 
 import { type AttachType, ProgramType } from '../abi/index.js';
-import { UnsupportedError, UsageError, quote } from '../errors/index.js';
+import { UnsupportedError, UsageError, escapeControl, quote } from '../errors/index.js';
 import type { Link, LinkDetails, LinkKeeper } from '../links/index.js';
 import type { ProgramSpec } from '../object/index.js';
 import { pin, programTypeName } from '../kernel/index.js';
@@ -228,6 +228,8 @@ export class Program {
     const links =
       this.#links.size === 0 ? '' : `, attached to ${[...this.#links].map(({ target }) => target).join(', ')}`;
     const state = this.closed ? ', closed' : '';
-    return `${this.constructor.name} { ${inspect(this.name)}, SEC(${quote(this.section)})${links}${state} }`;
+    return escapeControl(
+      `${this.constructor.name} { ${inspect(this.name)}, SEC(${quote(this.section)})${links}${state} }`,
+    );
   }
 }

@@ -1,4 +1,5 @@
-import { type EventReader, jsonReplacer } from '../../index.js';
+import type { EventReader } from '../../index.js';
+import { jsonLine } from '../json-line.js';
 import { STREAM_WIDTHS, Table } from '../table.js';
 
 /** One ring being read and printed. */
@@ -35,7 +36,7 @@ export class EventStream {
   /** The events as lines. */
   format(events: readonly unknown[]): string {
     this.#printed += events.length;
-    if (this.#json) return events.map((event) => `${JSON.stringify(this.#jsonValue(event), jsonReplacer)}\n`).join('');
+    if (this.#json) return events.map((event) => jsonLine(this.#jsonValue(event))).join('');
     return this.#table.lines(events.map((event) => this.#row(event)));
   }
 

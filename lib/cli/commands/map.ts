@@ -1,8 +1,9 @@
 import { parseArgs } from 'node:util';
 
-import { BpfMap, escapeControl, jsonReplacer, listMaps, MapType, type MapInfo } from '../../index.js';
+import { BpfMap, escapeControl, listMaps, MapType, type MapInfo } from '../../index.js';
 import type { Command, CommandContext } from '../command.js';
 import { CommandError, CommandLineError } from '../command-error.js';
+import { jsonLine } from '../json-line.js';
 import { Output } from '../output.js';
 import { Table } from '../table.js';
 
@@ -93,8 +94,7 @@ function hasEntries(map: BpfMap): map is BpfMap & { entries(): Iterable<[unknown
 async function printRows(rows: Iterable<object>, json: boolean, context: CommandContext): Promise<void> {
   const output = new Output(context.stdout, () => {});
   const table = new Table();
-  const format = (some: readonly object[]): string =>
-    json ? some.map((row) => `${JSON.stringify(row, jsonReplacer)}\n`).join('') : table.lines(some);
+  const format = (some: readonly object[]): string => (json ? some.map(jsonLine).join('') : table.lines(some));
   let some: object[] = [];
   for (const row of rows) {
     some.push(row);

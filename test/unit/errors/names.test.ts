@@ -1,4 +1,14 @@
-import { escapeControl, nearestNames, quote } from '../../../lib/errors/index.js';
+import {
+  KernelError,
+  ObjectFormatError,
+  PermissionError,
+  RelocationError,
+  UnsupportedError,
+  UsageError,
+  escapeControl,
+  nearestNames,
+  quote,
+} from '../../../lib/errors/index.js';
 
 describe('nearestNames', () => {
   test.each([
@@ -28,8 +38,27 @@ describe('nearestNames', () => {
 });
 
 test('control characters, overrides of direction and lone surrogates are written as escapes', () => {
-  expect(escapeControl('a\u0000\u001b[1m\u007f\u009b\u202e\u2028b')).toBe('a\\x00\\x1b[1m\\x7f\\x9b\\u202e\\u2028b');
+  expect(escapeControl('a\u0000\u001b[1m\u007f\u009b\u202e\u2028\u200fb')).toBe(
+    'a\\x00\\x1b[1m\\x7f\\x9b\\u202e\\u2028\\u200fb',
+  );
   expect(escapeControl('\ud800 naïve 😀')).toBe('\\ud800 naïve 😀');
+});
+
+test('no message has control characters, whatever it was made of; its lines and tabs stay', () => {
+  const hostile = 'one\u001b[2J\ttwo\r\n    at three\u009b\u202e';
+  const shown = 'one\\x1b[2J\ttwo\\x0d\n    at three\\x9b\\u202e';
+  const errors = [
+    new KernelError('load BTF', 'bpf(BPF_BTF_LOAD)', -22, { advice: `the kernel says: ${hostile}` }),
+    UsageError.invalidValue(`maps.${hostile}`, 'it is wrong'),
+    new UnsupportedError(`struct ${hostile}`, 'there is none'),
+    new ObjectFormatError(hostile, { object: 'x.bpf.o' }),
+    new RelocationError(hostile, { program: 'main', access: hostile }),
+    new PermissionError(hostile, [], {}),
+  ];
+  for (const error of errors) {
+    expect(error.message).toContain(shown);
+    expect(error.stack).toContain(shown);
+  }
 });
 
 test('a name is quoted and cut to a readable length', () => {
