@@ -13,7 +13,7 @@ const require = createRequire(path.join(process.cwd(), 'package.json'));
  * They are also the slowest.
  */
 const leftToChance =
-  /kernel-btf\.test|--jitless|libbpf's own text|kernels\.test|mutations of |kernel BTF|100,000|one megabyte|suffixes/;
+  /kernel-btf\.test|--jitless|libbpf's own text|what LLVM prints|kernels\.test|mutations of |kernel BTF|100,000|one megabyte|suffixes/;
 
 class Suite {
   constructor(parent, name) {

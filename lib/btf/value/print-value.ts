@@ -28,8 +28,9 @@ export interface BtfPrintOptions {
   readonly littleEndian?: boolean | undefined;
 }
 
-/** Values in one text; unions of unions could ask for more of few bytes than memory holds. */
-const mostValues = 1_000_000;
+/** Values that a type may have, and those that each byte may add: unions of unions could find any number in a few bytes. */
+const fewValues = 10_000;
+const valuesPerByte = 64;
 
 /** A value's bits within the bytes. */
 interface Place {
@@ -45,11 +46,21 @@ interface Place {
 
 /** The text of one value; see {@link Btf.printValue}. */
 export function printValue(btf: Btf, id: number, bytes: Uint8Array, options: BtfPrintOptions): string {
-  const size = btf.sizeOf(id);
+  const size = sizeNeeded(btf, id);
   if (bytes.byteLength < size) {
     throw UsageError.invalidValue('bytes', `${bytes.byteLength} bytes, where a value of the type takes ${size}`);
   }
   return new ValuePrinter(btf, bytes, options).print(id);
+}
+
+/** clang leaves the size of a data section 0. */
+function sizeNeeded(btf: Btf, id: number): number {
+  const type = btf.type(btf.skipModifiers(id));
+  if (type.kind !== BtfKind.DATASEC) return btf.sizeOf(id);
+  const ends = type.entries
+    .filter((entry) => btf.kind(entry.type) === BtfKind.VAR)
+    .map((entry) => entry.offset + btf.sizeOf(entry.type));
+  return ends.reduce((most, end) => Math.max(most, end), type.size);
 }
 
 class ValuePrinter {
@@ -58,7 +69,7 @@ class ValuePrinter {
   readonly #view: DataView;
   readonly #littleEndian: boolean;
   readonly #options: BtfPrintOptions;
-  #left = mostValues;
+  #left: number;
 
   constructor(btf: Btf, bytes: Uint8Array, options: BtfPrintOptions) {
     this.#btf = btf;
@@ -66,19 +77,21 @@ class ValuePrinter {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#littleEndian = options.littleEndian ?? btf.littleEndian;
     this.#options = options;
+    this.#left = fewValues + valuesPerByte * bytes.byteLength;
   }
 
   print(id: number): string {
     const type = this.#btf.type(this.#btf.skipModifiers(id));
     if (type.kind === BtfKind.DATASEC) {
-      const variables = type.entries.map((entry) => `${this.#variable(this.#btf.type(entry.type), entry.offset)};`);
+      const variables = type.entries.map((entry) => `${this.#declared(this.#btf.type(entry.type), entry.offset)};`);
       const between = this.#options.compact === true ? ' ' : '\n';
       return [`SEC(${JSON.stringify(escapeControl(type.name))})`, ...variables].join(between);
     }
-    return type.kind === BtfKind.VAR ? this.#variable(type, 0) : this.#whole(id, 0);
+    return type.kind === BtfKind.VAR ? this.#declared(type, 0) : this.#whole(id, 0);
   }
 
-  #variable(type: BtfType, offset: number): string {
+  /** A variable; of what else a section has, functions of `.ksyms`, the name. */
+  #declared(type: BtfType, offset: number): string {
     if (type.kind !== BtfKind.VAR) return escapeControl(type.name);
     const linkage = { [BtfLinkage.STATIC]: 'static ', [BtfLinkage.EXTERN]: 'extern ' }[type.linkage] ?? '';
     return `${linkage}${this.#cast(type.type)} ${escapeControl(type.name)} = ${this.#whole(type.type, offset)}`;
@@ -92,7 +105,8 @@ class ValuePrinter {
 
   /** Undefined for a zero that is not asked for. */
   #value(id: number, place: Place, always = place.inArray || this.#options.zeros === true): string | undefined {
-    if (--this.#left < 0) throw this.#btf.error(`type ${id} has more than ${mostValues} values`, id);
+    if (--this.#left < 0)
+      throw this.#btf.error(`type ${id} has more values than ${this.#bytes.byteLength} bytes explain`, id);
     if (place.depth > maximumDepth) throw tooDeep(this.#btf, id);
     const type = this.#btf.type(this.#btf.skipModifiers(id));
     switch (type.kind) {

@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 
 import { disassemble } from '../../../lib/asm/index.js';
 import { Btf, typeName, type BtfKind } from '../../../lib/btf/index.js';
+import { typescriptFromBtf } from '../../../lib/codec/index.js';
 import { EbpfError, escapeControl, ObjectFormatError } from '../../../lib/errors/index.js';
 import { ObjectSpec } from '../../../lib/object/index.js';
 import { disassemble as disassembleProgram, needs, relocate, type KernelFacts } from '../../../lib/relocate/index.js';
@@ -19,6 +20,8 @@ const BYTES_PER_BYTE = 400;
 const MOST_PROGRAMS = 20;
 /** Of a data map whose variables are read and set: zeros that only a header claims, a `.bss` of 4 GiB, do no harm unread. */
 const LARGEST_MAP = 65_536;
+/** Of a value that is printed; larger ones are refused for want of bytes. */
+const LARGEST_PRINTED = 256;
 
 /**
  * Does with an object all that the pure rooms can do without a kernel: parse, needs, relocate, print. Throws when that
@@ -95,9 +98,14 @@ function print(object: ObjectSpec): void {
     typeName(btf, id);
     attempt(() => btf.sizeOf(id));
     attempt(() => btf.alignmentOf(id));
+    attempt(() => {
+      const value = new Uint8Array(Math.min(btf.sizeOf(id), LARGEST_PRINTED) + 3).fill(0x5a);
+      requirePrintable(btf.printValue(id, value, { compact: true, zeros: true }));
+    });
   }
   attempt(() => object.btfBytes);
   attempt(() => requirePrintable(btf?.toC() ?? ''));
+  attempt(() => requirePrintable(btf === undefined ? '' : typescriptFromBtf(btf)));
 }
 
 /** Whether every program that is to be loaded could be. */

@@ -366,6 +366,22 @@ describe('types of all kinds', () => {
     );
   });
 
+  test('of a section without a size, and with functions', () => {
+    const { btf: types, id } = built((builder) => {
+      const double = builder.addFloat('double', 8);
+      const first = builder.addVariable('first', double, BtfLinkage.GLOBAL);
+      const prototype = builder.addFunctionPrototype(0, []);
+      return builder.addDataSection('.ksyms', 0, [
+        { type: first, offset: 8, size: 8 },
+        { type: builder.addFunction('bpf_\x1b', prototype, BtfLinkage.EXTERN), offset: 0, size: 0 },
+      ]);
+    });
+    expect(types.printValue(id, new Uint8Array(16), { compact: true })).toBe(
+      'SEC(".ksyms") double first = (double)0.000000; bpf_\\x1b;',
+    );
+    expect(() => types.printValue(id, new Uint8Array(15))).toThrow('15 bytes, where a value of the type takes 16');
+  });
+
   test('types without values are refused', () => {
     for (const id of [0, little.forward, little.prototype, little.function, little.declarationTag]) {
       expect(() => btf.printValue(id, thing)).toThrow('has no size');
@@ -420,12 +436,12 @@ describe('hostile BTF', () => {
         inner = builder.addUnion(`u${depth}`, 4, [member('a', inner, 0), member('b', inner, 0)]);
       return inner;
     });
-    expect(() => types.printValue(id, thing)).toThrow('more than 1000000 values');
+    expect(() => types.printValue(id, thing)).toThrow('more values than 32 bytes explain');
     const nothing = built((builder) => {
       const int = builder.addInt('int', { size: 4 });
       return builder.addArray(builder.addStruct('empty', 0, []), int, 0xffff_ffff);
     });
-    expect(() => nothing.btf.printValue(nothing.id, thing)).toThrow('more than 1000000 values');
+    expect(() => nothing.btf.printValue(nothing.id, thing)).toThrow('more values than 32 bytes explain');
   });
 });
 

@@ -242,6 +242,7 @@ function inKernelWords(text: string): string {
     .replace(/0x[0-9a-f]+/g, (number) => BigInt(number).toString())
     .replace(/ ([-+]) (\d+)\)/g, ' $1$2)')
     .replace(/ ll$/, '')
+    .replace(/atomic_(fetch_\w+)\(\(u64/, 'atomic64_$1((u64')
     .replace(/goto ([-+]\d+)$/, 'goto pc$1');
 }
 
