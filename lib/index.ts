@@ -286,6 +286,7 @@ export {
   type TcAnchor,
   type TcAttachOptions,
   type TcOrder,
+  type TestRunOptions,
   type TracepointAttachOptions,
   type VerifierLog,
   type XdpAttachOptions,
@@ -305,6 +306,6 @@ export {
   type ProgramInfo,
   type SocketLike,
   type TcDirection,
-  type TestRunOptions,
+  type TestRunInput,
   type TestRunResult,
 } from './sys/index.js';

@@ -133,6 +133,15 @@ const needs = new Map([
   ['TCX', () => (hasTestNetworks() && hasTcx() ? 'the kernel has tcx_prog_attach' : undefined)],
   ['a kernel without TCX', () => (hasTestNetworks() && !hasTcx() ? 'the kernel has no tcx_prog_attach' : undefined)],
   [
+    'contexts of XDP',
+    () => (hasTestNetworks() && kernelHas('bpf_timer_init') ? 'the kernel takes contexts of XDP' : undefined),
+  ],
+  [
+    'live frames',
+    () =>
+      hasTestNetworks() && kernelHas('bpf_test_run_xdp_live') ? 'the kernel has bpf_test_run_xdp_live' : undefined,
+  ],
+  [
     'clsact',
     () =>
       hasTestNetworks() && kernelHas('clsact_init') && kernelHas('cls_bpf_change')

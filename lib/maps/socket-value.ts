@@ -49,6 +49,8 @@ export function socketFailure(error: unknown, map: BpfMap, wanted: string): unkn
     case 'ENOTSUP':
     case 'EINVAL':
       return UsageError.invalidValue('socket', `map ${quote(map.name)} takes ${wanted}`, { cause: error });
+    case 'ENOBUFS':
+      return UsageError.invalidValue('socket', 'it has no ring to receive by yet (XDP_RX_RING)', { cause: error });
     case 'EBUSY':
       return UsageError.busy('the socket', 'it is in another map of this kind already, or the map is being changed');
     default:

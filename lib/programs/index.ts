@@ -27,5 +27,6 @@ export type { SocketMapAttachOptions } from './socket-map-attach.js';
 export type { InterfaceOptions } from './interface-target.js';
 export * from './tc.js';
 export type { TcAnchor, TcOrder } from './tc-order.js';
+export type { TestRunOptions } from './test-run.js';
 export * from './tracepoint.js';
 export * from './xdp.js';

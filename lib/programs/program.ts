@@ -5,14 +5,9 @@ import { UnsupportedError, UsageError, escapeControl, quote } from '../errors/in
 import type { Link, LinkDetails, LinkKeeper } from '../links/index.js';
 import type { ProgramSpec } from '../object/index.js';
 import { pin, programTypeName } from '../kernel/index.js';
-import {
-  objectInfo,
-  testRunProgram,
-  type Handle,
-  type ProgramInfo,
-  type TestRunOptions,
-  type TestRunResult,
-} from '../sys/index.js';
+import { objectInfo, type Handle, type ProgramInfo, type TestRunResult } from '../sys/index.js';
+
+import { runTest, type TestRunOptions } from './test-run.js';
 
 /** What a program is made from. @internal */
 export interface ProgramDetails {
@@ -132,19 +127,20 @@ export class Program {
   }
 
   /**
-   * Runs the program once on made-up input, without attaching it, off the event loop. Which types can and what they
-   * take depends on the kernel: socket filters and XDP take `data`, raw tracepoints a `context` of eight bytes per
-   * argument. Least kernel: 4.12.
+   * Runs the program on made-up input, without attaching it, off the event loop. Which types can and what they take
+   * depends on the kernel: XDP, traffic control, socket filters and others of packets take `data`, raw tracepoints a `context`
+   * of eight bytes per argument. Least kernel: 4.12.
    *
-   * @throws {@link KernelError} ENOTSUPP for types that cannot be run; {@link UsageError} `ERR_EBPF_CLOSED`.
+   * @throws {@link KernelError} ENOTSUPP for types that cannot be run; {@link UsageError} `ERR_EBPF_INVALID_VALUE` for data that
+   * is no packet, `ERR_EBPF_CLOSED`.
    *
    * @example
    * ```js
-   * const { returnValue } = await ebpf.program('touch').testRun({ context: new Uint8Array(16) });
+   * const { returnValue, dataOut } = await ebpf.program('firewall', Xdp).testRun({ data: packet, repeat: 1000 });
    * ```
    */
   async testRun(options: TestRunOptions = {}): Promise<TestRunResult> {
-    return testRunProgram(this.handle, options);
+    return runTest(this.handle, this.type, options);
   }
 
   /** What the kernel says about this program: id, tag, maps, sizes, run statistics. A few system calls. */

@@ -143,21 +143,35 @@ function records(
     .number(`${field}_cnt`, bytes.byteLength / recordSize);
 }
 
-export interface TestRunOptions {
-  /** The packet, for program types that take one. */
+/** What a program runs on. */
+export interface TestRunInput {
+  /** The packet, for program types that take one: at least the 14 bytes of an Ethernet header. */
   readonly data?: Uint8Array | undefined;
-  /** Bytes kept of the packet as the program left it; the packet's length and 256 more without it. */
+  /** Bytes kept of the packet as the program left it; the packet's length and 256 more without it, none of live frames. */
   readonly dataOutSize?: number | undefined;
+  /** What the program sees beside the packet: its `struct xdp_md` (Linux 5.15), `struct __sk_buff` (5.2), or its arguments. */
   readonly context?: Uint8Array | undefined;
   /** Bytes kept of the context as the program left it, for program types whose context comes back that way. */
   readonly contextOutSize?: number | undefined;
+  /** How often it runs, on the same input; of live frames how many frames. Default: once. */
   readonly repeat?: number | undefined;
-  readonly flags?: number | undefined;
+  /** On which CPU it runs: raw tracepoints only. Least kernel: 5.10. */
   readonly cpu?: number | undefined;
+  /**
+   * XDP: the kernel does what the program returns, as with packets that an interface received: it passes them to its stack,
+   * sends them out again or redirects them. `context` names the interface. Nothing comes back. Least kernel: 5.18.
+   */
+  readonly liveFrames?: boolean | undefined;
+  /** How many live frames are worked on at once, at most 256. Default: 64. */
+  readonly batchSize?: number | undefined;
+  /** BPF_F_TEST_* flags beyond those that `cpu` and `liveFrames` stand for. */
+  readonly flags?: number | undefined;
 }
 
 export interface TestRunResult {
+  /** What the program returned, as 32 bits without a sign: TC_ACT_UNSPEC is 4294967295. */
   readonly returnValue: number;
+  /** The packet as the program left it. */
   readonly dataOut: Uint8Array;
   /** The context after the run: `contextOutSize` bytes of it, else what the program left in `context` itself. */
   readonly contextOut: Uint8Array;
@@ -165,23 +179,36 @@ export interface TestRunResult {
   readonly durationNs: number;
 }
 
-/** Runs a loaded program on made-up input, off the event loop. Rejects with KernelError: ENOTSUPP for types without it. */
-export async function testRunProgram(program: Handle, options: TestRunOptions = {}): Promise<TestRunResult> {
-  const { data, context } = options;
-  const dataOut = new Uint8Array(options.dataOutSize ?? (data === undefined ? 0 : data.byteLength + 256));
+/** BPF_F_TEST_RUN_ON_CPU and BPF_F_TEST_XDP_LIVE_FRAMES. */
+const TestRunFlag = { ON_CPU: 1, LIVE_FRAMES: 2 } as const;
+
+/**
+ * Runs a loaded program on made-up input, off the event loop. Rejects with KernelError: ENOTSUPP for types without it, and
+ * where the kernel has none of what was asked for.
+ */
+export async function testRunProgram(
+  program: Handle,
+  options: TestRunInput = {},
+  networkNamespace?: Handle,
+): Promise<TestRunResult> {
+  const { data, context, liveFrames = false } = options;
+  const kept = data === undefined || liveFrames ? 0 : data.byteLength + 256;
+  const dataOut = new Uint8Array(options.dataOutSize ?? kept);
   const contextOut = new Uint8Array(options.contextOutSize ?? 0);
   // A program of type SYSCALL writes its results into the context given.
   const contextInOut = context === undefined ? undefined : Uint8Array.from(context);
+  const onCpu = options.cpu === undefined ? 0 : TestRunFlag.ON_CPU;
   const attr = new AttributeWriter(ProgTestRunAttr)
     .handle('prog_fd', program)
     .number('repeat', options.repeat)
-    .number('flags', options.flags)
+    .number('flags', ((options.flags ?? 0) | onCpu | (liveFrames ? TestRunFlag.LIVE_FRAMES : 0)) >>> 0)
     .number('cpu', options.cpu)
+    .number('batch_size', options.batchSize)
     .pointer('data_in', data, Direction.TO_KERNEL, 'data_size_in')
     .pointer('data_out', dataOut.byteLength > 0 ? dataOut : undefined, Direction.FROM_KERNEL, 'data_size_out')
     .pointer('ctx_in', contextInOut, Direction.BOTH, 'ctx_size_in')
     .pointer('ctx_out', contextOut.byteLength > 0 ? contextOut : undefined, Direction.FROM_KERNEL, 'ctx_size_out');
-  await bpfAsync(BpfCommand.PROG_TEST_RUN, attr, `test-run ${program.describe()}`);
+  await bpfAsync(BpfCommand.PROG_TEST_RUN, attr, `test-run ${program.describe()}`, networkNamespace);
   return {
     returnValue: attr.read('retval'),
     dataOut: dataOut.subarray(0, Math.min(attr.read('data_size_out'), dataOut.byteLength)),

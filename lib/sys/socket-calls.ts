@@ -22,12 +22,18 @@ export const SocketOption = {
 export type SocketOption = (typeof SocketOption)[keyof typeof SocketOption];
 
 /**
- * setsockopt(SOL_SOCKET) on one of the process's own sockets. Returns 0 or -errno. A value that is a program stands for
- * its descriptor.
+ * setsockopt(2) on one of the process's own sockets, of SOL_SOCKET or another level. Returns 0 or -errno. A value that is a
+ * program stands for its descriptor.
  */
-export function setSocketOption(descriptor: number, option: SocketOption, value: Uint8Array | Handle): number {
+export function setSocketOption(
+  descriptor: number,
+  option: number,
+  value: Uint8Array | Handle,
+  level: number = solSocket,
+): number {
   const given = value instanceof Uint8Array ? value : value.token;
-  return trace(`setsockopt(${descriptor}, ${option})`, addon().setSocketOption(descriptor, solSocket, option, given));
+  const call = `setsockopt(${descriptor}, ${level}, ${option})`;
+  return trace(call, addon().setSocketOption(descriptor, level, option, given));
 }
 
 /** getsockopt(SOL_SOCKET). Returns the bytes written into `value`, or -errno. */

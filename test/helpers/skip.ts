@@ -30,6 +30,8 @@ export type Need =
   | 'TCX'
   | 'a kernel without TCX'
   | 'clsact'
+  | 'contexts of XDP'
+  | 'live frames'
   | 'fetched kernels'
   | 'bpftool'
   | 'llvm-objdump'

@@ -9,6 +9,10 @@ import { openSocket, setSocketOption, SocketDomain, SocketType, type Handle } fr
 /** SO_REUSEPORT of include/uapi/asm-generic/socket.h. */
 const SO_REUSEPORT = 15;
 
+/** Of include/linux/socket.h and include/uapi/linux/if_xdp.h. */
+const SOL_XDP = 283;
+const XDP_RX_RING = 2;
+
 /** The sockets of this process: their inodes, with the descriptor of each. */
 function socketsByInode(): Map<string, number> {
   const sockets = new Map<string, number>();
@@ -29,9 +33,12 @@ interface RawSocket {
   readonly handle: Handle;
 }
 
-/** An AF_XDP socket that is not bound. */
+/** An AF_XDP socket with a ring to receive by, as maps want it since Linux 7, that is not bound. */
 export function xdpSocket(): RawSocket {
-  return rawSocket(SocketDomain.XDP, SocketType.RAW);
+  const socket = rawSocket(SocketDomain.XDP, SocketType.RAW);
+  const entries = new Uint8Array(Uint32Array.of(64).buffer);
+  check(setSocketOption(socket.descriptor, XDP_RX_RING, entries, SOL_XDP));
+  return socket;
 }
 
 /** A UDP socket that is not bound. */
@@ -54,7 +61,7 @@ function rawSocket(domain: number, type: number): RawSocket {
 function sharing(type: number): number {
   const { descriptor } = rawSocket(SocketDomain.INET, type);
   const on = new Uint8Array(Uint32Array.of(1).buffer);
-  check(setSocketOption(descriptor, SO_REUSEPORT as Parameters<typeof setSocketOption>[1], on));
+  check(setSocketOption(descriptor, SO_REUSEPORT, on));
   return descriptor;
 }
 
