@@ -1,6 +1,10 @@
 // `npm run corpus`: real objects, out of Debian's packages: each is parsed, compared with what libbpf says of it, adapted to this
-// kernel and loaded. Nothing is attached or pinned. `-- --suite bookworm` picks a suite, `-- --only execsnoop` objects;
-// `-- --folder <path>` takes what lies there instead; `-- --libbpf sid` compares with the libbpf of another suite, `-- --vm 6.1,7` loads in VMs too.
+// kernel and loaded. Nothing is attached or pinned.
+//
+//   npm run corpus -- --suite bookworm    one suite; `go` and `pypi` are what those registries have; --only execsnoop: some objects
+//   npm run corpus -- --folder <path>     what lies there instead
+//   npm run corpus -- --libbpf sid        compared with the libbpf of another suite
+//   npm run corpus -- --vm 6.1,7          loaded in VMs too
 import { parseArgs } from 'node:util';
 import { main } from './setup.mjs';
 

@@ -34,5 +34,11 @@ export const packages = [
 /** Without these a suite is not the one that is meant. */
 export const required = ['ir-keytable', 'libbpf-tools', 'libxdp1', 'xdp-tools'];
 
-/** Oldest first. */
+/** Debian's, oldest first: what is read unless `--suite` picks. */
 export const suites = ['bookworm', 'trixie', 'sid'];
+
+/** What other registries have, by the name that `--suite` picks: packages of one version each. */
+export const registries = {
+  go: ['github.com/cilium/ebpf@v0.22.0', 'github.com/cilium/cilium@v1.20.2'],
+  pypi: ['pydivert==4.0.1'],
+};

@@ -12,7 +12,7 @@ import { testIf } from '../../helpers/skip.js';
 import { facts } from './fixtures.js';
 
 /** The oldest and the newest of one architecture. */
-const kernels = fetchedKernels().filter(({ name }) => /^x64-(5\.10|7\.\d+)$/.test(name));
+const kernels = fetchedKernels().filter(({ name }) => /^x64-(5\.10|7(?:\.\d+)?)$/.test(name));
 const objects = fetchedObjects().filter((object) => object.package === 'libbpf-tools');
 
 /** The instructions whose accesses have no place in that kernel, or the typed error. */
