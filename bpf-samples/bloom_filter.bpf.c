@@ -19,7 +19,8 @@ int use_filter(struct bpf_raw_tracepoint_args *context)
 {
 	__u64 value = context->args[1];
 
-	result = context->args[0] ? bpf_map_push_elem(&filter, &value, BPF_ANY) : bpf_map_peek_elem(&filter, &value);
+	result = context->args[0] ? (__s32)bpf_map_push_elem(&filter, &value, BPF_ANY)
+				  : (__s32)bpf_map_peek_elem(&filter, &value);
 	return 0;
 }
 

@@ -61,7 +61,7 @@ MAP(trie, BPF_MAP_TYPE_LPM_TRIE, struct route, struct counts, 64, BPF_F_NO_PREAL
 VALUES(queue, BPF_MAP_TYPE_QUEUE, struct counts, 4);
 VALUES(stack, BPF_MAP_TYPE_STACK, struct counts, 4);
 
-/* What the last run found, and what the helper returned: 1 for a lookup that finds nothing. */
+/* What the last run found, and what the helper returned, which is an int: 1 for a lookup that finds nothing. */
 struct counts found = {};
 __s64 result = 0;
 
@@ -77,9 +77,9 @@ __s64 result = 0;
 		value.packets = context->args[2];                                                                      \
 		value.bytes = context->args[3];                                                                        \
 		if (context->args[0] == SET) {                                                                         \
-			result = bpf_map_update_elem(&map, &key, &value, BPF_ANY);                                     \
+			result = (__s32)bpf_map_update_elem(&map, &key, &value, BPF_ANY);                              \
 		} else if (context->args[0] == DELETE) {                                                               \
-			result = bpf_map_delete_elem(&map, &key);                                                      \
+			result = (__s32)bpf_map_delete_elem(&map, &key);                                               \
 		} else {                                                                                               \
 			there = bpf_map_lookup_elem(&map, &key);                                                       \
 			result = there ? 0 : 1;                                                                        \
@@ -109,11 +109,11 @@ KEYED(trie, IPV4(argument))
 		value.packets = context->args[2];                                                                      \
 		value.bytes = context->args[3];                                                                        \
 		if (context->args[0] == SET)                                                                           \
-			result = bpf_map_push_elem(&map, &value, BPF_ANY);                                             \
+			result = (__s32)bpf_map_push_elem(&map, &value, BPF_ANY);                                      \
 		else if (context->args[0] == DELETE)                                                                   \
-			result = bpf_map_pop_elem(&map, &found);                                                       \
+			result = (__s32)bpf_map_pop_elem(&map, &found);                                                \
 		else                                                                                                   \
-			result = bpf_map_peek_elem(&map, &found);                                                      \
+			result = (__s32)bpf_map_peek_elem(&map, &found);                                               \
 		return 0;                                                                                              \
 	}
 

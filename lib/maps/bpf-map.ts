@@ -171,7 +171,7 @@ export class BpfMap {
    * Makes the map read-only for all processes, for good; programs may still write, unless it was made with
    * `MapFlag.RDONLY_PROG`. Least kernel: 5.2.
    *
-   * @throws {@link KernelError} EPERM when it is frozen already; EBUSY while it is mapped for writing; ENOTSUPP for structures
+   * @throws {@link KernelError} EPERM or EBUSY when it is frozen already; EBUSY while it is mapped for writing; ENOTSUPP for structures
    * of operations and maps with timers or kernel pointers in their values.
    */
   freeze(): void {

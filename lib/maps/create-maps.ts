@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { MapFlag } from '../abi/index.js';
+import { MapFlag, MapType } from '../abi/index.js';
 import { EbpfError, KernelError, UsageError, quote } from '../errors/index.js';
 import { pin, type ModuleDescriptors } from '../kernel/index.js';
 import type { MapPlan } from '../relocate/index.js';
@@ -12,6 +12,7 @@ import {
   mapShape,
   mapUpdate,
   mapUpdateHandle,
+  objectInfo,
   openPinned,
   type Handle,
 } from '../sys/index.js';
@@ -57,7 +58,7 @@ export class CreatedMaps {
       const live = options.reused.get(plan.spec.name);
       if (live === undefined) await this.#createOne(plan, options);
       else {
-        requireSame(`the map given for ${quote(plan.spec.name)}`, plan, mapShape(live.handle));
+        requireSame(`the map given for ${quote(plan.spec.name)}`, plan, live.handle);
         this.handles.set(plan.spec.name, live.handle);
         if (live instanceof Arena) this.arenas.set(plan.spec.name, live.mapping);
       }
@@ -90,7 +91,7 @@ export class CreatedMaps {
     const pinned = path === undefined ? undefined : openIfPinned(path);
     if (pinned !== undefined) {
       this.#keep(spec.name, pinned);
-      requireSame(`the map pinned at ${quote(path ?? '')}`, plan, mapShape(pinned));
+      requireSame(`the map pinned at ${quote(path ?? '')}`, plan, pinned);
       this.#mapArena(plan, pinned);
       return;
     }
@@ -196,9 +197,14 @@ function valueSizeOf({ spec, structOps }: MapPlan): number {
 }
 
 /** A map that takes the place of the object's must be what the object's programs were compiled for. */
-function requireSame(what: string, plan: MapPlan, found: ReturnType<typeof mapShape>): void {
+function requireSame(what: string, plan: MapPlan, map: Handle): void {
   const { spec } = plan;
-  const differences = shapeDifferences(wantedShape(plan), found);
+  const differences = shapeDifferences(wantedShape(plan), mapShape(map));
+  if (spec.type === MapType.BLOOM_FILTER && differences.length === 0) {
+    // Zero stands for a number of hashes that the kernel chooses.
+    const { mapExtra } = objectInfo(map, 'map');
+    if (mapExtra !== spec.mapExtra) differences.push(`map_extra is ${mapExtra}, not ${spec.mapExtra}`);
+  }
   if (differences.length > 0) {
     throw UsageError.invalidValue(`maps.${spec.name}`, `${what} differs from the object's: ${differences.join(', ')}`);
   }

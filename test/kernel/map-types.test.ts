@@ -146,7 +146,7 @@ describe.each([
     expect(map.lookupBatch(64).entries).toHaveLength(3);
     expect(map.deleteBatch([9, 10])).toBe(1);
     if (hasTake) expect(map.take(8)).toEqual(values);
-    expect(map.drain().at(-1)).toEqual([7, values]);
+    expect(new Map(map.drain()).get(7)).toEqual(values);
     expect(await run(name, GET, 7)).toBe(1n);
   });
 
@@ -290,4 +290,18 @@ test('a trie of networks as text', async () => {
   } finally {
     await ebpf.close();
   }
+});
+
+test("maps that were made without an object take the place of the object's", async () => {
+  using hash = await HashMap.create({ name: 'mine', key: u32, value: Counts, maxEntries: 64 });
+  using trie = await LpmTrie.create({ name: 'mine', key: ipv4Prefix, value: Counts, maxEntries: 64 });
+  const ebpf = await Ebpf.load(sample('map_types'), { maps: { hash, trie } });
+  try {
+    expect(ebpf.map('hash')).toBe(hash);
+    await ebpf.program('use_hash').testRun({ context: rawArguments(SET, 1, 10, counts(10).bytes) });
+    await ebpf.program('use_trie').testRun({ context: rawArguments(SET, route(8, 0x0a000000), 8, counts(8).bytes) });
+  } finally {
+    await ebpf.close();
+  }
+  expect([[...hash], [...trie]]).toEqual([[[1, counts(10)]], [['10.0.0.0/8', counts(8)]]]);
 });
