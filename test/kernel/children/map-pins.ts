@@ -54,7 +54,7 @@ async function main(): Promise<void> {
 async function reuse(folder: string): Promise<void> {
   const path = join(folder, 'hash');
   const load = async () => Ebpf.load(sample('map_types'), { maps: { hash: { pinPath: path } } });
-  const set = (ebpf: Ebpf, key: number, packets: number) =>
+  const set = async (ebpf: Ebpf, key: number, packets: number) =>
     ebpf.program('use_hash').testRun({ context: rawArguments(1, key, packets, 0) });
 
   const first = await load();
