@@ -12,13 +12,14 @@ struct {
 } filter SEC(".maps");
 
 __s64 result = 0;
+/* Not on the stack, of which the verifier of Linux 7.3 thinks that bpf_map_peek_elem only writes it. */
+__u64 value = 0;
 
 /* 1 to add or 0 to ask, value */
 SEC("raw_tp")
 int use_filter(struct bpf_raw_tracepoint_args *context)
 {
-	__u64 value = context->args[1];
-
+	value = context->args[1];
 	result = context->args[0] ? (__s32)bpf_map_push_elem(&filter, &value, BPF_ANY)
 				  : (__s32)bpf_map_peek_elem(&filter, &value);
 	return 0;

@@ -28,8 +28,10 @@ export interface MapDetails {
   readonly maxEntries: number;
   readonly flags: number;
   readonly types: ValueTypes;
-  /** Codecs that were declared when the map was made, or came with it from another thread. */
+  /** Codecs that were declared when the map was made. */
   readonly declared?: EntryCodecs | undefined;
+  /** Codecs that came with the map from another thread. */
+  readonly offered?: EntryCodecs | undefined;
   /** Of an arena that a load mapped: its memory. */
   readonly mapping?: Mapping | undefined;
   /** Of a ring: reads the program's count of events it could not write, when it keeps one. */
@@ -182,7 +184,7 @@ export class BpfMap {
    * A token for one other thread of this process: post it to a Worker, where `HashMap.open(token)` takes the map, with the
    * types it has here. Both then are open, and are closed each on its own. A token can be taken once. What is never taken
    * costs one descriptor until this map is closed, at the latest when this thread ends; so keep the map open until it is
-   * taken. Codecs of your own do not travel: `HashMap.of(mine, u64).open(token)`.
+   * taken. Codecs that are code, of your own or {@link ipv4Prefix}, do not travel: `HashMap.of(mine, u64).open(token)`.
    *
    * @throws {@link UsageError} `ERR_EBPF_CLOSED`.
    *

@@ -26,6 +26,8 @@ export interface TypeAdapters {
 export class MapTypes {
   readonly #details: MapDetails;
   readonly #adapters: TypeAdapters;
+  /** What came with the map from another thread: the types until others are declared. */
+  readonly #offered: EntryCodecs;
   #declared: EntryCodecs = {};
   #key: EntryCodec<unknown> | undefined;
   #value: EntryCodec<unknown> | undefined;
@@ -34,23 +36,25 @@ export class MapTypes {
   constructor(details: MapDetails, adapters: TypeAdapters = {}) {
     this.#details = details;
     this.#adapters = adapters;
+    this.#offered = details.offered ?? {};
     if (details.declared !== undefined) this.#choose(details.declared);
   }
 
   get key(): EntryCodec<unknown> {
-    this.#key ??= this.#adapters.defaultKey?.(this.#details) ?? this.#byBtf('keyType', this.#details.keySize);
+    this.#key ??=
+      this.#offered.key ?? this.#adapters.defaultKey?.(this.#details) ?? this.#byBtf('keyType', this.#details.keySize);
     return this.#key;
   }
 
   /** Of all that a system call moves: of a per-CPU map, the values of all CPUs. */
   get value(): EntryCodec<unknown> {
-    this.#value ??= this.#whole(this.#byBtf('valueType', this.#details.valueSize));
+    this.#value ??= this.#whole(this.#offered.value ?? this.#byBtf('valueType', this.#details.valueSize));
     return this.#value;
   }
 
   /** What was declared, for {@link BpfMap.share}. */
   get declared(): EntryCodecs {
-    return this.#declared;
+    return { key: this.#declared.key ?? this.#offered.key, value: this.#declared.value ?? this.#offered.value };
   }
 
   /** Whether values hold a `struct bpf_spin_lock`: they are read and written with it held (BPF_F_LOCK). */
@@ -92,7 +96,7 @@ export class MapTypes {
     const { types } = this.#details;
     const btf = types.valueType === 0 ? undefined : readableBtf(types);
     // What is declared may hide the lock behind bytes.
-    return btf === undefined ? this.#declared.value?.layout : codecFromBtf(btf, types.valueType).layout;
+    return btf === undefined ? this.declared.value?.layout : codecFromBtf(btf, types.valueType).layout;
   }
 }
 

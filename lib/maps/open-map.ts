@@ -47,8 +47,8 @@ export function openAs<M extends BpfMap>(kind: MapKind<M>, source: MapSource, op
 function openMap(source: MapSource, options: OpenMapOptions): BpfMap {
   if (isToken(source)) {
     refuseAccess(options, 'a token');
-    const { handle, name, types, declared } = takeToken(source);
-    return liveMap({ ...shapeOf(handle), handle, name, types, declared });
+    const { handle, name, types, offered } = takeToken(source);
+    return liveMap({ ...shapeOf(handle), handle, name, types, offered });
   }
   const handle = openHandle(source, options);
   try {

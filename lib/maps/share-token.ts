@@ -1,9 +1,10 @@
 import { Btf } from '../btf/index.js';
 import { LayoutCodec, type EntryCodec, type Layout } from '../codec/index.js';
 import { UsageError, quote } from '../errors/index.js';
-import { shareMap, takeMap, type Handle } from '../sys/index.js';
+import { objectInfo, shareMap, takeMap, type Handle } from '../sys/index.js';
 
 import type { MapDetails } from './bpf-map.js';
+import { KernelTypes } from './kernel-types.js';
 import type { EntryCodecs } from './map-types.js';
 import type { DecodeOptions, ValueTypes } from './value-types.js';
 
@@ -64,7 +65,8 @@ export interface TakenMap {
   readonly handle: Handle;
   readonly name: string;
   readonly types: ValueTypes;
-  readonly declared: EntryCodecs;
+  /** What was declared where it comes from. */
+  readonly offered: EntryCodecs;
 }
 
 /** @internal */
@@ -88,12 +90,14 @@ export function takeToken(token: ShareToken): TakenMap {
         'keep it open until it is taken',
     );
   }
-  const parsed = btf === undefined ? undefined : Btf.parse(btf, { name });
   return {
     handle,
     name,
-    types: { btf: parsed, keyType, valueType, decode },
-    declared: { key: restored(token.declaredKey), value: restored(token.declaredValue) },
+    types:
+      btf === undefined
+        ? new KernelTypes(objectInfo(handle, 'map'), decode)
+        : { btf: Btf.parse(btf, { name }), keyType, valueType, decode },
+    offered: { key: restored(token.declaredKey), value: restored(token.declaredValue) },
   };
 }
 

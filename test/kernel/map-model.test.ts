@@ -65,7 +65,8 @@ describe(`${operations} operations on`, () => {
           random,
           operations,
         );
-        expect(Object.keys(done).length).toBeGreaterThanOrEqual(hasTake ? 13 : 12);
+        // Some are seldom.
+        if (operations >= 20_000) expect(Object.keys(done)).toHaveLength(hasTake ? 14 : 13);
       });
     },
     timeoutMs,

@@ -7,11 +7,13 @@ import {
   ArrayMap,
   BpfMap,
   HashMap,
+  LpmTrie,
   MapFlag,
   PerCpuHashMap,
   array,
   bytes,
   cstr,
+  ipv4Prefix,
   struct,
   u32,
   u64,
@@ -240,6 +242,18 @@ describe('a token', () => {
     const values = Array.from({ length: map.cpus }, (_, cpu) => cpu * 3);
     map.set([1, 2], values);
     expect([...keep(PerCpuHashMap.open(posted(map.share())))]).toEqual([[Uint8Array.of(1, 2), values]]);
+  });
+
+  test('of types that are code is taken with those that the kernel has, or declares them again', async () => {
+    const map = keep(await LpmTrie.create({ name: 'routes', key: ipv4Prefix, value: u32, maxEntries: 4 }));
+    map.set('10.0.0.0/8', 7);
+    const byKernel = keep(LpmTrie.open(posted(map.share())));
+    expect([...byKernel]).toEqual([[{ prefixLength: 8, data: Uint8Array.of(10, 0, 0, 0) }, 7]]);
+    const again = keep(LpmTrie.of(ipv4Prefix, u32).open(posted(map.share())));
+    expect([...again]).toEqual([['10.0.0.0/8', 7]]);
+    expect(() => LpmTrie.of(ipv4Prefix, u64).open(posted(map.share()))).toThrow(
+      usageError(/^the value of map "routes"/),
+    );
   });
 
   test('that is made up opens nothing', () => {

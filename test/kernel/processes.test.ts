@@ -172,6 +172,25 @@ test(
 );
 
 test(
+  'maps are shared with Workers by tokens, of which none keeps a map that nobody wants',
+  async () => {
+    expect(report(await runNode(fixture('share')))).toEqual({
+      seen: [10, 20, 30],
+      counts: [1, 2, 3].map((number) => [number, number * 10]),
+      routes: ['10.1.0.0/16', '10.2.0.0/16', '10.3.0.0/16'],
+      jobs: [1, 2, 3],
+      held: 3,
+      made: [[1, 2]],
+      afterMaker: 4,
+      refused: expect.stringMatching(/^token: map "mine" was taken with it already, or is closed/) as string,
+      still: [[1, 2]],
+      left: 0,
+    });
+  },
+  patienceMs,
+);
+
+test(
   'Workers load and read side by side; terminated ones leave nothing',
   async () => {
     const records = emulated ? 5_000 : 50_000;
