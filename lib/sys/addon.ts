@@ -185,7 +185,8 @@ function tryToLoad(): UnsupportedError | PermissionError | undefined {
   try {
     const found = load(packageFolder());
     found.useWord(new Uint8Array(word.buffer));
-    loaded = found;
+    // A copy: what has as many properties as the addon is a hash table to V8 when they were added one by one.
+    loaded = { ...found };
     return undefined;
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'ERR_DLOPEN_DISABLED') {
