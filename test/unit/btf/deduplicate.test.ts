@@ -145,6 +145,50 @@ describe('structs', () => {
   });
 });
 
+describe('what one unit describes twice', () => {
+  type Make = (builder: BtfBuilder, int: number, variant: number) => number;
+  const makers: readonly (readonly [what: string, make: Make])[] = [
+    ['struct', (b, int, v) => b.addStruct('x', 8, [plain(v === 1 ? 'other' : 'a', int)])],
+    ['struct of another size', (b, int, v) => b.addStruct('x', v === 1 ? 16 : 8, [plain('a', int)])],
+    ['struct of another name', (b, int, v) => b.addStruct(v === 1 ? 'y' : 'x', 8, [plain('a', int)])],
+    ['union', (b, int, v) => b.addUnion('x', 8, [plain('a', int, v === 1 ? 1 : 0)])],
+    ['array', (b, int, v) => b.addArray(int, int, v === 1 ? 3 : 2)],
+    ['prototype', (b, int, v) => b.addFunctionPrototype(int, [{ name: v === 1 ? 'b' : 'a', type: int }])],
+    ['prototype of more', (b, int, v) => b.addFunctionPrototype(int, v === 1 ? [] : [{ name: 'a', type: int }])],
+    ['pointer', (b, int, v) => b.addPointer(v === 1 ? b.addFloat('double', 8) : int)],
+    ['typedef', (b, int, v) => b.addTypedef(v === 1 ? 'u' : 't', int)],
+    ['const', (b, int, v) => (v === 1 ? b.addVolatile(int) : b.addConst(int))],
+    ['restrict', (b, int, v) => (v === 1 ? b.addConst(int) : b.addRestrict(int))],
+    ['type tag', (b, int, v) => b.addTypeTag('user', int, { attribute: v === 1 })],
+    ['enumeration', (b, _, v) => b.addEnum('e', { values: [{ name: 'A', value: v }] })],
+    ['integer', (b, _, v) => b.addInt('long', { size: 8, signed: v === 1 })],
+  ];
+
+  /** Two units with a struct of two members; in the second their types are described apart, maybe differently. */
+  function units(make: Make, variant: number): Btf {
+    const builder = build();
+    const int = builder.addInt('int', { size: 4 });
+    for (const copies of [1, 2]) {
+      const struct = builder.nextId;
+      // The struct comes before what its members are, as clang writes it.
+      builder.addStruct('s', 16, [plain('p', struct + 1), plain('q', struct + 2, 64)]);
+      builder.addPointer(struct + 3);
+      builder.addPointer(struct + 3 + (copies === 2 ? builder.nextId - struct : 0));
+      const first = make(builder, int, 0);
+      if (copies === 1) continue;
+      expect(first).toBe(struct + 3);
+      while (builder.nextId < struct + 5) builder.addFloat('float', 4);
+      expect(make(builder, int, variant)).toBeGreaterThanOrEqual(struct + 5);
+    }
+    return parse(builder.encode());
+  }
+
+  test.each(makers)('a %s: the same keeps nothing apart, another does', (_, make) => {
+    const structs = (btf: Btf): number => kinds(btf.deduplicate().btf).filter((name) => name === '4 s').length;
+    expect([structs(units(make, 0)), structs(units(make, 1))]).toEqual([1, 2]);
+  });
+});
+
 test('split BTF is merged into its base, which stays as it is', () => {
   const base = parse(everyKind(true).builder.encode());
   const builder = new BtfBuilder({ littleEndian: true, base });
