@@ -2,6 +2,7 @@
 // does an explanation that explains nothing any more.
 
 import { isOlder } from './libbpf.mjs';
+import { refused } from './loads.mjs';
 
 // enum bpf_map_type and enum bpf_attach_type of include/uapi/linux/bpf.h
 const structOps = 26;
@@ -10,7 +11,8 @@ const traceUprobeMulti = 48;
 
 /**
  * The first of which a difference of an object is an instance is its reason. `from` is the first libbpf that it is true of,
- * `before` the first that it is not. Of the objects in `seen`, as `suite package source`, it has to be true of one.
+ * `before` the first that it is not. Of the objects in `seen`, as `suite package source`, it has to be true of one; without, the
+ * kernel decides.
  */
 const explanations = [
   {
@@ -56,6 +58,12 @@ const explanations = [
     from: [1, 3],
     isSo: ({ field, ours, theirs }) => field === 'attachType' && ours === 0 && theirs === traceUprobeMulti,
   },
+  {
+    // On kernels that lack one of an object's symbols, and not all of them.
+    reason: 'libbpf looks for the symbols of all programs, those that are not to be loaded included',
+    isSo: ({ field, ours, event }) =>
+      field === 'load' && ours !== refused && /extern \((?:func|var) ksym\) .*: not found/u.test(event?.warning),
+  },
 ];
 
 // A call of helper 2002000000 and up, or of kernel function 0, little-endian.
@@ -93,7 +101,7 @@ export class Explanations {
   outdated(objects) {
     const names = objects.map(nameOf);
     return this.#known
-      .filter((known) => !this.#counts.has(known) && names.some((name) => known.seen.test(name)))
+      .filter((known) => !this.#counts.has(known) && names.some((name) => known.seen?.test(name)))
       .map(({ reason }) => reason);
   }
 }

@@ -26,14 +26,15 @@ export function compareLoads(ours, said, where) {
 /** Undefined when libbpf was not asked. */
 const mineAlone = (said) => (said.length === 0 ? undefined : 'nothing said');
 
-const beforeTheKernel = 'refused before the kernel is asked';
+/** By the library, before the kernel is asked. */
+export const refused = 'refused before the kernel is asked';
 
 function outcomeOf(error) {
   if (error === undefined) return 'loaded';
-  return error.errno === undefined ? beforeTheKernel : `${error.syscall} ${-error.errno}`;
+  return error.errno === undefined ? refused : `${error.syscall} ${-error.errno}`;
 }
 
 function theirOutcome({ event, command, errno }) {
   if (event === 'loaded') return 'loaded';
-  return command < 0 ? beforeTheKernel : `${commands.get(command)} ${errno}`;
+  return command < 0 ? refused : `${commands.get(command)} ${errno}`;
 }

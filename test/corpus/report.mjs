@@ -25,7 +25,7 @@ export function report(results, { libbpf, verbose, whole, problems }) {
     lines.push(...result.notes.map((note) => `    ${note}`));
     const reasons = differencesOf(result).map((difference) => [explanations.of(difference, object), difference]);
     for (const [reason, difference] of reasons) {
-      const line = `${difference.where}: ${difference.field}: ${show(difference)}`;
+      const line = `${difference.where}: ${difference.field}: ${show(difference)}${saying(difference)}`;
       lines.push(`    ${reason ?? 'NOT EXPLAINED'}: ${line}`);
       if (reason === undefined) say(`corpus: failed: ${name}: ${line}`);
     }
@@ -62,6 +62,13 @@ function loadedAnywhere(results) {
   }
   const loaded = [...programs.values()].filter(Boolean).length;
   return `${loaded} of ${programs.size} programs load on one of these kernels at least`;
+}
+
+/** What libbpf or this library said as it refused what the other takes. */
+function saying({ field, error, event }) {
+  if (field !== 'load') return '';
+  const words = [error?.message, event?.warning].filter((text) => text !== undefined && text !== '');
+  return words.map((text) => ` (${text.trim().split('\n')[0].slice(0, 300)})`).join('');
 }
 
 function differencesOf({ parseError, differences }) {
