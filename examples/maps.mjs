@@ -1,6 +1,6 @@
 // Maps and variables that a program in the kernel shares with JavaScript.
 //   node maps.mjs [object]
-import { ArrayMap, Ebpf, HashMap, struct, u32, u64, i32 } from 'node-ebpf';
+import { ArrayMap, Ebpf, HashMap, LpmTrie, ipv4Prefix, struct, u32, u64, i32 } from 'node-ebpf';
 
 const [object = new URL('../bpf-samples/maps.bpf.o', import.meta.url)] = process.argv.slice(2);
 
@@ -29,6 +29,13 @@ try {
   const points = ebpf.map('points', ArrayMap.of(struct('point', { x: i32, y: i32 })));
   points.set(15, { x: 3, y: -4 });
   console.log(points.get(0), points.get(15), points.length);
+
+  // Maps are made without an object too. This one finds the smallest network that holds an address.
+  const routes = await LpmTrie.create({ name: 'routes', key: ipv4Prefix, value: u32, maxEntries: 100 });
+  routes.set('10.0.0.0/8', 1);
+  routes.set('10.1.0.0/16', 2);
+  console.log(routes.get('10.1.2.3'), routes.get('10.2.3.4'), [...routes.keys()]);
+  routes.close();
 
   // Global variables are read and written without a system call.
   ebpf.variables.data_u32 += 1;

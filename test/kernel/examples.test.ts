@@ -53,6 +53,7 @@ test('maps.mjs reads and writes maps and variables', async () => {
     expect(command.stderr).toBe('');
     expect(command.stdout).toContain('bytes: 9223372036854775808n');
     expect(command.stdout.match(/^counts\[\d\] is \d+$/gm)?.sort()).toEqual(['counts[1] is 100', 'counts[3] is 300']);
+    expect(command.stdout).toMatch(/^2 1 \[ '10\.1\.0\.0\/16', '10\.0\.0\.0\/8' \]$/m);
     expect(command.stdout).toMatch(/^\{ x: 0, y: 0 \} \{ x: 3, y: -4 \} 16$/m);
     expect(command.stdout).toMatch(/^data_u32 is 8 \{ x: 5, y: 6 \}$/m);
   } finally {
