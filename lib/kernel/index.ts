@@ -6,6 +6,7 @@ export type { Kconfig } from './kernel-config.js';
 export * from './kernel-functions.js';
 export * from './kernel-knows.js';
 export * from './list-interfaces.js';
+export { allowLockedMemory } from './locked-memory.js';
 export * from './module-descriptors.js';
 export * from './open-cgroup.js';
 export * from './network-interface.js';

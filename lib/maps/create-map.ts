@@ -1,7 +1,7 @@
 import { MapFlag, type MapType } from '../abi/index.js';
 import { LayoutCodec, btfOfLayouts, bytes, hostIsLittleEndian, type EntryCodec, type Layout } from '../codec/index.js';
 import { EbpfError, UsageError } from '../errors/index.js';
-import { requireLinux } from '../kernel/index.js';
+import { allowLockedMemory, requireLinux } from '../kernel/index.js';
 import { kernelNameOf } from '../object/index.js';
 import { takesBtf } from '../relocate/index.js';
 import { createMap as create, loadBtf, type CreateMapOptions, type Handle } from '../sys/index.js';
@@ -102,6 +102,7 @@ export async function createMap(fixed: FixedParts, options: object): Promise<Bpf
     mapExtra: fixed.mapExtra,
     innerMap: fixed.innerMap,
   };
+  await allowLockedMemory();
   const handle = await createWithTypes(attributes, btfTypes(fixed, key, value));
   return liveMap({
     ...shapeOf(handle),
