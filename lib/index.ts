@@ -277,6 +277,7 @@ export {
   type LsmAttachOptions,
   type ProgramKind,
   type RawTracepointAttachOptions,
+  type RawTracepointTestRunOptions,
   type SkLookupAttachOptions,
   type SkSkbAttachOptions,
   type SkSkbRole,

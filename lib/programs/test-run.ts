@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 import { ProgramType } from '../abi/index.js';
 import { EbpfError, UsageError, quote } from '../errors/index.js';
 import { openNetworkNamespace, type NetworkNamespaceSource } from '../kernel/index.js';
@@ -29,12 +31,18 @@ const packetTypes: ReadonlySet<ProgramType> = new Set([
 
 /** Runs a program of a type on made-up input. */
 export async function runTest(program: Handle, type: ProgramType, options: TestRunOptions): Promise<TestRunResult> {
+  requireKnown(options);
+  requireBuffers(options);
   requireCounts(options);
   const { netns, ...input } = options;
   const networkNamespace = netns === undefined ? undefined : openNetworkNamespace(netns);
   try {
     return await testRunProgram(program, input, networkNamespace);
   } catch (error) {
+    if (EbpfError.is(error) && error.errnoName === 'ENOSPC') {
+      const problem = `${program.describe()} left more than there is room for; give more`;
+      throw UsageError.invalidValue('dataOutSize', problem, { cause: error });
+    }
     const length = options.data?.byteLength ?? 0;
     if (EbpfError.is(error) && error.errnoName === 'EINVAL' && packetTypes.has(type) && length < shortestPacket) {
       const given = options.data === undefined ? 'it is missing' : `it has ${length} bytes`;
@@ -47,8 +55,26 @@ export async function runTest(program: Handle, type: ProgramType, options: TestR
   }
 }
 
+const buffers = ['data', 'context'] as const;
+const counts = ['repeat', 'batchSize', 'cpu', 'flags', 'dataOutSize', 'contextOutSize'] as const;
+const known: readonly string[] = [...buffers, ...counts, 'liveFrames', 'netns'];
+
+function requireKnown(options: TestRunOptions): void {
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw UsageError.notFound('option of testRun', name, known);
+  }
+}
+
+function requireBuffers(options: TestRunOptions): void {
+  for (const name of buffers) {
+    const value: unknown = options[name];
+    if (value === undefined || value instanceof Uint8Array) continue;
+    throw UsageError.invalidValue(name, `must be a Uint8Array, not ${inspect(value, { depth: 0 })}`);
+  }
+}
+
 function requireCounts(options: TestRunOptions): void {
-  for (const name of ['repeat', 'batchSize', 'cpu', 'flags', 'dataOutSize', 'contextOutSize'] as const) {
+  for (const name of counts) {
     const value = options[name];
     if (value === undefined || (Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff)) continue;
     throw UsageError.invalidValue(name, `must be a whole number from 0, not ${String(value)}`);

@@ -80,11 +80,20 @@ function idOf(name: string): number {
 }
 
 function* entriesOf(map: BpfMap): Generator<object> {
+  // Maps that hold programs or maps: what the kernel tells of those.
+  if (hasIds(map)) {
+    for (const [key, id] of map.ids()) yield { key, id };
+    return;
+  }
   if (!hasEntries(map)) {
     const type = typeNames.get(map.type) ?? map.type;
     throw new CommandError(`map ${escapeControl(map.name)} is of type ${type}, which has no entries to print`);
   }
   for (const [key, value] of map.entries()) yield { key, value };
+}
+
+function hasIds(map: BpfMap): map is BpfMap & { ids(): Iterable<[unknown, number]> } {
+  return 'ids' in map && typeof map.ids === 'function';
 }
 
 function hasEntries(map: BpfMap): map is BpfMap & { entries(): Iterable<[unknown, unknown]> } {
