@@ -26,6 +26,7 @@ struct Drain {
   uint32_t most_records;
 
   size_t used = 0;
+  size_t payload = 0;  // the sum of the lengths
   uint32_t records = 0;
   bool more = false;          // finished records were left
   size_t needed = 0;          // what the first of those takes when there is none else
@@ -36,6 +37,7 @@ struct Drain {
   void Add(size_t offset, uint32_t length) {
     offsets[records] = static_cast<uint32_t>(offset);
     lengths[records] = length;
+    payload += length;
     records++;
   }
   // A record of `step` bytes does not fit.

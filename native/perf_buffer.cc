@@ -58,6 +58,12 @@ class CpuBuffer {
 
  private:
   void Copy(uint8_t* destination, uint64_t position, size_t size) const;
+  // Up to eight bytes at an 8-aligned position, which never wrap.
+  template <typename Value>
+  void Read(uint64_t position, Value* value) const {
+    static_assert(sizeof(Value) <= 8);
+    memcpy(value, data_ + (position & (data_size_ - 1)), sizeof *value);
+  }
 
   perf_event_mmap_page* page_ = nullptr;
   size_t length_ = 0;
@@ -83,47 +89,45 @@ void CpuBuffer::Copy(uint8_t* destination, uint64_t position, size_t size) const
   if (size > first) memcpy(destination + first, data_, size - first);
 }
 
-// Copies all that fits, which puts records that wrap together again, then looks at the headers in the copy.
+// Looks at the headers, then copies all records at once, which puts one that wraps together again.
 int CpuBuffer::Take(Drain* drain, size_t time_size, uint64_t limit_of_take) {
   const uint64_t tail = page_->data_tail;  // only this side writes it
   const uint64_t available = limit_of_take - tail;
   if (available == 0) return 0;
   if (available > data_size_) return -EIO;
   const size_t room = drain->size - drain->used;
-  const size_t size = available < room ? available : room;
-  uint8_t* copy = drain->bytes + drain->used;
-  Copy(copy, tail, size);
+  const size_t before_length = sizeof(perf_event_header) + time_size;
+  const size_t before_payload = before_length + sizeof(uint32_t);
   size_t at = 0;
   int error = 0;
   while (at < available) {
-    // Records are 8-aligned, so a header never wraps.
     perf_event_header header;
-    memcpy(&header, data_ + ((tail + at) & (data_size_ - 1)), sizeof header);
+    Read(tail + at, &header);
     if (header.size < sizeof header || header.size % 8 != 0 || header.size > available - at) {
       error = -EIO;
       break;
     }
-    if (at + header.size > size || drain->Full()) {
+    if (at + header.size > room || drain->Full()) {
       drain->Stop(header.size);
       break;
     }
     if (header.type == PERF_RECORD_SAMPLE) {
-      const size_t before = sizeof header + time_size + sizeof(uint32_t);
       uint32_t length = 0;
-      if (header.size >= before) memcpy(&length, copy + at + before - sizeof length, sizeof length);
-      if (header.size < before || length > header.size - before) {
+      if (header.size >= before_payload) Read(tail + at + before_length, &length);
+      if (header.size < before_payload || length > header.size - before_payload) {
         error = -EIO;
         break;
       }
       drain->cpus[drain->records] = cpu;
-      drain->Add(drain->used + at + before, length);
+      drain->Add(drain->used + at + before_payload, length);
     } else if (header.type == PERF_RECORD_LOST && header.size >= sizeof header + 2 * sizeof(uint64_t)) {
-      uint64_t lost;
-      memcpy(&lost, copy + at + sizeof header + sizeof(uint64_t), sizeof lost);
+      uint64_t lost = 0;
+      Read(tail + at + sizeof header + sizeof(uint64_t), &lost);
       drain->lost += lost;
     }
     at += header.size;
   }
+  Copy(drain->bytes + drain->used, tail, at);
   drain->used += at;
   __atomic_store_n(&page_->data_tail, tail + at, __ATOMIC_RELEASE);
   return error;

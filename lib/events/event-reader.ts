@@ -320,10 +320,10 @@ export class EventReader<T> implements AsyncIterable<T> {
     return this.#paused && this.#source !== undefined;
   }
 
-  #batch({ records, count, bytes }: Taken): Batch<T> {
+  #batch({ records, count, bytes, payload }: Taken): Batch<T> {
     const batch = new Batch(this.#type, records, count);
     this.#stats.events += count;
-    this.#stats.bytes += batch.byteLength;
+    this.#stats.bytes += payload;
     this.#stats.batches++;
     this.#pace.took(count, bytes);
     this.#current = batch;

@@ -10,6 +10,8 @@ export interface Taken {
   readonly count: number;
   /** Bytes of the kernel's memory that they took. */
   readonly bytes: number;
+  /** Bytes of the records themselves. */
+  readonly payload: number;
 }
 
 /** Told of what a drain found beside records. */
@@ -42,7 +44,7 @@ export class Intake {
   /** What the kernel has, up to a buffer full; undefined when that is nothing. The one given before is overwritten. */
   take(): Taken | undefined {
     for (;;) {
-      const { records: count, bytes, more, needed, lost, cpusChanged } = this.#source.drain(this.#buffer);
+      const { records: count, bytes, payload, more, needed, lost, cpusChanged } = this.#source.drain(this.#buffer);
       if (lost > 0) this.#listener.lost(lost);
       this.moreIsLeft = more;
       this.#cpusChanged ||= cpusChanged;
@@ -51,7 +53,7 @@ export class Intake {
         // Now that nothing is left of those that went.
         this.#listener.cpusChanged();
       }
-      if (count > 0) return { records: this.#buffer, count, bytes };
+      if (count > 0) return { records: this.#buffer, count, bytes, payload };
       if (!more) return undefined;
       // A record larger than the buffer gets the room it needs, and the buffer stays that large.
       if (needed > this.#buffer.size) this.#buffer = new RecordBuffer((needed + 4095) & ~4095);

@@ -88,6 +88,7 @@ export class OrderedIntake extends Intake {
     if (count === 0) return undefined;
     const given = new RecordBuffer(bytes, count);
     let at = 0;
+    let payload = 0;
     for (const [place, { records, index }] of this.#ready.splice(0, count).entries()) {
       const offset = records.offsets[index] ?? 0;
       const length = records.lengths[index] ?? 0;
@@ -96,8 +97,9 @@ export class OrderedIntake extends Intake {
       given.lengths[place] = length;
       given.cpus[place] = records.cpus[index] ?? 0;
       at += aligned(length);
+      payload += length;
     }
-    return { records: given, count, bytes };
+    return { records: given, count, bytes, payload };
   }
 }
 

@@ -4,7 +4,7 @@ import { Handle } from './handle.js';
 import { trace, tracing } from './trace.js';
 
 /** Places in what a drain reports: `enum Report` of native/event_source.cc. */
-const Report = { RECORDS: 0, MORE: 1, NEEDED: 2, LOST: 3, LOST_HIGH: 4, CPUS_CHANGED: 5, LENGTH: 6 } as const;
+const Report = { RECORDS: 0, MORE: 1, NEEDED: 2, LOST: 3, LOST_HIGH: 4, CPUS_CHANGED: 5, PAYLOAD: 6, LENGTH: 7 } as const;
 
 /** The kernel's smallest record with a payload: a header and up to eight bytes. */
 const leastRecord = 16;
@@ -42,6 +42,8 @@ export interface Drained {
   records: number;
   /** Bytes of the buffer that were written, the kernel's headers included. */
   bytes: number;
+  /** Bytes of the records without those headers. */
+  payload: number;
   /** Whether finished records wait that this drain did not take. */
   more: boolean;
   /** When `records` is 0 and `more`: bytes the buffer must have for the first record to fit; else 0. */
@@ -56,7 +58,7 @@ export interface Drained {
 export class EventSource {
   protected readonly handle: Handle;
   readonly #report = new Uint32Array(Report.LENGTH);
-  readonly #drained: Drained = { records: 0, bytes: 0, more: false, needed: 0, lost: 0, cpusChanged: false };
+  readonly #drained: Drained = { records: 0, bytes: 0, payload: 0, more: false, needed: 0, lost: 0, cpusChanged: false };
   #onReady: (() => void) | undefined;
 
   /** `noun` and `name` are what errors call it. */
@@ -81,6 +83,7 @@ export class EventSource {
     const drained = this.#drained;
     drained.bytes = bytes;
     drained.records = report[Report.RECORDS] ?? 0;
+    drained.payload = report[Report.PAYLOAD] ?? 0;
     drained.more = report[Report.MORE] === 1;
     drained.needed = report[Report.NEEDED] ?? 0;
     drained.lost = (report[Report.LOST] ?? 0) + (report[Report.LOST_HIGH] ?? 0) * 2 ** 32;
