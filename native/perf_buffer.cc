@@ -90,12 +90,13 @@ void CpuBuffer::Copy(uint8_t* destination, uint64_t position, size_t size) const
 }
 
 // Looks at the headers, then copies all records at once, which puts one that wraps together again.
-int CpuBuffer::Take(Drain* drain, size_t time_size, uint64_t limit_of_take) {
+int CpuBuffer::Take(Drain* result, size_t time_size, uint64_t limit_of_take) {
+  Drain drain = *result;  // in registers: what is written through pointers could be in memory
   const uint64_t tail = page_->data_tail;  // only this side writes it
   const uint64_t available = limit_of_take - tail;
   if (available == 0) return 0;
   if (available > data_size_) return -EIO;
-  const size_t room = drain->size - drain->used;
+  const size_t room = drain.size - drain.used;
   const size_t before_length = sizeof(perf_event_header) + time_size;
   const size_t before_payload = before_length + sizeof(uint32_t);
   size_t at = 0;
@@ -107,8 +108,8 @@ int CpuBuffer::Take(Drain* drain, size_t time_size, uint64_t limit_of_take) {
       error = -EIO;
       break;
     }
-    if (at + header.size > room || drain->Full()) {
-      drain->Stop(header.size);
+    if (at + header.size > room || drain.Full()) {
+      drain.Stop(header.size);
       break;
     }
     if (header.type == PERF_RECORD_SAMPLE) {
@@ -118,18 +119,19 @@ int CpuBuffer::Take(Drain* drain, size_t time_size, uint64_t limit_of_take) {
         error = -EIO;
         break;
       }
-      drain->cpus[drain->records] = cpu;
-      drain->Add(drain->used + at + before_payload, length);
+      drain.cpus[drain.records] = cpu;
+      drain.Add(drain.used + at + before_payload, length);
     } else if (header.type == PERF_RECORD_LOST && header.size >= sizeof header + 2 * sizeof(uint64_t)) {
       uint64_t lost = 0;
       Read(tail + at + sizeof header + sizeof(uint64_t), &lost);
-      drain->lost += lost;
+      drain.lost += lost;
     }
     at += header.size;
   }
-  Copy(drain->bytes + drain->used, tail, at);
-  drain->used += at;
+  Copy(drain.bytes + drain.used, tail, at);
+  drain.used += at;
   __atomic_store_n(&page_->data_tail, tail + at, __ATOMIC_RELEASE);
+  *result = drain;
   return error;
 }
 

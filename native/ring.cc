@@ -67,7 +67,8 @@ int Ring::Map(const Descriptor& map) {
 }
 
 // Looks at every header, then copies all records at once: their headers are as long as any framing of ours would be.
-int Ring::Take(Drain* drain) {
+int Ring::Take(Drain* result) {
+  Drain drain = *result;  // in registers: what is written through pointers could be in memory
   const uint64_t mask = data_size_ - 1;
   const uint64_t before = __atomic_load_n(consumer_, __ATOMIC_RELAXED);
   uint64_t start = before;  // of what is copied
@@ -90,20 +91,21 @@ int Ring::Take(Drain* drain) {
       error = -EIO;
       break;
     }
-    if ((word & kDiscarded) != 0 && drain->records == 0) {
+    if ((word & kDiscarded) != 0 && drain.records == 0) {
       start = position = position + step;
       continue;
     }
-    if (position + step - start > drain->size || drain->Full()) {
-      drain->Stop(step);
+    if (position + step - start > drain.size || drain.Full()) {
+      drain.Stop(step);
       break;
     }
-    if ((word & kDiscarded) == 0) drain->Add(position - start + kHeaderSize, length);
+    if ((word & kDiscarded) == 0) drain.Add(position - start + kHeaderSize, length);
     position += step;
   }
-  drain->used = position - start;
-  if (drain->used > 0) memcpy(drain->bytes, data_ + (start & mask), drain->used);
+  drain.used = position - start;
+  if (drain.used > 0) memcpy(drain.bytes, data_ + (start & mask), drain.used);
   if (position != before) __atomic_store_n(consumer_, position, __ATOMIC_RELEASE);
+  *result = drain;
   return error;
 }
 

@@ -38,7 +38,7 @@ const BIG_ENDIAN_TOO = new Set([
   ],
   ...['rejected', 'ring_burst', 'slow_verifier', 'subprograms', 'tracepoint', 'two_rings'],
   ...['externs', 'kfunc'],
-  ...['arena', 'exceptions', 'map_values', 'mistakes', 'perf_burst', 'struct_ops', 'user_ring'],
+  ...['arena', 'exceptions', 'map_values', 'mistakes', 'perf_burst', 'soak', 'struct_ops', 'user_ring'],
   ...['cgroup_membership', 'cgroup_values', 'cgrp_storage', 'inner_maps', 'inode_storage', 'stacks', 'tail_calls'],
   ...['cgroup_programs', 'task_storage'],
   ...['xdp', 'socket_filter', 'socket_choice', 'socket_maps', 'tc'],

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR MIT)
 /*
- * Writes records of 64 bytes as fast as a processor can: a BPF_PROG_TEST_RUN of `ring` or `perf` with the context
- * { __u64 records, __u64 flags }. A record is written where there is room; `lost` counts the others.
+ * Writes records of 64 bytes: a BPF_PROG_TEST_RUN of `ring` or `perf` with the context { __u64 records, __u64 flags }.
+ * A record is written where there is room; `lost` counts the others.
  */
 #include <linux/bpf.h>
 #include <linux/types.h>
@@ -41,7 +41,6 @@ struct state {
 static __always_inline void fill(struct event *event)
 {
 	event->number = number;
-	event->ts = bpf_ktime_get_ns();
 	event->value = number & 1023;
 	number++;
 }
@@ -67,6 +66,8 @@ static __always_inline void begin(struct state *state, void *context)
 	state->event.bytes = 1500;
 	state->event.pid = 4242;
 	__builtin_memcpy(state->event.comm, "a-usual-command", 16);
+	/* Once: what is measured by it is written one at a time. */
+	state->event.ts = bpf_ktime_get_ns();
 	state->context = context;
 }
 

@@ -16,13 +16,19 @@ const maps = {
   perf: PerfEventArray.of(Event).open({ id: perfId }),
 };
 
+function sumOf({ length, view, offsets }) {
+  let sum = 0;
+  for (let index = 0; index < length; index++) sum += view.getUint32(offsets[index] + 28, littleEndian);
+  return sum;
+}
+
 async function drain(batches, count) {
   let received = 0;
   let sum = 0;
   while (received < count) {
-    const { length, view, offsets } = (await batches.next()).value;
-    for (let index = 0; index < length; index++) sum += view.getUint32(offsets[index] + 28, littleEndian);
-    received += length;
+    const batch = (await batches.next()).value;
+    sum += sumOf(batch);
+    received += batch.length;
   }
   return [received, sum];
 }
