@@ -4,7 +4,16 @@ import { Handle } from './handle.js';
 import { trace, tracing } from './trace.js';
 
 /** Places in what a drain reports: `enum Report` of native/event_source.cc. */
-const Report = { RECORDS: 0, MORE: 1, NEEDED: 2, LOST: 3, LOST_HIGH: 4, CPUS_CHANGED: 5, PAYLOAD: 6, LENGTH: 7 } as const;
+const Report = {
+  RECORDS: 0,
+  MORE: 1,
+  NEEDED: 2,
+  LOST: 3,
+  LOST_HIGH: 4,
+  CPUS_CHANGED: 5,
+  PAYLOAD: 6,
+  LENGTH: 7,
+} as const;
 
 /** The kernel's smallest record with a payload: a header and up to eight bytes. */
 const leastRecord = 16;
@@ -58,7 +67,15 @@ export interface Drained {
 export class EventSource {
   protected readonly handle: Handle;
   readonly #report = new Uint32Array(Report.LENGTH);
-  readonly #drained: Drained = { records: 0, bytes: 0, payload: 0, more: false, needed: 0, lost: 0, cpusChanged: false };
+  readonly #drained: Drained = {
+    records: 0,
+    bytes: 0,
+    payload: 0,
+    more: false,
+    needed: 0,
+    lost: 0,
+    cpusChanged: false,
+  };
   #onReady: (() => void) | undefined;
 
   /** `noun` and `name` are what errors call it. */
