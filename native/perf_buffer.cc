@@ -91,7 +91,7 @@ void CpuBuffer::Copy(uint8_t* destination, uint64_t position, size_t size) const
 
 // Looks at the headers, then copies all records at once, which puts one that wraps together again.
 int CpuBuffer::Take(Drain* result, size_t time_size, uint64_t limit_of_take) {
-  Drain drain = *result;  // in registers: what is written through pointers could be in memory
+  Drain drain = *result;                   // in registers: what is written through pointers could be in memory
   const uint64_t tail = page_->data_tail;  // only this side writes it
   const uint64_t available = limit_of_take - tail;
   if (available == 0) return 0;
