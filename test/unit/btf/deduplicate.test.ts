@@ -145,6 +145,81 @@ describe('structs', () => {
   });
 });
 
+describe('two units with a struct of one member', () => {
+  type Make = (builder: BtfBuilder, int: number) => number;
+  const cases: readonly (readonly [what: string, first: Make, second: Make, structs: number])[] = [
+    ['a struct and a declared one', (b, int) => b.addStruct('x', 4, [plain('a', int)]), (b) => b.addForward('x'), 1],
+    [
+      'a struct and a declared union',
+      (b, int) => b.addStruct('x', 4, [plain('a', int)]),
+      (b) => b.addForward('x', { union: true }),
+      2,
+    ],
+    ['a declared struct and a declared union', (b) => b.addForward('x'), (b) => b.addForward('x', { union: true }), 2],
+    [
+      'an enumeration and a declared one',
+      (b) => b.addEnum('e', { values: [{ name: 'A', value: 1 }] }),
+      (b) => b.addEnum('e', { values: [] }),
+      1,
+    ],
+    [
+      'nameless enumerations, one of nothing',
+      (b) => b.addEnum('', { values: [{ name: 'A', value: 1 }] }),
+      (b) => b.addEnum('', { values: [] }),
+      2,
+    ],
+    [
+      'enumerations of two sizes, one declared',
+      (b) => b.addEnum64('e', { values: [{ name: 'A', value: 1n << 40n }] }),
+      (b) => b.addEnum('e', { values: [] }),
+      1,
+    ],
+    [
+      'enumerations of two sizes',
+      (b) => b.addEnum64('e', { values: [{ name: 'A', value: 1n }] }),
+      (b) => b.addEnum('e', { values: [{ name: 'A', value: 1 }] }),
+      2,
+    ],
+    [
+      'nameless enumerations of two sizes, one of nothing',
+      (b) => b.addEnum64('', { values: [{ name: 'A', value: 1n }] }),
+      (b) => b.addEnum('', { values: [] }),
+      2,
+    ],
+    ['an integer and an enumeration', (b) => b.addInt('e', { size: 4 }), (b) => b.addEnum('e', { values: [] }), 2],
+    ['an integer and a typedef', (b, int) => b.addTypedef('x', int), (b) => b.addInt('x', { size: 4 }), 2],
+    ['prototypes', (b) => b.addFunctionPrototype(0, [{ name: 'a', type: 0 }]), (b) => b.addFunctionPrototype(0, []), 2],
+    [
+      'prototypes of other names',
+      (b, int) => b.addFunctionPrototype(0, [{ name: 'a', type: int }]),
+      (b, int) => b.addFunctionPrototype(0, [{ name: 'b', type: int }]),
+      2,
+    ],
+    ['arrays', (b, int) => b.addArray(int, int, 2), (b, int) => b.addArray(int, int, 3), 2],
+    ['the same arrays', (b, int) => b.addArray(int, int, 2), (b, int) => b.addArray(int, int, 2), 1],
+    ['tags', (b, int) => b.addTypeTag('a', int), (b, int) => b.addTypeTag('a', int, { attribute: true }), 2],
+  ];
+
+  test.each(cases)('%s', (_, first, second, structs) => {
+    for (const makes of [
+      [first, second],
+      [second, first],
+    ]) {
+      const builder = build();
+      const int = builder.addInt('int', { size: 4 });
+      for (const make of makes) {
+        // The struct comes before what its member is, as clang writes it.
+        const struct = builder.nextId;
+        builder.addStruct('s', 8, [plain('p', struct + 1)]);
+        builder.addPointer(struct + 2);
+        expect(make(builder, int)).toBe(struct + 2);
+      }
+      const found = kinds(parse(builder.encode()).deduplicate().btf).filter((name) => name === '4 s');
+      expect(found).toHaveLength(structs);
+    }
+  });
+});
+
 describe('what one unit describes twice', () => {
   type Make = (builder: BtfBuilder, int: number, variant: number) => number;
   const makers: readonly (readonly [what: string, make: Make])[] = [
@@ -153,6 +228,17 @@ describe('what one unit describes twice', () => {
     ['struct of another name', (b, int, v) => b.addStruct(v === 1 ? 'y' : 'x', 8, [plain('a', int)])],
     ['union', (b, int, v) => b.addUnion('x', 8, [plain('a', int, v === 1 ? 1 : 0)])],
     ['array', (b, int, v) => b.addArray(int, int, v === 1 ? 3 : 2)],
+    ['array of others', (b, int, v) => b.addArray(v === 1 ? b.addFloat('double', 4) : int, int, 2)],
+    ['struct of others', (b, int, v) => b.addStruct('x', 8, [plain('a', v === 1 ? b.addFloat('double', 4) : int)])],
+    ['union of another size', (b, int, v) => b.addUnion('x', v === 1 ? 8 : 4, [plain('a', int)])],
+    ['prototype that returns others', (b, int, v) => b.addFunctionPrototype(v === 1 ? 0 : int, [])],
+    ['prototype that takes others', (b, int, v) => b.addFunctionPrototype(0, [{ name: 'a', type: v === 1 ? 0 : int }])],
+    ['typedef of others', (b, int, v) => b.addTypedef('t', v === 1 ? 0 : int)],
+    ['const of others', (b, int, v) => b.addConst(v === 1 ? 0 : int)],
+    ['volatile of others', (b, int, v) => b.addVolatile(v === 1 ? 0 : int)],
+    ['restrict of others', (b, int, v) => b.addRestrict(v === 1 ? 0 : int)],
+    ['type tag of another name', (b, int, v) => b.addTypeTag(v === 1 ? 'rcu' : 'user', int)],
+    ['type tag of others', (b, int, v) => b.addTypeTag('user', v === 1 ? 0 : int)],
     ['prototype', (b, int, v) => b.addFunctionPrototype(int, [{ name: v === 1 ? 'b' : 'a', type: int }])],
     ['prototype of more', (b, int, v) => b.addFunctionPrototype(int, v === 1 ? [] : [{ name: 'a', type: int }])],
     ['pointer', (b, int, v) => b.addPointer(v === 1 ? b.addFloat('double', 8) : int)],
@@ -177,8 +263,9 @@ describe('what one unit describes twice', () => {
       const first = make(builder, int, 0);
       if (copies === 1) continue;
       expect(first).toBe(struct + 3);
-      while (builder.nextId < struct + 5) builder.addFloat('float', 4);
-      expect(make(builder, int, variant)).toBeGreaterThanOrEqual(struct + 5);
+      // What the second refers to is described apart as well.
+      const own = builder.addInt('int', { size: 4 });
+      expect(make(builder, own, variant)).toBeGreaterThanOrEqual(struct + 5);
     }
     return parse(builder.encode());
   }
