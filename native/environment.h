@@ -109,10 +109,10 @@ class Environment {
   EventThread* events = nullptr;
   const uint32_t possible_cpus;
 
-  // Memory of JavaScript that cannot move, be detached or end before the environment: one value on its way between a
-  // mapping and a codec, without the cost of a typed array as an argument. Null until it is given.
-  static constexpr size_t kWordSize = 8;
-  uint8_t* word = nullptr;
+  // Memory of JavaScript that cannot move, be detached or end before the environment: what travels here costs no typed
+  // array as an argument. Two parts: a key, or a number of a mapping; and a value. Null until it is given.
+  static constexpr size_t kPartSize = 64;
+  uint8_t* area = nullptr;
 
  private:
   struct Slot {

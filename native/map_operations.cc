@@ -60,6 +60,24 @@ int64_t Element(const Arguments& arguments) {
   return Bpf(command, &attr, sizeof attr);
 }
 
+// map, flags: as `Element`, with the key and the value in the two parts of the environment's area.
+template <uint32_t command>
+int64_t ShortElement(const Arguments& arguments) {
+  const Descriptor* map = arguments.Map();
+  uint8_t* area = arguments.environment.area;
+  if (map == nullptr) return -EBADF;
+  const MapShape& shape = map->shape;
+  const uint64_t value_bytes = shape.ValueBytes(arguments.environment.possible_cpus);
+  if (area == nullptr || shape.KeyIsDescriptor() || shape.HoldsDescriptors() || shape.key_size == 0 ||
+      shape.key_size > Environment::kPartSize || value_bytes == 0 || value_bytes > Environment::kPartSize) {
+    return -EINVAL;
+  }
+  ElementAttr attr = {static_cast<uint32_t>(map->number()), 0, Address(area), 0,
+                      static_cast<uint64_t>(arguments.Integer(1))};
+  if (command != kMapDelete) attr.value = Address(area + Environment::kPartSize);
+  return Bpf(command, &attr, sizeof attr);
+}
+
 // map, command, position, next position, keys, values, count, element flags
 int64_t Batch(const Arguments& arguments) {
   const int64_t command = arguments.Integer(1);
@@ -113,6 +131,9 @@ int64_t Shape(const Arguments& arguments) {
 
 const Entries kMapEntries = {
     {"mapLookup", Calls<Element<kMapLookup>>},
+    {"mapLookupShort", Calls<ShortElement<kMapLookup>>},
+    {"mapUpdateShort", Calls<ShortElement<kMapUpdate>>},
+    {"mapDeleteShort", Calls<ShortElement<kMapDelete>>},
     {"mapLookupAndDelete", Calls<Element<kMapLookupAndDelete>>},
     {"mapUpdate", Calls<Element<kMapUpdate>>},
     {"mapDelete", Calls<Element<kMapDelete>>},

@@ -155,13 +155,13 @@ class Mapping final : public Resource {
     return arena_ ? static_cast<int64_t>(Address(memory_)) : -EINVAL;
   }
 
-  // mapping, offset, size: as `Copy`, to and from the environment's word.
+  // mapping, offset, size: as `Copy`, to and from the environment's area.
   template <bool reading>
   int64_t CopyOne(const Arguments& arguments) {
     const auto size = static_cast<uint64_t>(arguments.Integer(2));
-    uint8_t* word = arguments.environment.word;
-    if (word == nullptr || size > Environment::kWordSize) return -EINVAL;
-    return CopyBytes<reading>(arguments, word, size);
+    uint8_t* area = arguments.environment.area;
+    if (area == nullptr || size > Environment::kPartSize) return -EINVAL;
+    return CopyBytes<reading>(arguments, area, size);
   }
 
  private:
@@ -221,14 +221,14 @@ int64_t Open(const Arguments& arguments) {
 }
 
 // A Uint8Array, which must not be detachable and is kept from now on.
-int64_t UseWord(const Arguments& arguments) {
+int64_t UseArea(const Arguments& arguments) {
   Bytes bytes;
   napi_ref reference = nullptr;
-  if (!arguments.GetBytes(0, &bytes) || bytes.size < Environment::kWordSize ||
+  if (!arguments.GetBytes(0, &bytes) || bytes.size < 2 * Environment::kPartSize ||
       napi_create_reference(arguments.env, arguments[0], 1, &reference) != napi_ok) {
     return -EINVAL;
   }
-  arguments.environment.word = bytes.data;
+  arguments.environment.area = bytes.data;
   return 0;
 }
 
@@ -241,7 +241,7 @@ const Entries kMappingEntries = {
     {"mappingLoad", Calls<On<Mapping, &Mapping::CopyOne<true>>>},
     {"mappingStore", Calls<On<Mapping, &Mapping::CopyOne<false>>>},
     {"arenaAddress", Calls<On<Mapping, &Mapping::ArenaAddress>>},
-    {"useWord", Calls<UseWord>},
+    {"useArea", Calls<UseArea>},
 };
 
 }  // namespace ebpf

@@ -1,12 +1,16 @@
-import { BpfCommand } from '../abi/index.js';
+import { BpfCommand, MapType } from '../abi/index.js';
 import {
   mapBatch,
   mapDelete,
+  mapDeleteShort,
   mapLookup,
   mapLookupAndDelete,
+  mapLookupShort,
   mapNextKey,
   mapShape,
   mapUpdate,
+  mapUpdateShort,
+  shortBytes,
   type MapBatchCommand,
 } from '../sys/index.js';
 
@@ -21,6 +25,23 @@ export interface RawBatch {
   /** How many entries to move, and after the call how many were moved, also when it failed. */
   readonly count: Uint32Array;
 }
+
+/** The part of a map that raw access needs. @internal */
+export interface RawMapDetails extends FailedMap {
+  readonly type: MapType;
+  readonly valueBytes: number;
+}
+
+/** Types whose keys and values are bytes to the kernel and never stand for something else. */
+const plainTypes: ReadonlySet<MapType> = new Set([
+  MapType.HASH,
+  MapType.LRU_HASH,
+  MapType.PERCPU_HASH,
+  MapType.LRU_PERCPU_HASH,
+  MapType.ARRAY,
+  MapType.PERCPU_ARRAY,
+  MapType.LPM_TRIE,
+]);
 
 /**
  * A map's entries as bytes in the caller's `Uint8Array`s. Nothing is allocated, converted or decoded. Buffers must have the
@@ -37,11 +58,20 @@ export interface RawBatch {
  * ```
  */
 export class RawMap {
-  readonly #map: FailedMap;
+  readonly #map: RawMapDetails;
+  readonly #keySize: number;
+  readonly #valueBytes: number;
+  /** Whether entries are few bytes, and nothing but bytes. */
+  readonly #short: boolean;
 
   /** @internal */
-  constructor(map: FailedMap) {
+  constructor(map: RawMapDetails) {
+    const { type, keySize, valueBytes } = map;
     this.#map = map;
+    this.#keySize = keySize;
+    this.#valueBytes = valueBytes;
+    this.#short =
+      plainTypes.has(type) && keySize > 0 && keySize <= shortBytes && valueBytes > 0 && valueBytes <= shortBytes;
   }
 
   /** Bytes that the kernel reads and writes for one value. */
@@ -55,7 +85,11 @@ export class RawMap {
    * @throws {@link UsageError} when a buffer has the wrong length; {@link KernelError} otherwise.
    */
   get(key: Uint8Array | null, value: Uint8Array, flags: number = 0): boolean {
-    const result = mapLookup(this.#map.handle, key, value, flags);
+    const { handle } = this.#map;
+    const result =
+      this.#isShort(key) && this.#hasValue(value)
+        ? mapLookupShort(handle, key, this.#keySize, value, this.#valueBytes, flags)
+        : mapLookup(handle, key, value, flags);
     if (result === 0) return true;
     if (result === ENOENT) return false;
     throw this.#failed('look up a key in', BpfCommand.MAP_LOOKUP_ELEM, result, key, value);
@@ -68,7 +102,11 @@ export class RawMap {
    * @throws {@link KernelError} E2BIG when the map is full.
    */
   set(key: Uint8Array | null, value: Uint8Array, flags: number = 0): boolean {
-    const result = mapUpdate(this.#map.handle, key, value, flags);
+    const { handle } = this.#map;
+    const result =
+      this.#isShort(key) && this.#hasValue(value)
+        ? mapUpdateShort(handle, key, this.#keySize, value, this.#valueBytes, flags)
+        : mapUpdate(handle, key, value, flags);
     if (result === 0) return true;
     if (result === EEXIST || result === ENOENT) return false;
     throw this.#failed('update', BpfCommand.MAP_UPDATE_ELEM, result, key, value);
@@ -76,7 +114,8 @@ export class RawMap {
 
   /** Removes `key`; false when it was not there. */
   delete(key: Uint8Array): boolean {
-    const result = mapDelete(this.#map.handle, key);
+    const { handle } = this.#map;
+    const result = this.#isShort(key) ? mapDeleteShort(handle, key, this.#keySize) : mapDelete(handle, key);
     if (result === 0) return true;
     if (result === ENOENT) return false;
     throw this.#failed('delete a key of', BpfCommand.MAP_DELETE_ELEM, result, key);
@@ -127,6 +166,15 @@ export class RawMap {
   /** Removes keys up to the first that is not there: ENOENT. `batch.count` says how many were. Of hashes and LPM tries. */
   deleteBatch(batch: RawBatch, flags: number = 0): void {
     this.#change(BpfCommand.MAP_DELETE_BATCH, batch, flags);
+  }
+
+  // What is none of these goes the long way, on which the addon refuses what it must.
+  #isShort(key: unknown): key is Uint8Array {
+    return this.#short && key instanceof Uint8Array && key.length >= this.#keySize;
+  }
+
+  #hasValue(value: unknown): boolean {
+    return value instanceof Uint8Array && value.length >= this.#valueBytes;
   }
 
   #walk(

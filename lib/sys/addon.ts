@@ -58,6 +58,10 @@ export interface Addon {
   /** The value is a token where the map holds descriptors. */
   mapUpdate(map: number, key: Uint8Array | number | null, value: Uint8Array | number, flags: number): number;
   mapDelete(map: number, key: Uint8Array | number): number;
+  /** As `mapLookup`, `mapUpdate` and `mapDelete`, of a key at the beginning of `area` and a value from byte 64 on. */
+  mapLookupShort(map: number, flags: number): number;
+  mapUpdateShort(map: number, flags: number): number;
+  mapDeleteShort(map: number, flags: number): number;
   mapNextKey(map: number, key: Uint8Array | null, next: Uint8Array): number;
   mapBatch(
     map: number,
@@ -91,13 +95,13 @@ export interface Addon {
   mappingOpen(token: number, offset: number, length: number, writable: boolean, address: number): number;
   mappingRead(mapping: number, offset: number, destination: Uint8Array): number;
   mappingWrite(mapping: number, offset: number, source: Uint8Array): number;
-  /** As `mappingRead`, of up to 8 bytes to the beginning of what `useWord` was given. */
+  /** As `mappingRead`, of up to 64 bytes to the beginning of what `useArea` was given. */
   mappingLoad(mapping: number, offset: number, size: number): number;
   mappingStore(mapping: number, offset: number, size: number): number;
   /** Where an arena is mapped. */
   arenaAddress(mapping: number): number;
-  /** Gives the environment 8 bytes that can never be detached: those of a SharedArrayBuffer. */
-  useWord(word: Uint8Array): number;
+  /** Gives the environment {@link area}, which must never be detached: a SharedArrayBuffer is not. */
+  useArea(area: Uint8Array): number;
   ringOpen(map: number, onReady: () => void): number;
   /** `times`: whether samples hold their time. The buffer has no CPUs yet. */
   perfBufferOpen(times: boolean, onReady: () => void): number;
@@ -140,8 +144,10 @@ export interface Addon {
   resourceLimit(resource: number, limits: BigUint64Array, set: boolean): number;
 }
 
-/** One value on its way to or from memory that is shared with programs; valid until the next one. */
-export const word: DataView = new DataView(new SharedArrayBuffer(8));
+/** What is on its way to or from the kernel without being an argument, until the next call: see `Environment::area`. */
+export const area: Uint8Array = new Uint8Array(new SharedArrayBuffer(128));
+/** The beginning of {@link area}, for numbers. */
+export const word: DataView = new DataView(area.buffer, 0, 8);
 
 /** Environment variables by which node-gyp-build is told what to load. */
 const redirections = [
@@ -184,7 +190,7 @@ function tryToLoad(): UnsupportedError | PermissionError | undefined {
   }
   try {
     const found = load(packageFolder());
-    found.useWord(new Uint8Array(word.buffer));
+    found.useArea(area);
     // A copy: what has as many properties as the addon is a hash table to V8 when they were added one by one.
     loaded = { ...found };
     return undefined;

@@ -1,6 +1,6 @@
 import { BpfCommand, MapCreateAttr, MapElementAttr, type MapType } from '../abi/index.js';
 import { KernelError, quote } from '../errors/index.js';
-import { addon } from './addon.js';
+import { addon, area } from './addon.js';
 import { AttributeWriter, Direction } from './attribute-writer.js';
 import { bpf, bpfAsync, commandName, completed } from './bpf-call.js';
 import { Handle } from './handle.js';
@@ -182,6 +182,48 @@ export function mapUpdateHandle(map: Handle, key: Uint8Array, value: Handle, fla
 
 export function mapDelete(map: Handle, key: Uint8Array): number {
   const result = addon().mapDelete(map.token, key);
+  return tracing ? trace(`bpf(BPF_MAP_DELETE_ELEM) on ${map.describe()}`, result) : result;
+}
+
+/** The most bytes that keys and values have which travel by {@link mapLookupShort} and its like: `kPartSize`. */
+export const shortBytes = 64;
+
+// As the calls without `Short`, of maps of plain keys and values, both of up to `shortBytes`: copying these in JavaScript
+// costs half of what two typed arrays cost as arguments. The caller has checked the buffers' lengths.
+
+export function mapLookupShort(
+  map: Handle,
+  key: Uint8Array,
+  keySize: number,
+  value: Uint8Array,
+  valueBytes: number,
+  flags: number,
+): number {
+  for (let index = 0; index < keySize; index++) area[index] = key[index] ?? 0;
+  const result = addon().mapLookupShort(map.token, flags);
+  if (result === 0) {
+    for (let index = 0; index < valueBytes; index++) value[index] = area[shortBytes + index] ?? 0;
+  }
+  return tracing ? trace(`bpf(BPF_MAP_LOOKUP_ELEM) on ${map.describe()}`, result) : result;
+}
+
+export function mapUpdateShort(
+  map: Handle,
+  key: Uint8Array,
+  keySize: number,
+  value: Uint8Array,
+  valueBytes: number,
+  flags: number,
+): number {
+  for (let index = 0; index < keySize; index++) area[index] = key[index] ?? 0;
+  for (let index = 0; index < valueBytes; index++) area[shortBytes + index] = value[index] ?? 0;
+  const result = addon().mapUpdateShort(map.token, flags);
+  return tracing ? trace(`bpf(BPF_MAP_UPDATE_ELEM) on ${map.describe()}`, result) : result;
+}
+
+export function mapDeleteShort(map: Handle, key: Uint8Array, keySize: number): number {
+  for (let index = 0; index < keySize; index++) area[index] = key[index] ?? 0;
+  const result = addon().mapDeleteShort(map.token, 0);
   return tracing ? trace(`bpf(BPF_MAP_DELETE_ELEM) on ${map.describe()}`, result) : result;
 }
 
