@@ -242,7 +242,7 @@ export class EntryStore<Key, Value, KeyInput, ValueInput> {
       // A deletion stops at a key that is not there: go on behind it.
       if (result === ENOENT && command === BpfCommand.MAP_DELETE_BATCH) index++;
       else if (result < 0)
-        throw callFailure(this.#details, `${done} of ${total} entries done: update`, command, result);
+        throw callFailure(this.#details, `store more than ${done} of ${total} entries in`, command, result);
     }
     return done;
   }

@@ -157,7 +157,7 @@ function storeMany<Key, Value>(subject: Subject<Key, Value>, random: Random): vo
     same(full, -1, entries);
   } catch (error) {
     if (!EbpfError.is(error) || error.errnoName !== 'E2BIG') throw error;
-    same(error.message.includes(`: ${full} of ${entries.length} entries done`), true, error.message);
+    same(error.message.includes(`store more than ${full} of ${entries.length} entries in`), true, error.message);
   }
 }
 
