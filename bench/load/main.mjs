@@ -1,95 +1,162 @@
 // `npm run bench -- load`: how long a fresh process takes from its first line to resolved names or a loaded object, for this
-// library and for the peers whose tools are here (libbpf: cc and libbpf-dev; cilium/ebpf: go; Aya: cargo). Root. One run
-// takes turns, so that what else the machine does falls on all alike. Figures are medians; ratios are to libbpf.
-import { spawnSync } from 'node:child_process';
-import fs from 'node:fs';
+// library and for the peers whose tools are here (libbpf: cc and libbpf-dev; cilium/ebpf: go; Aya: cargo); then how long a
+// process that has loaded before takes for the objects of Debian's libbpf-tools, beside the time that libbpf spends outside of
+// bpf(2). Root, with clang. All take turns, so that what else the machine does falls on all alike. Figures are medians.
+// `-- --rounds 30 --case large` picks; `--json` prints a line per comparison. BENCH_LIBBPF: another libbpf, as flags for cc.
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { findCommand, main, root, say } from '../../scripts/setup.mjs';
+import { main, say } from '../../scripts/setup.mjs';
+import { corpusOf } from '../../test/corpus/fetch.mjs';
+import { buildPeers, execute, median, printJson, printTable, workFolder } from '../shared.mjs';
 
 const here = import.meta.dirname;
-const folder = path.join(root, 'temp', 'bench', 'load');
+const folder = workFolder('load');
+const us = 'node-ebpf';
+const flags = (process.env.BENCH_LIBBPF ?? '-lbpf').split(' ');
+const binary = (name) => path.join(folder, name);
+const target = binary('aya');
 
-function execute(command, args, options = {}) {
-  const result = spawnSync(command, args, { encoding: 'utf8', timeout: 15 * 60_000, ...options });
-  if (result.error !== undefined) return { ok: false, output: result.error.message };
-  return { ok: result.status === 0, output: `${result.stdout}${result.status === 0 ? '' : result.stderr}` };
-}
+const recipes = {
+  libbpf: {
+    tool: 'cc',
+    program: binary('libbpf'),
+    steps: () => [['cc', ['-O2', '-rdynamic', '-o', binary('libbpf'), 'libbpf.c', ...flags, '-ldl']]],
+  },
+  'cilium/ebpf': {
+    tool: 'go',
+    program: binary('cilium'),
+    steps: (sources) =>
+      [
+        ['mod', 'tidy'],
+        ['build', '-o', binary('cilium'), '.'],
+      ].map((args) => ['go', args, path.join(sources, 'cilium')]),
+  },
+  Aya: {
+    tool: 'cargo',
+    program: path.join(target, 'release', 'load'),
+    steps: (sources) => [
+      ['cargo', ['build', '--release', '--quiet', '--target-dir', target], path.join(sources, 'aya')],
+    ],
+  },
+};
 
-/** The peers' programs, by name; what cannot be built is told. */
-function buildPeers() {
-  const sources = path.join(folder, 'peers');
-  fs.rmSync(sources, { recursive: true, force: true });
-  fs.cpSync(path.join(here, 'peers'), sources, { recursive: true });
-  const peers = { 'node-ebpf': [process.execPath, path.join(here, 'node-ebpf.cjs')] };
-  const attempt = (name, tool, program, ...steps) => {
-    if (findCommand(tool) === undefined) return say(`bench: no ${name}: ${tool} is not installed`);
-    for (const [command, args, cwd = sources] of steps) {
-      const { ok, output } = execute(command, args, { cwd });
-      if (!ok) return say(`bench: no ${name}: ${output.trim().split('\n').at(-1)}`);
+/** The most that ours may take of what a peer takes. */
+const goals = {
+  'kernel BTF and 20 names': { libbpf: 1.2, 'cilium/ebpf': 1, Aya: 1 },
+  'load small': { libbpf: 2.2, 'cilium/ebpf': 1, Aya: 1 },
+  'load broad': { libbpf: 1, 'cilium/ebpf': 1, Aya: 1 },
+  'load large': { libbpf: 1.5 },
+  'load large, memory': { 'cilium/ebpf': 1 },
+};
+
+const milliseconds = (value) => `${value.toFixed(2)} ms`;
+
+/** Runs a case in all programs in turns; [{ name, milliseconds, kilobytes, spread }], without those that fail. */
+function measure(programs, words, rounds) {
+  const samples = new Map(Object.keys(programs).map((name) => [name, []]));
+  const failures = new Map();
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, [program, ...first]] of Object.entries(programs)) {
+      const { ok, output } = execute(program, [...first, ...words]);
+      if (ok) samples.get(name).push(JSON.parse(output));
+      else failures.set(name, output.trim().split('\n').at(-1));
     }
-    peers[name] = [program];
-    return undefined;
-  };
-  // Optional: another libbpf than the installed one, as flags for cc.
-  const flags = (process.env.BENCH_LIBBPF ?? '-lbpf').split(' ');
-  const libbpf = path.join(folder, 'libbpf');
-  attempt('libbpf', 'cc', libbpf, ['cc', ['-O2', '-o', libbpf, 'libbpf.c', ...flags]]);
-  const cilium = path.join(folder, 'cilium');
-  const go = path.join(sources, 'cilium');
-  attempt('cilium/ebpf', 'go', cilium, ['go', ['mod', 'tidy'], go], ['go', ['build', '-o', cilium, '.'], go]);
-  const target = path.join(folder, 'aya');
-  const cargo = ['build', '--release', '--quiet', '--target-dir', target];
-  attempt('Aya', 'cargo', path.join(target, 'release', 'load'), ['cargo', cargo, path.join(sources, 'aya')]);
-  return peers;
+  }
+  for (const [name, failure] of failures) say(`bench: ${name} fails: ${failure}`);
+  return [...samples]
+    .filter(([, all]) => all.length > 0)
+    .map(([name, all]) => {
+      const times = all.map((sample) => sample.milliseconds);
+      const spread = `[${Math.min(...times).toFixed(1)}–${Math.max(...times).toFixed(1)}]`;
+      return { name, milliseconds: median(times), kilobytes: median(all.map(({ kilobytes }) => kilobytes)), spread };
+    });
 }
 
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.ceil((sorted.length - 1) / 2)]) / 2;
+function compare(title, results, field, unit, json) {
+  const ours = results.find(({ name }) => name === us)?.[field];
+  if (!json || ours === undefined) return;
+  for (const { name: peer, [field]: against } of results.filter(({ name }) => name !== us)) {
+    printJson({ bench: 'load', name: title, ours, against, peer, unit, goal: goals[title]?.[peer] });
+  }
+}
+
+/** What a process takes beyond one that does nothing. */
+function beyondNothing(results, nothing) {
+  return results.map((result) => {
+    const empty = nothing.find(({ name }) => name === result.name)?.kilobytes ?? 0;
+    return { ...result, kilobytes: result.kilobytes - empty };
+  });
+}
+
+/** All objects of libbpf-tools that libbpf loads here: ours warm beside libbpf's own time. */
+async function warm(libbpf, rounds, json) {
+  const files = (await corpusOf('bookworm')).filter((one) => one.package === 'libbpf-tools').map(({ file }) => file);
+  const { ok, output } = execute(process.execPath, [path.join(here, 'warm.cjs'), ...files]);
+  if (!ok) return say(`bench: ${output.trim().split('\n').at(-1)}`);
+  const rows = Object.entries(JSON.parse(output)).flatMap(([file, ours]) => {
+    const runs = Array.from({ length: Math.min(rounds, 5) }, () => execute(libbpf, ['load', file]));
+    if (!runs.every((run) => run.ok)) return [];
+    const against = median(runs.map((run) => JSON.parse(run.output).own));
+    return [{ name: path.basename(file).replace(/-[0-9a-f]{8}\.bpf\.o$/u, ''), ours, against }];
+  });
+  rows.sort((a, b) => b.ours / b.against - a.ours / a.against);
+  if (json) {
+    const facts = { bench: 'load', peer: 'libbpf', unit: 'ms', goal: 1 };
+    for (const { name, ours, against } of rows) printJson({ ...facts, name: `warm ${name}`, ours, against });
+    return undefined;
+  }
+  const ratio = (row) => `${(row.ours / row.against).toFixed(2)}×`;
+  const over = rows.filter(({ ours, against }) => ours >= against).length;
+  console.log(
+    `\nwarm, ${rows.length} of ${files.length} objects of libbpf-tools: ${over} take longer than libbpf's own time`,
+  );
+  const shown = [['the slowest', us, 'libbpf, own', 'ratio']];
+  for (const row of rows.slice(0, 5)) {
+    shown.push([row.name, milliseconds(row.ours), milliseconds(row.against), ratio(row)]);
+  }
+  const middle = (field) => median(rows.map((row) => row[field]));
+  const all = { ours: middle('ours'), against: middle('against') };
+  shown.push(['median of all', milliseconds(all.ours), milliseconds(all.against), ratio(all)]);
+  return printTable(shown);
 }
 
 await main(undefined, async (args) => {
   const { values } = parseArgs({
     args,
-    options: { rounds: { type: 'string', default: '15' }, case: { type: 'string' } },
+    options: {
+      rounds: { type: 'string', default: '15' },
+      case: { type: 'string' },
+      json: { type: 'boolean', default: false },
+    },
   });
   const { makeObjects, names } = await import('./objects.mjs');
   const objects = makeObjects(path.join(folder, 'objects'));
   const cases = {
-    nothing: [],
     'kernel BTF and 20 names': ['names', ...names],
     ...Object.fromEntries(Object.entries(objects).map(([name, file]) => [`load ${name}`, ['load', file]])),
   };
-  const peers = buildPeers();
+  const { json } = values;
+  const rounds = Number(values.rounds);
+  const isWanted = (title) => values.case === undefined || title.includes(values.case);
+  const peers = buildPeers('load', recipes);
+  const programs = { [us]: [process.execPath, path.join(here, 'node-ebpf.cjs')] };
+  for (const [name, program] of Object.entries(peers)) programs[name] = [program];
+  const nothing = measure(programs, [], rounds);
+  const table = [['', '', 'time', 'from–to', 'to libbpf', 'memory beyond an empty process']];
   for (const [title, words] of Object.entries(cases)) {
-    if (values.case !== undefined && !title.includes(values.case)) continue;
-    const samples = new Map(Object.keys(peers).map((name) => [name, []]));
-    const failures = new Map();
-    for (let round = 0; round < Number(values.rounds); round++) {
-      for (const [name, [program, ...first]] of Object.entries(peers)) {
-        const { ok, output } = execute(program, [...first, ...words]);
-        if (ok) samples.get(name).push(JSON.parse(output));
-        else failures.set(name, output.trim().split('\n').at(-1));
-      }
-    }
-    console.log(`\n${title}`);
-    const middle = (name, field) => median(samples.get(name).map((sample) => sample[field]));
-    for (const name of Object.keys(peers)) {
-      if (samples.get(name).length === 0) {
-        console.log(`  ${name.padEnd(12)} fails: ${failures.get(name)}`);
-        continue;
-      }
-      const milliseconds = middle(name, 'milliseconds');
-      const all = samples.get(name).map((sample) => sample.milliseconds);
-      const spread = `[${Math.min(...all).toFixed(1)}–${Math.max(...all).toFixed(1)}]`;
-      const ratio =
-        peers.libbpf === undefined ? '' : `${(milliseconds / middle('libbpf', 'milliseconds')).toFixed(2)}×`;
-      const memory = `${(middle(name, 'kilobytes') / 1024).toFixed(1)} MB`;
-      console.log(
-        `  ${name.padEnd(12)} ${milliseconds.toFixed(2).padStart(8)} ms ${spread.padEnd(16)} ${ratio.padStart(7)} ${memory.padStart(9)}`,
-      );
+    if (!isWanted(title)) continue;
+    const results = beyondNothing(measure(programs, words, rounds), nothing);
+    compare(title, results, 'milliseconds', 'ms', json);
+    compare(`${title}, memory`, results, 'kilobytes', 'KB', json);
+    const libbpf = results.find(({ name }) => name === 'libbpf')?.milliseconds;
+    for (const [index, result] of results.entries()) {
+      const ratio = libbpf === undefined ? '' : `${(result.milliseconds / libbpf).toFixed(2)}×`;
+      const memory = `${(result.kilobytes / 1024).toFixed(1)} MB`;
+      const first = index === 0 ? title : '';
+      table.push([first, result.name, milliseconds(result.milliseconds), result.spread, ratio, memory]);
     }
   }
+  if (!json && table.length > 1) printTable(table);
+  if (isWanted('warm') && peers.libbpf !== undefined) await warm(peers.libbpf, rounds, json);
   return 0;
 });
