@@ -14,8 +14,8 @@
 #define NULL ((void *)0)
 #endif
 
-#define RING_LARGEST 1048576
-#define PERF_LARGEST 32760
+/* More than size_of() makes: 8 and 20 bits. The verifier sees it from the shift alone. */
+#define BUFFER_SIZE 1048592
 #define MOST 200
 
 struct {
@@ -31,7 +31,7 @@ struct {
 
 struct buffer {
 	__u64 number;
-	__u8 rest[RING_LARGEST - 8];
+	__u8 rest[BUFFER_SIZE - 8];
 };
 
 struct {
@@ -56,7 +56,7 @@ static __always_inline __u64 size_of(__u64 number, __u32 shift)
 	return 8 + ((hash >> 12) & 127);
 }
 
-static __always_inline struct buffer *record(__u64 number, __u64 size, __u64 largest)
+static __always_inline struct buffer *record(__u64 number, __u64 size)
 {
 	__u32 zero = 0;
 	struct buffer *record = bpf_map_lookup_elem(&buffer, &zero);
@@ -65,14 +65,9 @@ static __always_inline struct buffer *record(__u64 number, __u64 size, __u64 lar
 		return NULL;
 	record->number = number;
 	/* The eight bytes of the number are its own end. */
-	if (size > 8 && size <= largest)
+	if (size > 8)
 		((__u8 *)record)[size - 1] = number;
 	return record;
-}
-
-static __always_inline __u64 at_most(__u64 size, __u64 largest)
-{
-	return size > largest ? largest : size;
 }
 
 SEC("raw_tp")
@@ -82,8 +77,8 @@ int ring(struct bpf_raw_tracepoint_args *context)
 
 	for (__u32 index = 0; index < MOST && index < records; index++) {
 		__u64 number = ring_number;
-		__u64 size = at_most(size_of(number, 12), RING_LARGEST);
-		struct buffer *data = record(number, size, RING_LARGEST);
+		__u64 size = size_of(number, 12);
+		struct buffer *data = record(number, size);
 
 		if (!data)
 			return 1;
@@ -100,8 +95,8 @@ int perf(struct bpf_raw_tracepoint_args *context)
 
 	for (__u32 index = 0; index < MOST && index < records; index++) {
 		__u64 number = perf_number;
-		__u64 size = at_most(size_of(number, 17), PERF_LARGEST);
-		struct buffer *data = record(number, size, PERF_LARGEST);
+		__u64 size = size_of(number, 17);
+		struct buffer *data = record(number, size);
 
 		if (!data)
 			return 1;

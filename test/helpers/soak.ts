@@ -37,7 +37,6 @@ export interface SoakResult {
   readonly memory: readonly [early: number, late: number];
 }
 
-const largestOf = { ring: 1_048_576, perf: 32_760 };
 const shiftOf = { ring: 12, perf: 17 };
 
 /** The size of a record: size_of() of bpf-samples/soak.bpf.c. */
@@ -45,7 +44,7 @@ function sizeOf(number: number, kind: SoakOptions['kind']): number {
   let hash = Math.imul(number, 0x9e3779b1);
   hash ^= hash >>> 15;
   if ((hash & 4095) !== 0) return 8 + ((hash >>> 12) & 127);
-  return Math.min(largestOf[kind], 8 + (Math.imul(hash, 0x85ebca6b) >>> shiftOf[kind]));
+  return 8 + (Math.imul(hash, 0x85ebca6b) >>> shiftOf[kind]);
 }
 
 /** Writes and reads; received and dropped together must be what was produced. */
