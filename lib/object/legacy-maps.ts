@@ -5,6 +5,10 @@ import { readLegacySection } from './legacy-section.js';
 /** `maps`; `lirc_mode2/maps` of the remote control protocols of v4l-utils (ir-keytable); `maps/events` of gobpf. */
 const SECTION_NAME = /^(.+\/)?maps$|^maps\//;
 
+export function isLegacyMapsSection(name: string): boolean {
+  return SECTION_NAME.test(name);
+}
+
 /**
  * The maps of `maps` sections, as objects had them before BTF described maps.
  *
@@ -22,5 +26,7 @@ export function readLegacyMaps(elf: ElfFile, warnings: string[]): SectionMaps[] 
 }
 
 function isLegacy({ name, type, flags, size }: ElfSection): boolean {
-  return SECTION_NAME.test(name) && type === SectionType.PROGBITS && (flags & SectionFlag.EXECINSTR) === 0 && size > 0;
+  return (
+    isLegacyMapsSection(name) && type === SectionType.PROGBITS && (flags & SectionFlag.EXECINSTR) === 0 && size > 0
+  );
 }

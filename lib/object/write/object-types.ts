@@ -42,7 +42,8 @@ export class ObjectTypes {
 
   constructor(object: ObjectBtf, name: string, maps: readonly MapSpec[]) {
     const { btf } = object;
-    const original = object.section('.maps');
+    // Maps of a section `maps` become maps that BTF defines, and its DATASEC theirs.
+    const original = object.section('.maps') ?? object.section('maps');
     const known = new Map(original?.variables.map((variable) => [variable.name, variable]));
     const kept = maps.map((map): PlacedMap | undefined => {
       const variable = known.get(map.name);

@@ -2,6 +2,7 @@ import { ByteWriter } from '../../binary/index.js';
 import { encodeBtfExt, type BtfExtTables } from '../../btf/index.js';
 import { SectionFlag, SymbolBinding } from '../../elf/index.js';
 import { isDataSection } from '../data-maps.js';
+import { isLegacyMapsSection } from '../legacy-maps.js';
 import type { ObjectBtf } from '../object-btf.js';
 import type { ObjectSpec } from '../object-spec.js';
 import { isStructOpsSection } from '../struct-ops-maps.js';
@@ -69,7 +70,9 @@ function writeRest(writer: ObjectWriter, types: ObjectBtf | undefined): void {
     kernelVersion === 0 ? new Uint8Array(0) : new ByteWriter({ littleEndian }).u32(kernelVersion).toBytes(),
   );
   for (const { name, section } of types?.sections ?? []) {
-    if (name === '.maps' || isDataSection(section) || isStructOpsSection(name) || writer.has(name)) continue;
+    const isWritten =
+      name === '.maps' || isLegacyMapsSection(name) || isDataSection(section) || isStructOpsSection(name);
+    if (isWritten || writer.has(name)) continue;
     const { type, size, bytes, alignment } = section;
     writer.section({ name, type, size, bytes, alignment, flags: section.flags });
     writeVariables(writer, types, name);

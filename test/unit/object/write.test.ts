@@ -24,7 +24,9 @@ function rewritten(spec: ObjectSpec): ObjectSpec {
 test.each(names)('%s reads back as an equal spec', (name) => {
   const spec = ObjectSpec.parse(bytesOf(name), { name });
   const again = rewritten(spec);
-  expect(specContent(again)).toEqual(specContent(spec));
+  // Maps of a section `maps` are written as BTF defines maps: libbpf reads no others.
+  const added = name.startsWith('legacy_') ? { btf: undefined } : {};
+  expect({ ...specContent(again), ...added }).toEqual({ ...specContent(spec), ...added });
   // And what is written from that is the same file.
   expect(Buffer.from(again.toElf()).equals(spec.toElf())).toBe(true);
 });
