@@ -25,7 +25,6 @@ const packetTypes: ReadonlySet<ProgramType> = new Set([
   ProgramType.LWT_OUT,
   ProgramType.LWT_XMIT,
   ProgramType.LWT_SEG6LOCAL,
-  ProgramType.SK_SKB,
   ProgramType.FLOW_DISSECTOR,
 ]);
 
@@ -34,22 +33,15 @@ export async function runTest(program: Handle, type: ProgramType, options: TestR
   requireKnown(options);
   requireBuffers(options);
   requireCounts(options);
+  if (packetTypes.has(type)) requirePacket(program, options.data);
   const { netns, ...input } = options;
   const networkNamespace = netns === undefined ? undefined : openNetworkNamespace(netns);
   try {
     return await testRunProgram(program, input, networkNamespace);
   } catch (error) {
-    if (EbpfError.is(error) && error.errnoName === 'ENOSPC') {
-      const problem = `${program.describe()} left more than there is room for; give more`;
-      throw UsageError.invalidValue('dataOutSize', problem, { cause: error });
-    }
-    const length = options.data?.byteLength ?? 0;
-    if (EbpfError.is(error) && error.errnoName === 'EINVAL' && packetTypes.has(type) && length < shortestPacket) {
-      const given = options.data === undefined ? 'it is missing' : `it has ${length} bytes`;
-      const problem = `${given}; ${program.describe()} runs on a packet, of at least ${shortestPacket} bytes`;
-      throw UsageError.invalidValue('data', problem, { cause: error });
-    }
-    throw error;
+    if (!EbpfError.is(error) || error.errnoName !== 'ENOSPC') throw error;
+    const problem = `${program.describe()} left more than there is room for; give more`;
+    throw UsageError.invalidValue('dataOutSize', problem, { cause: error });
   } finally {
     networkNamespace?.close();
   }
@@ -71,6 +63,14 @@ function requireBuffers(options: TestRunOptions): void {
     if (value === undefined || value instanceof Uint8Array) continue;
     throw UsageError.invalidValue(name, `must be a Uint8Array, not ${inspect(value, { depth: 0 })}`);
   }
+}
+
+/** What the kernel says EINVAL to; before Linux 5.15 of XDP nothing. */
+function requirePacket(program: Handle, data: Uint8Array | undefined): void {
+  if (data !== undefined && data.byteLength >= shortestPacket) return;
+  const given = data === undefined ? 'it is missing' : `it has ${data.byteLength} bytes`;
+  const problem = `${given}; ${program.describe()} runs on a packet, of at least ${shortestPacket} bytes`;
+  throw UsageError.invalidValue('data', problem);
 }
 
 function requireCounts(options: TestRunOptions): void {

@@ -4,6 +4,7 @@ import {
   BpfCommand,
   BtfInfo as BtfInfoLayout,
   LinkInfo as LinkInfoLayout,
+  LinkType,
   MapInfo as MapInfoLayout,
   ObjectAttr,
   ObjectIdAttr,
@@ -143,9 +144,20 @@ export interface BtfObjectInfo {
 }
 
 export interface LinkInfo {
+  /** A value of `LinkType`. */
   readonly type: number;
   readonly id: number;
   readonly programId: number;
+  /** Of XDP and TCX: the network interface, 0 once it is gone. */
+  readonly interfaceIndex?: number;
+  /** Of cgroups: its number, the inode of its directory. */
+  readonly cgroupId?: bigint;
+  /** Of network namespaces: the inode of its file, 0 once it is gone. */
+  readonly networkNamespace?: number;
+  /** Of maps of sockets: the map, 0 once it is gone. */
+  readonly mapId?: number;
+  /** Of those that have several: a value of `AttachType`. */
+  readonly attachType?: number;
 }
 
 export interface ObjectInfoByKind {
@@ -218,9 +230,31 @@ const infoReaders: { readonly [Kind in ObjectKind]: (handle: Handle) => ObjectIn
   link(handle) {
     const info = new AttributeReader(LinkInfoLayout);
     readInfo(handle, info.bytes);
-    return { type: info.number('type'), id: info.number('id'), programId: info.number('prog_id') };
+    const type = info.number('type');
+    return { type, id: info.number('id'), programId: info.number('prog_id'), ...linkDetails(type, info) };
   },
 };
+
+/** What the kernel tells of some types of links alone. */
+function linkDetails(
+  type: number,
+  info: AttributeReader<keyof typeof LinkInfoLayout.fields>,
+): Omit<LinkInfo, 'type' | 'id' | 'programId'> {
+  switch (type) {
+    case LinkType.XDP:
+      return { interfaceIndex: info.number('xdp.ifindex') };
+    case LinkType.TCX:
+      return { interfaceIndex: info.number('tcx.ifindex'), attachType: info.number('tcx.attach_type') };
+    case LinkType.CGROUP:
+      return { cgroupId: info.bigint('cgroup.cgroup_id'), attachType: info.number('cgroup.attach_type') };
+    case LinkType.NETNS:
+      return { networkNamespace: info.number('netns.netns_ino'), attachType: info.number('netns.attach_type') };
+    case LinkType.SOCKMAP:
+      return { mapId: info.number('sockmap.map_id'), attachType: info.number('sockmap.attach_type') };
+    default:
+      return {};
+  }
+}
 
 /** The types that a BTF object holds. Several system calls. */
 export function readBtf(btf: Handle): Uint8Array {

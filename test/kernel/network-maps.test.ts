@@ -6,6 +6,7 @@ import {
   DevMapHash,
   Ebpf,
   listInterfaces,
+  MapFlag,
   ReuseportSockArray,
   Xdp,
   XskMap,
@@ -83,6 +84,16 @@ describe('DevMap', () => {
     devices.delete(1);
     expect(devices.has(1)).toBe(false);
     expect(devices.has(3)).toBe(true);
+  });
+
+  test('takes the place of the one of another object, though the kernel added a flag', async () => {
+    const devices = ebpf.map('devices', DevMap);
+    const hash = ebpf.map('hashed_devices', DevMapHash);
+    expect(devices.flags).toBe(MapFlag.RDONLY_PROG);
+    const other = await Ebpf.load(sample('xdp'), { maps: { devices, hashed_devices: hash } });
+    expect(other.map('devices')).toBe(devices);
+    await other.close();
+    expect(devices.closed).toBe(false);
   });
 
   inNetwork('sends packets out of an interface', async () => {

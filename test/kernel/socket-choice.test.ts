@@ -175,6 +175,7 @@ describe('SkLookup', () => {
       missed: 'ECONNREFUSED',
       after: 'ECONNREFUSED',
       lookups: 2,
+      here: true,
       updated: 'a server',
     };
     expect(byIndex).toEqual({ program: 'by_index', ...outcome });

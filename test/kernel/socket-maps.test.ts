@@ -3,6 +3,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { inspect } from 'node:util';
 
 import {
+  AttachType,
   Ebpf,
   features,
   LinkType,
@@ -190,7 +191,8 @@ describe('SkMsg', () => {
       await expect(second).rejects.toMatchObject({ code: 'ERR_EBPF_BUSY' });
       await link.update(ebpf.program('drop_sent'));
       expect(link.program).toBe('drop_sent');
-      expect(link.info().type).toBe(LinkType.SOCKMAP);
+      const { SK_MSG_VERDICT: attachType } = AttachType;
+      expect(link.info()).toMatchObject({ type: LinkType.SOCKMAP, mapId: map.info().id, attachType });
       return;
     }
     await second;
@@ -281,6 +283,8 @@ describe('SockOps', () => {
     const cgroup = new TestCgroup('sockops');
     try {
       const link = await ebpf.program('on_connection', SockOps).attach({ cgroup: cgroup.path });
+      const { CGROUP_SOCK_OPS: attachType } = AttachType;
+      expect(link.info()).toMatchObject({ type: LinkType.CGROUP, cgroupId: cgroup.id, attachType });
       const hash = ebpf.map('sockets_by_port', SockHash.of(u32));
       const { client } = await cgroup.within(pair);
       expect(ebpf.variables['connections']).toBe(1n);

@@ -1,7 +1,9 @@
 import { inspect } from 'node:util';
 
 import {
+  AttachType,
   Ebpf,
+  listInterfaces,
   LinkType,
   Tc,
   TcFilterLink,
@@ -70,7 +72,9 @@ describe('by TCX', () => {
   withTcx('runs programs in the order that is asked for', async () => {
     const first = await tcx('first');
     expect(first.target).toBe(`tc ingress right in ${network.path}`);
-    expect(first.info().type).toBe(LinkType.TCX);
+    const index = (await listInterfaces({ netns: network.path })).find(({ name }) => name === 'right')?.index;
+    const { TCX_INGRESS: attachType } = AttachType;
+    expect(first.info()).toMatchObject({ type: LinkType.TCX, interfaceIndex: index, attachType });
     expect(await order()).toBe('1');
     await tcx('second', 'last');
     await tcx('third', 'first');

@@ -62,11 +62,11 @@ describe('Xdp', () => {
       expect(link).toBeInstanceOf(XdpLink);
       expect(link.target).toBe(`xdp right in ${network.path}`);
       expect(link.survivesProcess).toBe(false);
-      const { type, programId } = link.info();
-      expect({ type, programId }).toEqual({ type: LinkType.XDP, programId: ebpf.program('decide').info().id });
+      const info = link.info();
+      expect(info).toMatchObject({ type: LinkType.XDP, programId: ebpf.program('decide').info().id });
       await counted(3);
       expect(packets()).toBe(3n);
-      expect(ebpf.variable('ingress_index').value).toBeGreaterThan(1);
+      expect(ebpf.variable('ingress_index').value).toBe(info.interfaceIndex);
       await link.close();
       await network.send(1);
       expect(packets()).toBe(3n);

@@ -1,5 +1,6 @@
 // Run by socket-choice.test.ts in a network namespace of its own, whose connections it decides about.
 import { once } from 'node:events';
+import { statSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 
 import { Ebpf, SkLookup, SockHash, SockMap, u32 } from '../../../lib/index.js';
@@ -37,9 +38,10 @@ async function main(): Promise<void> {
     hash.set(7007, server);
     await link.update(ebpf.program(name === 'by_index' ? 'by_port' : 'by_index', SkLookup));
     const updated = await ask();
+    const here = link.info().networkNamespace === statSync('/proc/self/ns/net').ino;
     await link.close();
     const after = await ask();
-    console.log(JSON.stringify({ program: name, found, missed, lookups, updated, after }));
+    console.log(JSON.stringify({ program: name, found, missed, lookups, updated, here, after }));
     await ebpf.close();
   }
   server.close();

@@ -10,6 +10,7 @@ const documents = [
   'SECURITY.md',
   'CHANGELOG.md',
   'docs/architecture.md',
+  'docs/network.md',
   'docs/performance.md',
   'docs/troubleshooting.md',
   'prebuilds/README.md',
