@@ -2,7 +2,7 @@ import { u32 } from '../codec/index.js';
 import { UsageError, quote } from '../errors/index.js';
 
 import { BpfMap, type MapDetails } from './bpf-map.js';
-import { EntryStore } from './entry-store.js';
+import { EntryStore, type BatchCursor, type LookupBatch } from './entry-store.js';
 import type { EntryCodecs, TypeAdapters } from './map-types.js';
 
 /**
@@ -70,6 +70,11 @@ export abstract class IndexedMap<Value, ValueInput = Value> extends BpfMap {
   /** The values, as a JavaScript array's iterator gives them. */
   [Symbol.iterator](): IterableIterator<Value> {
     return this.values();
+  }
+
+  /** Some of the values with their indexes, and where to go on: as {@link KeyedMap.lookupBatch}. */
+  lookupBatch(count: number, cursor?: BatchCursor): LookupBatch<number, Value> {
+    return this.store.lookupBatch(count, cursor);
   }
 
   /**

@@ -169,6 +169,9 @@ describe.each([
     ).toBe(2);
     expect([await run('array', GET, 5), found()]).toEqual([0n, counts(5)]);
     expect([...map].map(({ packets }) => packets).slice(0, 6)).toEqual([1, 0, 0, 30, 0, 5]);
+    const { entries, cursor } = map.lookupBatch(50);
+    expect([entries.length, entries[3], cursor === undefined]).toEqual([50, [3, counts(30)], false]);
+    expect(map.lookupBatch(50, cursor)).toMatchObject({ cursor: undefined, entries: { length: 14 } });
   });
 
   test('a per-CPU array', async () => {
