@@ -29,7 +29,7 @@ function options(args) {
         kernel: { type: 'string' },
         arch: { type: 'string' },
         test: { type: 'string' },
-        timeout: { type: 'string', default: '600' },
+        timeout: { type: 'string', default: '900' },
         jobs: { type: 'string', default: String(os.availableParallelism()) },
         verbose: { type: 'boolean', default: false },
         'self-test': { type: 'boolean', default: false },
