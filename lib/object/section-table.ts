@@ -18,14 +18,6 @@ export interface SectionRule {
   readonly attachesByBtf: boolean;
 }
 
-/** Attach types newer than the kernel whose BTF lib/abi is generated from (include/uapi/linux/bpf.h of Linux 7.x). */
-const NewerAttachType = {
-  TRACE_FSESSION: attachTypeNumber(58),
-  TRACE_FENTRY_MULTI: attachTypeNumber(59),
-  TRACE_FEXIT_MULTI: attachTypeNumber(60),
-  TRACE_FSESSION_MULTI: attachTypeNumber(61),
-} as const;
-
 const S: RuleOptions = { flags: ProgramFlag.SLEEPABLE };
 const BTF: RuleOptions = { byBtf: true };
 const BTF_S: RuleOptions = { byBtf: true, flags: ProgramFlag.SLEEPABLE };
@@ -83,17 +75,17 @@ export const sectionTable: readonly SectionRule[] = [
   rule('fentry+', 'fentry', 'TRACING', 'TRACE_FENTRY', BTF),
   rule('fmod_ret+', 'fmod_ret', 'TRACING', 'MODIFY_RETURN', BTF),
   rule('fexit+', 'fexit', 'TRACING', 'TRACE_FEXIT', BTF),
-  rule('fsession+', 'fsession', 'TRACING', NewerAttachType.TRACE_FSESSION, BTF),
+  rule('fsession+', 'fsession', 'TRACING', 'TRACE_FSESSION', BTF),
   rule('fentry.s+', 'fentry', 'TRACING', 'TRACE_FENTRY', BTF_S),
   rule('fmod_ret.s+', 'fmod_ret', 'TRACING', 'MODIFY_RETURN', BTF_S),
   rule('fexit.s+', 'fexit', 'TRACING', 'TRACE_FEXIT', BTF_S),
-  rule('fsession.s+', 'fsession', 'TRACING', NewerAttachType.TRACE_FSESSION, BTF_S),
-  rule('fentry.multi+', 'fentry.multi', 'TRACING', NewerAttachType.TRACE_FENTRY_MULTI),
-  rule('fexit.multi+', 'fexit.multi', 'TRACING', NewerAttachType.TRACE_FEXIT_MULTI),
-  rule('fsession.multi+', 'fsession.multi', 'TRACING', NewerAttachType.TRACE_FSESSION_MULTI),
-  rule('fentry.multi.s+', 'fentry.multi', 'TRACING', NewerAttachType.TRACE_FENTRY_MULTI, S),
-  rule('fexit.multi.s+', 'fexit.multi', 'TRACING', NewerAttachType.TRACE_FEXIT_MULTI, S),
-  rule('fsession.multi.s+', 'fsession.multi', 'TRACING', NewerAttachType.TRACE_FSESSION_MULTI, S),
+  rule('fsession.s+', 'fsession', 'TRACING', 'TRACE_FSESSION', BTF_S),
+  rule('fentry.multi+', 'fentry.multi', 'TRACING', 'TRACE_FENTRY_MULTI'),
+  rule('fexit.multi+', 'fexit.multi', 'TRACING', 'TRACE_FEXIT_MULTI'),
+  rule('fsession.multi+', 'fsession.multi', 'TRACING', 'TRACE_FSESSION_MULTI'),
+  rule('fentry.multi.s+', 'fentry.multi', 'TRACING', 'TRACE_FENTRY_MULTI', S),
+  rule('fexit.multi.s+', 'fexit.multi', 'TRACING', 'TRACE_FEXIT_MULTI', S),
+  rule('fsession.multi.s+', 'fsession.multi', 'TRACING', 'TRACE_FSESSION_MULTI', S),
   rule('freplace+', 'freplace', 'EXT', undefined, BTF),
   rule('lsm+', 'lsm', 'LSM', 'LSM_MAC', BTF),
   rule('lsm.s+', 'lsm', 'LSM', 'LSM_MAC', BTF_S),
@@ -203,20 +195,16 @@ function rule(
   pattern: string,
   kind: string,
   type: keyof typeof ProgramType,
-  attachType?: keyof typeof AttachType | AttachType,
+  attachType?: keyof typeof AttachType,
   options: RuleOptions = {},
 ): SectionRule {
   return {
     pattern,
     kind,
     type: ProgramType[type],
-    attachType: typeof attachType === 'string' ? AttachType[attachType] : (attachType ?? 0),
+    attachType: attachType === undefined ? 0 : AttachType[attachType],
     flags: options.flags ?? 0,
     attachTypeOptional: options.optional ?? false,
     attachesByBtf: options.byBtf ?? false,
   };
-}
-
-function attachTypeNumber(value: number): AttachType {
-  return value as AttachType;
 }

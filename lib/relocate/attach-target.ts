@@ -162,11 +162,11 @@ function tracingRule(program: ProgramSpec): TargetRule | undefined {
       return ITERATOR;
     case AttachType.TRACE_FENTRY:
     case AttachType.TRACE_FEXIT:
+    case AttachType.TRACE_FSESSION:
     case AttachType.MODIFY_RETURN:
       return FUNCTION;
     default:
-      // The number of BPF_TRACE_FSESSION is newer than lib/abi; `fsession.multi` finds its functions when attached.
-      return program.kind === 'fsession' ? FUNCTION : undefined;
+      return undefined;
   }
 }
 
