@@ -43,6 +43,7 @@ const BIG_ENDIAN_TOO = new Set([
   ...['cgroup_programs', 'task_storage'],
   ...['xdp', 'socket_filter', 'socket_choice', 'socket_maps', 'tc'],
   ...['bloom_filter', 'legacy_map_types', 'locked_values', 'map_types', 'timed_values'],
+  ...['uprobe'],
 ]);
 
 const folder = fileURLToPath(new URL('../bpf-samples/', import.meta.url));

@@ -50,6 +50,12 @@ export const parts = {
     'relocate/core/patch-instruction',
     ...files('sys', 'attribute-writer bpf-call btf-calls handle limit-calls map-calls program-calls trace'),
   ],
+  // Programs and libraries of user space, and probes in them.
+  'user-space': [
+    'user-space',
+    ...files('elf', 'byte-source elf-headers elf-image elf-layout elf-notes elf-symbol-table elf-versions'),
+    ...files('programs', 'uprobe uretprobe user-probe'),
+  ],
   // BTF and objects written, printed and merged.
   write: [
     'btf',

@@ -4,7 +4,17 @@
 export const ElfType = { NONE: 0, REL: 1, EXEC: 2, DYN: 3, CORE: 4 } as const;
 
 /** `e_machine`; the few this library asks for. */
-export const ElfMachine = { NONE: 0, X86_64: 62, AARCH64: 183, RISCV: 243, BPF: 247, LOONGARCH: 258 } as const;
+export const ElfMachine = {
+  NONE: 0,
+  I386: 3,
+  PPC64: 21,
+  S390: 22,
+  X86_64: 62,
+  AARCH64: 183,
+  RISCV: 243,
+  BPF: 247,
+  LOONGARCH: 258,
+} as const;
 
 /** `sh_type` */
 export const SectionType = {
@@ -22,13 +32,30 @@ export const SectionType = {
   GROUP: 17,
   SYMTAB_SHNDX: 18,
   LLVM_ADDRSIG: 0x6fff4c03,
+  GNU_VERDEF: 0x6ffffffd,
+  GNU_VERSYM: 0x6fffffff,
 } as const;
 
 /** `sh_flags` */
 export const SectionFlag = { WRITE: 0x1, ALLOC: 0x2, EXECINSTR: 0x4, MERGE: 0x10, STRINGS: 0x20 } as const;
 
+/** `p_type` */
+export const SegmentType = { NULL: 0, LOAD: 1, DYNAMIC: 2, INTERP: 3, NOTE: 4 } as const;
+
+/** `p_flags` */
+export const SegmentFlag = { EXECUTE: 0x1, WRITE: 0x2, READ: 0x4 } as const;
+
 /** The type in `st_info` */
-export const SymbolType = { NOTYPE: 0, OBJECT: 1, FUNC: 2, SECTION: 3, FILE: 4, COMMON: 5, TLS: 6 } as const;
+export const SymbolType = {
+  NOTYPE: 0,
+  OBJECT: 1,
+  FUNC: 2,
+  SECTION: 3,
+  FILE: 4,
+  COMMON: 5,
+  TLS: 6,
+  GNU_IFUNC: 10,
+} as const;
 
 /** The binding in `st_info` */
 export const SymbolBinding = { LOCAL: 0, GLOBAL: 1, WEAK: 2 } as const;

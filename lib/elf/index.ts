@@ -1,6 +1,11 @@
+export * from './byte-source.js';
 export * from './elf-constants.js';
 export * from './elf-file.js';
+export type { ElfSectionHeader, ElfSegment } from './elf-headers.js';
+export * from './elf-image.js';
+export * from './elf-notes.js';
 export * from './elf-relocation.js';
 export * from './elf-section.js';
 export * from './elf-symbol.js';
+export * from './elf-symbol-table.js';
 export * from './elf-writer.js';

@@ -8,6 +8,8 @@ export interface PerfDevice {
   readonly type: number;
   /** `config` that asks for the return of a function in place of its entry. */
   readonly returnConfig: bigint;
+  /** Where in `config` the place of a counter stands that is raised while the probe is there. Only of programs' functions. */
+  readonly counterShift: bigint | undefined;
 }
 
 const options = { kprobe: 'CONFIG_KPROBE_EVENTS', uprobe: 'CONFIG_UPROBE_EVENTS' } as const;
@@ -20,13 +22,19 @@ const options = { kprobe: 'CONFIG_KPROBE_EVENTS', uprobe: 'CONFIG_UPROBE_EVENTS'
 export async function probeDevice(name: keyof typeof options): Promise<PerfDevice> {
   const folder = `/sys/bus/event_source/devices/${name}`;
   try {
-    const [type, format] = await Promise.all([
+    const [type, format, counter] = await Promise.all([
       readFile(`${folder}/type`, 'utf8'),
       readFile(`${folder}/format/retprobe`, 'utf8'),
+      readFile(`${folder}/format/ref_ctr_offset`, 'utf8').catch(() => ''),
     ]);
-    // "config:0": the number of a bit.
+    // "config:0": the number of a bit; "config:32-63": the first and the last.
     const bit = /^config:(\d+)$/m.exec(format)?.[1] ?? '0';
-    return { type: Number.parseInt(type, 10), returnConfig: 1n << BigInt(bit) };
+    const shift = /^config:(\d+)-\d+$/m.exec(counter)?.[1];
+    return {
+      type: Number.parseInt(type, 10),
+      returnConfig: 1n << BigInt(bit),
+      counterShift: shift === undefined ? undefined : BigInt(shift),
+    };
   } catch (cause) {
     throw new UnsupportedError(
       `${name}s`,

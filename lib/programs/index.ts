@@ -29,4 +29,7 @@ export * from './tc.js';
 export type { TcAnchor, TcOrder } from './tc-order.js';
 export type { TestRunOptions } from './test-run.js';
 export * from './tracepoint.js';
+export * from './uprobe.js';
+export * from './uretprobe.js';
+export type { UserProbeAttachOptions } from './user-probe.js';
 export * from './xdp.js';

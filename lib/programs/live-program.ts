@@ -20,6 +20,8 @@ import { SockOps } from './sock-ops.js';
 import { SocketFilter } from './socket-filter.js';
 import { Tc } from './tc.js';
 import { Tracepoint } from './tracepoint.js';
+import { Uprobe } from './uprobe.js';
+import { Uretprobe } from './uretprobe.js';
 import { Xdp } from './xdp.js';
 
 /** The live program that a handle stands for. */
@@ -41,6 +43,10 @@ function classOf(kind: string): new (details: ProgramDetails) => Program {
       return Kprobe;
     case 'kretprobe':
       return Kretprobe;
+    case 'uprobe':
+      return Uprobe;
+    case 'uretprobe':
+      return Uretprobe;
     case 'fentry':
       return Fentry;
     case 'fexit':

@@ -36,7 +36,7 @@ export interface AttachOptions {
 
 /**
  * A loaded program. How it is attached depends on its type; each type has a class: {@link Tracepoint},
- * {@link RawTracepoint}, {@link BtfTracepoint}, {@link Kprobe}, {@link Kretprobe}, {@link Fentry}, {@link Fexit},
+ * {@link RawTracepoint}, {@link BtfTracepoint}, {@link Kprobe}, {@link Kretprobe}, {@link Uprobe}, {@link Uretprobe}, {@link Fentry}, {@link Fexit},
  * {@link Lsm}, {@link Xdp}, {@link Tc}, {@link SocketFilter}, {@link SkLookup}, {@link SkReuseport}, {@link SkSkb}, {@link SkMsg},
  * {@link CgroupSkb} and the others of {@link CgroupProgram}. Programs of other types are plain `Program`s, to run, inspect and
  * pin.

@@ -17,11 +17,14 @@ export const rooms = {
 
   sys: { imports: ['abi', 'errors', 'binary'], packages: ['node-gyp-build'] },
   kernel: { imports: ['sys', 'elf', 'btf', 'asm', 'relocate', 'binary', 'abi', 'errors'] },
+  'user-space': { imports: ['sys', 'kernel', 'elf', 'binary', 'abi', 'errors'] },
   links: { imports: ['sys', 'kernel', 'codec', 'object', 'elf', 'btf', 'abi', 'errors'] },
   events: { imports: ['sys', 'kernel', 'codec', 'object', 'btf', 'abi', 'errors'] },
   // A ring buffer opens its reader; a program, or a map of operations, makes its links. Never the reverse.
   maps: { imports: ['events', 'links', 'sys', 'kernel', 'codec', 'object', 'relocate', 'btf', 'abi', 'errors'] },
-  programs: { imports: ['links', 'sys', 'kernel', 'codec', 'object', 'relocate', 'btf', 'abi', 'errors'] },
+  programs: {
+    imports: ['user-space', 'links', 'sys', 'kernel', 'codec', 'object', 'relocate', 'btf', 'abi', 'errors'],
+  },
 
   // The command line is a user like any other.
   cli: { imports: ['public API'] },

@@ -1,0 +1,5 @@
+export * from './debug-file.js';
+export * from './file-source.js';
+export * from './find-function.js';
+export * from './program-file.js';
+export * from './user-place.js';
