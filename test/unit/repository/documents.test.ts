@@ -30,7 +30,7 @@ function roomsOfTheRule(): Record<string, Room> {
 
 describe('docs/architecture.md', () => {
   const text = read('docs/architecture.md');
-  const rows = [...text.matchAll(/^\| `(\w+)` \| [^|]+ \| ([^|]+) \|$/gmu)].map(([, room = '', imports = '']) => ({
+  const rows = [...text.matchAll(/^\| `([\w-]+)` \| [^|]+ \| ([^|]+) \|$/gmu)].map(([, room = '', imports = '']) => ({
     room,
     imports: imports.trim() === '–' ? [] : imports.split(',').map((name) => name.trim()),
   }));
