@@ -76,8 +76,9 @@ int64_t MapElementEntry(const Arguments& arguments) {
   return Call::Start(std::move(call), arguments.Function(4));
 }
 
-// process, CPU, group or -1, flags, buffers, patches, completion
+// process, or a token with the flag for cgroups, CPU, group or -1, flags, buffers, patches, completion
 int64_t PerfEventOpenEntry(const Arguments& arguments) {
+  constexpr uint64_t kOfCgroup = 4;     // PERF_FLAG_PID_CGROUP
   constexpr uint64_t kCloseOnExec = 8;  // PERF_FLAG_FD_CLOEXEC
   // A size of zero means 64 bytes, those of the first kernel that had the call.
   constexpr uint32_t kFirstSize = 64;
@@ -95,9 +96,12 @@ int64_t PerfEventOpenEntry(const Arguments& arguments) {
   const int64_t token = arguments.Integer(2);
   const int group = token == -1 ? -1 : call->Use(token, Kind::kPerfEvent);
   if (group < -1) return group;
-  call->Set({Address(blocks[0].data.get()), static_cast<uint64_t>(arguments.Integer(0)),
-             static_cast<uint64_t>(arguments.Integer(1)), static_cast<uint64_t>(group),
-             static_cast<uint64_t>(arguments.Integer(3)) | kCloseOnExec});
+  const auto flags = static_cast<uint64_t>(arguments.Integer(3));
+  const bool of_cgroup = (flags & kOfCgroup) != 0;
+  const int64_t process = of_cgroup ? call->Use(arguments.Integer(0), Kind::kOther) : arguments.Integer(0);
+  if (of_cgroup && process < 0) return process;
+  call->Set({Address(blocks[0].data.get()), static_cast<uint64_t>(process),
+             static_cast<uint64_t>(arguments.Integer(1)), static_cast<uint64_t>(group), flags | kCloseOnExec});
   return Call::Start(std::move(call), arguments.Function(6));
 }
 

@@ -121,6 +121,13 @@ const needs = new Map([
     'a kernel without indirect jumps',
     () => (hasBtf() && !hasInstructionArrays() ? "the kernel's BTF has no BPF_MAP_TYPE_INSN_ARRAY" : undefined),
   ],
+  [
+    'breakpoints',
+    () =>
+      fs.existsSync('/sys/bus/event_source/devices/breakpoint') && os.arch() !== 's390x' && kernelHas('modprobe_path')
+        ? 'the kernel has hardware breakpoints, and the symbol that is watched'
+        : undefined,
+  ],
   ['timers', () => (kernelHas('bpf_timer_start') && hasJit() ? 'the kernel has bpf_timer_start and a JIT' : undefined)],
   ['bloom filters', () => (kernelHas('bloom_map_peek_elem') ? 'the kernel has bloom_map_peek_elem' : undefined)],
   ['tracefs', () => (read('/proc/filesystems').includes('\ttracefs') ? 'the kernel has tracefs' : undefined)],

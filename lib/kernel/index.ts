@@ -13,6 +13,7 @@ export * from './network-interface.js';
 export * from './open-network-namespace.js';
 export * from './page-size.js';
 export * from './perf-device.js';
+export * from './perf-pmu.js';
 export * from './pin.js';
 export * from './possible-cpus.js';
 export * from './program-type-name.js';

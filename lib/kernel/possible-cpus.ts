@@ -24,7 +24,7 @@ export function countCpus(list: string): number {
 }
 
 /** The CPUs of a list such as `0-3,8-11`, as the kernel writes it: ascending. */
-function listCpus(list: string): number[] {
+export function listCpus(list: string): number[] {
   const cpus: number[] = [];
   for (const range of list.trim().split(',')) {
     const match = /^(\d+)(?:-(\d+))?$/.exec(range);

@@ -2,6 +2,7 @@ export * from './cgroup-link.js';
 export * from './link.js';
 export * from './network-namespace-link.js';
 export * from './perf-event-link.js';
+export * from './perf-events-link.js';
 export * from './raw-tracepoint-link.js';
 export * from './socket-link.js';
 export * from './socket-map-link.js';

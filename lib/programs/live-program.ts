@@ -10,6 +10,7 @@ import { Fexit } from './fexit.js';
 import { Kprobe } from './kprobe.js';
 import { Kretprobe } from './kretprobe.js';
 import { Lsm } from './lsm.js';
+import { PerfEvent } from './perf-event.js';
 import { Program, type ProgramDetails } from './program.js';
 import { RawTracepoint } from './raw-tracepoint.js';
 import { SkLookup } from './sk-lookup.js';
@@ -53,6 +54,8 @@ function classOf(kind: string): new (details: ProgramDetails) => Program {
       return Fexit;
     case 'lsm':
       return Lsm;
+    case 'perf_event':
+      return PerfEvent;
     case 'cgroup_skb':
       return CgroupSkb;
     case 'cgroup_sock':

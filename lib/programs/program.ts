@@ -35,11 +35,8 @@ export interface AttachOptions {
 }
 
 /**
- * A loaded program. How it is attached depends on its type; each type has a class: {@link Tracepoint},
- * {@link RawTracepoint}, {@link BtfTracepoint}, {@link Kprobe}, {@link Kretprobe}, {@link Uprobe}, {@link Uretprobe}, {@link Fentry}, {@link Fexit},
- * {@link Lsm}, {@link Xdp}, {@link Tc}, {@link SocketFilter}, {@link SkLookup}, {@link SkReuseport}, {@link SkSkb}, {@link SkMsg},
- * {@link CgroupSkb} and the others of {@link CgroupProgram}. Programs of other types are plain `Program`s, to run, inspect and
- * pin.
+ * A loaded program. How it is attached depends on its type: each has a class that extends this one, such as {@link Tracepoint},
+ * {@link Kprobe}, {@link Xdp} or {@link CgroupSkb}. Programs of types without one are plain `Program`s, to run, inspect and pin.
  *
  * @example
  * ```js

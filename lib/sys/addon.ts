@@ -40,7 +40,10 @@ export interface Addon {
     completion?: Completion,
     networkNamespace?: number,
   ): number;
-  /** perf_event_open(2). `group` is a token or -1. The attributes and buffers are as those of `bpf`. */
+  /**
+   * perf_event_open(2). `group` is a token or -1, `pid` the token of a cgroup's directory with PERF_FLAG_PID_CGROUP. The
+   * attributes and buffers are as those of `bpf`.
+   */
   perfEventOpen(
     pid: number,
     cpu: number,

@@ -12,6 +12,9 @@ export type PerfEventField = keyof typeof PerfEventAttr.fields;
 /** Its bit-fields. */
 export type PerfEventBit = keyof typeof PerfEventAttrBits;
 
+/** PERF_FLAG_PID_CGROUP of include/uapi/linux/perf_event.h. */
+const ofCgroup = 4;
+
 /** Where the 64 bits are that hold all of them. */
 const bitsOffset = 40;
 const littleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
@@ -20,8 +23,8 @@ export interface OpenPerfEventOptions {
   readonly fields: Readonly<Partial<Record<PerfEventField, number | bigint>>>;
   /** Those that are 1. */
   readonly bits?: readonly PerfEventBit[] | undefined;
-  /** -1 for every process. */
-  readonly pid: number;
+  /** A process or thread, -1 for every process, or the directory of a cgroup. */
+  readonly pid: number | Handle;
   /** -1 for every CPU. */
   readonly cpu: number;
   readonly group?: Handle | undefined;
@@ -98,7 +101,8 @@ function openArguments(options: OpenPerfEventOptions): OpenArguments {
   new DataView(attr.bytes.buffer).setBigUint64(bitsOffset, word, littleEndian);
   for (const [field, value] of Object.entries(fields)) attr.number(field as PerfEventField, value);
   attr.string('config1', config1Text, 'name of a function or file');
-  return [pid, cpu, group === undefined ? -1 : tokenOf(group), flags, attr.buffers, attr.patches];
+  const allFlags = typeof pid === 'number' ? flags : flags | ofCgroup;
+  return [tokenOf(pid), cpu, group === undefined ? -1 : tokenOf(group), allFlags, attr.buffers, attr.patches];
 }
 
 function tokenOf(value: Handle | number): number {

@@ -21,6 +21,7 @@ export type Need =
   | 'exceptions'
   | 'a kernel without indirect jumps'
   | 'bloom filters'
+  | 'breakpoints'
   | 'timers'
   | 'tracefs'
   | 'big-endian processor'

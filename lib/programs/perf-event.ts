@@ -1,0 +1,170 @@
+import { UsageError, escapeControl, quote, type EbpfError } from '../errors/index.js';
+import { openCgroup, type CgroupSource } from '../kernel/index.js';
+import { PerfEventsLink, type PerfEventPart } from '../links/index.js';
+import { openPerfEventAsync, type Handle, type PerfEventBit } from '../sys/index.js';
+
+import { attachFailure } from './attach-failure.js';
+import { attachToPerfEvent, closeOnExec } from './perf-event-attach.js';
+import { perfEventFailure, isGone } from './perf-event-failure.js';
+import { perfEventPlaces, type PerfEventPlace, type PerfEventScope } from './perf-event-places.js';
+import { samplingFields, type PerfSampling } from './perf-event-sampling.js';
+import { perfEventKind, type PerfEventKind, type PerfEventSource } from './perf-event-source.js';
+import { Program, type AttachmentWithoutLink, type AttachOptions } from './program.js';
+
+/** Which events run the program, how many of them, and whose. */
+export interface PerfEventAttachOptions extends AttachOptions, PerfEventScope, PerfSampling {
+  /** What is counted: `'cpu-clock'`, `'cycles'`, `'cpu/event=0x3c/'`, `{ address, access: 'w' }`. */
+  readonly event: PerfEventSource;
+  /** Leaves out what happens in the kernel. */
+  readonly excludeKernel?: boolean | undefined;
+  /** Leaves out what happens in user space. */
+  readonly excludeUser?: boolean | undefined;
+  /** Leaves out what happens on idle CPUs, of events that can. */
+  readonly excludeIdle?: boolean | undefined;
+  /** A number the program reads with `bpf_get_attach_cookie`. Least kernel: 5.15. */
+  readonly cookie?: number | bigint | undefined;
+}
+
+/**
+ * A program of section `perf_event`: it runs each time that so many events were counted, on the CPU and in the task that
+ * they happened in: a timer (`cpu-clock`) makes it a profiler. Needs CAP_PERFMON. Least kernel: 4.9.
+ *
+ * @example
+ * ```js
+ * const profiler = ebpf.program('sample', PerfEvent);
+ * const link = await profiler.attach({ event: 'cpu-clock', frequency: 99 });              // all CPUs
+ * const faults = await profiler.attach({ event: 'page-faults', period: 1, pid: 1234 });   // one process
+ * ```
+ */
+export class PerfEvent extends Program {
+  /**
+   * Attaches to an event: on all CPUs that are online, or those that are given, for all processes, a cgroup, a process or
+   * a thread. Nothing is attached when one of them fails; CPUs and threads that go away meanwhile are left out.
+   *
+   * @throws {@link UsageError} for an event, CPU, process or number that cannot be; {@link UnsupportedError} when this
+   * machine cannot count such events, as is usual of hardware events in virtual machines; {@link PermissionError};
+   * {@link KernelError}.
+   */
+  override async attach(options?: PerfEventAttachOptions): Promise<PerfEventsLink> {
+    // Also JavaScript calls it.
+    if (options?.event === undefined) throw UsageError.invalidValue('event', missingEvent(this.name));
+    const { signal, cgroup } = options;
+    signal?.throwIfAborted();
+    const program = this.handle;
+    const kind = await perfEventKind(options.event);
+    const places = perfEventPlaces(options, kind.cpus);
+    const opening: Opening = {
+      program,
+      kind,
+      options,
+      fields: { ...kind.fields, ...samplingFields(options, kind) },
+      target: `perf_event ${escapeControl(kind.words)}${whereWords(options)}`,
+    };
+    const directory = cgroup === undefined ? undefined : openCgroup(cgroup);
+    try {
+      const events = await attachAll(opening, places, directory);
+      const attachment: PerfEventsAttachment = {
+        events,
+        withoutLink: { feature: 'a single link', explanation: 'there is one for each event' },
+        detach: async () => detachAll(events),
+        survivesProcess: false,
+      };
+      return await this.attached(PerfEventsLink, attachment, opening.target, signal);
+    } catch (error) {
+      throw attachFailure(error, this.name, opening.target, ['CAP_PERFMON', 'CAP_BPF'], true);
+    } finally {
+      directory?.close();
+    }
+  }
+
+  protected override sectionObstacle(): string | undefined {
+    return `section ${quote(this.section)} names no event; give attach({ event: 'cpu-clock', frequency: 99 })`;
+  }
+}
+
+type PerfEventsAttachment = AttachmentWithoutLink & { readonly events: readonly PerfEventPart[] };
+
+interface Opening {
+  readonly program: Handle;
+  readonly kind: PerfEventKind;
+  readonly options: PerfEventAttachOptions;
+  readonly fields: PerfEventKind['fields'];
+  readonly target: string;
+}
+
+async function attachAll(
+  opening: Opening,
+  places: readonly PerfEventPlace[],
+  cgroup: Handle | undefined,
+): Promise<PerfEventPart[]> {
+  const parts: PerfEventPart[] = [];
+  let gone: EbpfError | undefined;
+  try {
+    for (const place of places) {
+      opening.options.signal?.throwIfAborted();
+      try {
+        parts.push(await attachOne(opening, place, cgroup));
+      } catch (error) {
+        // Threads end and CPUs go offline while the others are opened.
+        if (!isGone(error)) throw error;
+        gone = error;
+      }
+    }
+    if (parts.length === 0) throw gone ?? UsageError.invalidValue('cpus', 'none of them is online');
+  } catch (error) {
+    await detachAll(parts);
+    throw perfEventFailure(error, opening.kind, opening.options);
+  }
+  return parts;
+}
+
+async function attachOne(
+  { program, fields, options, target }: Opening,
+  { pid, cpu }: PerfEventPlace,
+  cgroup: Handle | undefined,
+): Promise<PerfEventPart> {
+  const where = [...(pid === -1 ? [] : [`thread ${pid}`]), ...(cpu === -1 ? [] : [`CPU ${cpu}`])].join(', ');
+  const name = where === '' ? target : `${target} (${where})`;
+  const event = await openPerfEventAsync({
+    fields,
+    bits: bitsOf(options),
+    pid: cgroup ?? pid,
+    cpu,
+    flags: closeOnExec,
+    name,
+  });
+  return { handle: await attachToPerfEvent(program, event, options.cookie), target: name };
+}
+
+/** It counts from when the program is bound to it. */
+function bitsOf(options: PerfEventAttachOptions): PerfEventBit[] {
+  const { frequency, inherit, excludeKernel, excludeUser, excludeIdle } = options;
+  const wanted: readonly (readonly [PerfEventBit, boolean | undefined])[] = [
+    ['disabled', true],
+    ['freq', frequency !== undefined],
+    ['inherit', inherit],
+    ['exclude_kernel', excludeKernel],
+    ['exclude_user', excludeUser],
+    ['exclude_idle', excludeIdle],
+  ];
+  return wanted.filter(([, on]) => on === true).map(([bit]) => bit);
+}
+
+async function detachAll(parts: readonly PerfEventPart[]): Promise<void> {
+  await Promise.all(parts.map(async ({ handle }) => handle.closeAsync()));
+}
+
+function whereWords({ pid, thread, cgroup, cpus }: PerfEventScope): string {
+  const whose =
+    pid !== undefined ? ` of process ${pid}` : thread !== undefined ? ` of thread ${thread}` : cgroupWords(cgroup);
+  return cpus === undefined ? whose : `${whose} on CPU ${cpus.join(', ')}`;
+}
+
+function cgroupWords(cgroup: CgroupSource | undefined): string {
+  if (cgroup === undefined) return '';
+  return ` of cgroup ${typeof cgroup === 'string' ? escapeControl(cgroup) : 'given open'}`;
+}
+
+function missingEvent(program: string): string {
+  return `program ${quote(program)} needs one: attach({ event: 'cpu-clock', frequency: 99 })`;
+}
