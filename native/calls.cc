@@ -100,8 +100,8 @@ int64_t PerfEventOpenEntry(const Arguments& arguments) {
   const bool of_cgroup = (flags & kOfCgroup) != 0;
   const int64_t process = of_cgroup ? call->Use(arguments.Integer(0), Kind::kOther) : arguments.Integer(0);
   if (of_cgroup && process < 0) return process;
-  call->Set({Address(blocks[0].data.get()), static_cast<uint64_t>(process),
-             static_cast<uint64_t>(arguments.Integer(1)), static_cast<uint64_t>(group), flags | kCloseOnExec});
+  call->Set({Address(blocks[0].data.get()), static_cast<uint64_t>(process), static_cast<uint64_t>(arguments.Integer(1)),
+             static_cast<uint64_t>(group), flags | kCloseOnExec});
   return Call::Start(std::move(call), arguments.Function(6));
 }
 
