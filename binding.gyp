@@ -22,6 +22,7 @@
             "native/network.cc",
             "native/perf_buffer.cc",
             "native/ring.cc",
+            "native/runtime.cc",
             "native/share.cc",
             "native/system.cc",
             "native/thread.cc",
@@ -29,13 +30,13 @@
           ],
           "defines": [
             "NAPI_VERSION=8",
-            "NAPI_DISABLE_CPP_EXCEPTIONS",
             "NODE_API_NO_EXTERNAL_BUFFERS_ALLOWED"
           ],
           "cflags": ["-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wconversion", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections"],
           "cflags_cc!": ["-std=gnu++17", "-std=gnu++20"],
           "cflags_cc": ["-std=c++17", "-fno-exceptions", "-fno-rtti"],
-          "ldflags": ["-Wl,--gc-sections", "-Wl,-z,relro,-z,now"]
+          # Never unloaded, even when the only Worker that used it ends: a thread may still be in it.
+          "ldflags": ["-Wl,--gc-sections", "-Wl,-z,relro,-z,now,-z,nodelete", "-Wl,--version-script=<(module_root_dir)/native/exports.map"]
         }, {
           "type": "none"
         }]

@@ -21,10 +21,7 @@ const shared = {
 
 // scripts/coverage.mjs runs unit tests as if on another system.
 const pretended = process.env.NODE_EBPF_PRETEND_SYSTEM
-  ? {
-      setupFiles: ['<rootDir>/test/helpers/pretend-system.ts'],
-      moduleNameMapper: { ...shared.moduleNameMapper, '^node-gyp-build$': '<rootDir>/test/helpers/no-addon.ts' },
-    }
+  ? { setupFiles: ['<rootDir>/test/helpers/pretend-system.ts'] }
   : {};
 
 /** @type {import('jest').Config} */

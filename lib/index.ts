@@ -308,6 +308,7 @@ export { disassemble, minimizeBtf } from './relocate/index.js';
 export { type AnyShape, type Shape, type VariableValues } from './shape.js';
 export {
   isSupported,
+  whyUnsupported,
   type AttachedProgram,
   type AttachedPrograms,
   type DescriptorSource,

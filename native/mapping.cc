@@ -73,14 +73,11 @@ struct Place {
 pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 // Never destroyed: a Worker may still run while the process exits.
-std::vector<Place>& Places() {
-  static auto* places = new std::vector<Place>();
-  return *places;
-}
+std::vector<Place>& places = *new std::vector<Place>();
 
 void UnmapArena(const uint8_t* memory) {
   const Locked locked(&lock);
-  for (Place& place : Places()) {
+  for (Place& place : places) {
     if (place.memory != memory || place.uses == 0) continue;
     place.uses--;
     if (place.uses == 0) munmap(place.memory, place.length);
@@ -105,7 +102,7 @@ uint8_t* MapArena(const Descriptor& map, size_t length, bool writable, uint64_t 
     return nullptr;
   }
   const Locked locked(&lock);
-  for (Place& place : Places()) {
+  for (Place& place : places) {
     if (place.map_id != map.shape.id) continue;
     if (place.uses == 0) {
       if (Map(map.number(), length, writable, Address(place.memory), 0, error) == nullptr) return nullptr;
@@ -118,7 +115,7 @@ uint8_t* MapArena(const Descriptor& map, size_t length, bool writable, uint64_t 
     return place.memory;
   }
   uint8_t* memory = Map(map.number(), length, writable, address, 0, error);
-  if (memory != nullptr) Places().push_back({map.shape.id, 1, memory, length});
+  if (memory != nullptr) places.push_back({map.shape.id, 1, memory, length});
   return memory;
 }
 

@@ -31,16 +31,12 @@ struct Share {
 pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 // Never destroyed: a Worker may still run while the process exits.
-std::vector<Share>& Shares() {
-  static auto* shares = new std::vector<Share>();
-  return *shares;
-}
+std::vector<Share>& shares = *new std::vector<Share>();
 
 // Removes the first share that `matches`; the descriptor is the caller's.
 template <typename Matches>
 bool Remove(Matches matches, Share* removed) {
   const Locked locked(&lock);
-  std::vector<Share>& shares = Shares();
   for (size_t index = 0; index < shares.size(); index++) {
     if (!matches(shares[index])) continue;
     *removed = shares[index];
@@ -62,7 +58,7 @@ int64_t MapShare(const Arguments& arguments) {
   if (copy < 0) return -errno;
   map->shared = true;
   const Locked locked(&lock);
-  Shares().push_back({id, copy, map->shape, map});
+  shares.push_back({id, copy, map->shape, map});
   return id;
 }
 

@@ -16,7 +16,7 @@ export const parts = {
     ...files('btf', 'scanner slices type-table words'),
     ...files('errors', 'ebpf-error kernel-error object-format-error quote unsupported-error usage-error'),
     ...files('kernel', 'kernel-btf read-sysfs'),
-    ...files('sys', 'addon read-file'),
+    ...files('sys', 'addon c-library read-file'),
   ],
   // What Ebpf.load() does for nearly every object.
   load: [

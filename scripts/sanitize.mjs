@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { SetupError, findCommand, main, nodeHeaders, root, say } from './setup.mjs';
+import { SetupError, discardAddon, findCommand, main, nodeHeaders, root, say } from './setup.mjs';
 
 const sanitizers = {
   address: { flags: ['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined'], library: 'libasan.so' },
@@ -18,8 +18,10 @@ const defaultTests = [
   'test/kernel/soak',
 ];
 
-function build(name, { flags }) {
-  const folder = path.join(root, 'temp', 'sanitize', name, 'build', 'Release');
+function build({ flags }) {
+  // Where the addon is looked for first: setup makes the usual one again.
+  discardAddon();
+  const folder = path.join(root, 'build', 'Release');
   fs.mkdirSync(folder, { recursive: true });
   const headers = nodeHeaders();
   if (headers === undefined) throw new SetupError("sanitize: Node's headers are neither beside it nor in /usr");
@@ -48,22 +50,20 @@ function build(name, { flags }) {
   ];
   const { status, stderr } = spawnSync('g++', args, { encoding: 'utf8' });
   if (status !== 0) throw new SetupError(`sanitize: compiling the addon failed\n${stderr}`);
-  return path.join(root, 'temp', 'sanitize', name);
 }
 
 /** Runs the tests with what the sanitizer found in files of its own: what a test does with its output must not hide it. */
-function test(name, { library }, folder, files) {
+function test(name, { library }, files) {
   const found = spawnSync('g++', [`-print-file-name=${library}`], { encoding: 'utf8' }).stdout.trim();
   if (!path.isAbsolute(found)) throw new SetupError(`sanitize: g++ has no ${library}: sudo apt-get install g++`);
-  const reports = path.join(folder, 'reports');
+  const reports = path.join(root, 'temp', 'sanitize', name);
   fs.rmSync(reports, { recursive: true, force: true });
-  fs.mkdirSync(reports);
+  fs.mkdirSync(reports, { recursive: true });
   // What Node itself leaves behind at its end is not the addon's; V8 and libuv are not instrumented.
   const log = `log_path=${path.join(reports, 'report')}`;
   const env = {
     ...process.env,
     LD_PRELOAD: found,
-    NODE_EBPF_PREBUILD: folder,
     ASAN_OPTIONS: `detect_leaks=0:${log}`,
     UBSAN_OPTIONS: `print_stacktrace=1:${log}`,
     TSAN_OPTIONS: `ignore_noninstrumented_modules=1:halt_on_error=0:exitcode=0:${log}`,
@@ -85,7 +85,12 @@ await main(undefined, (args) => {
   let passed = true;
   for (const [name, sanitizer] of Object.entries(sanitizers)) {
     if (only !== undefined && only !== name) continue;
-    passed &&= test(name, sanitizer, build(name, sanitizer), args.length > 0 ? args : defaultTests);
+    try {
+      build(sanitizer);
+      passed &&= test(name, sanitizer, args.length > 0 ? args : defaultTests);
+    } finally {
+      discardAddon();
+    }
   }
   return passed ? 0 : 1;
 });

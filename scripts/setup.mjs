@@ -2,16 +2,16 @@
 // TypeScript build. `npm start`, `npm test` and `npm run lint` call it, so it may depend on nothing but Node.
 // Everything it says goes to standard error: standard output belongs to the program that is started.
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { files, hashOf, readJson, root } from './files.mjs';
+import { addonSources, ownPrebuild, whyStale } from './prebuilds.mjs';
 
-export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+export { root };
 
 const stampFile = path.join(root, 'temp', 'setup.json');
 const lockDirectory = path.join(root, 'temp', 'setup.lock');
-const addonSources = ['native', 'binding.gyp'];
 const typescriptSources = [
   'lib',
   'tsconfig.json',
@@ -71,37 +71,6 @@ export function aptInstall(packages, why) {
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
   run('apt-get', ['update', '-q'], { what: 'apt-get update', env });
   run('apt-get', ['install', '-q', '-y', '--no-install-recommends', ...packages], { what: 'apt-get install', env });
-}
-
-function* files(entry) {
-  const absolute = path.join(root, entry);
-  const stat = fs.statSync(absolute, { throwIfNoEntry: false });
-  if (stat === undefined) return;
-  if (!stat.isDirectory()) {
-    yield entry;
-    return;
-  }
-  for (const name of fs.readdirSync(absolute).sort()) yield* files(`${entry}/${name}`);
-}
-
-function hashOf(entries, ...facts) {
-  const hash = createHash('sha256');
-  hash.update(JSON.stringify(facts));
-  for (const entry of entries) {
-    for (const file of files(entry)) {
-      const content = fs.readFileSync(path.join(root, file));
-      hash.update(`${file}\0${content.length}\0`).update(content);
-    }
-  }
-  return hash.digest('hex');
-}
-
-function readJson(file) {
-  try {
-    return JSON.parse(fs.readFileSync(file, 'utf8'));
-  } catch {
-    return undefined;
-  }
 }
 
 function writeStamp(name, value) {
@@ -177,22 +146,39 @@ function requireCompiler() {
   aptInstall(['g++', 'make', 'python3'], `the addon has to be compiled, and ${list} cannot be found`);
 }
 
-function builtAddon() {
-  const directory = path.join(root, 'build', 'Release');
-  if (!fs.existsSync(directory)) return undefined;
-  return fs.readdirSync(directory).find((name) => name.endsWith('.node'));
+const builtFolder = path.join(root, 'build', 'Release');
+
+function builtAddons() {
+  return fs.existsSync(builtFolder) ? fs.readdirSync(builtFolder).filter((name) => name.endsWith('.node')) : [];
 }
 
-export const addonHash = () => hashOf(addonSources, process.platform, process.arch);
+/** Removes what was compiled here, so that the next setup looks for the addon anew. */
+export function discardAddon() {
+  writeStamp('addon', undefined);
+  for (const name of builtAddons()) fs.rmSync(path.join(builtFolder, name));
+}
+
+const addonHash = () => hashOf(addonSources, process.platform, process.arch);
+
+/** Whether the binary in prebuilds/ for this machine is of the sources as they are. */
+function hasPrebuild() {
+  const prebuild = ownPrebuild();
+  return prebuild !== undefined && whyStale([prebuild]) === undefined;
+}
 
 const addon = {
   name: 'addon',
   stale() {
     if (process.platform !== 'linux' || !fs.existsSync(path.join(root, 'binding.gyp'))) return undefined;
-    if (builtAddon() === undefined) return 'not built';
-    return readJson(stampFile)?.addon === addonHash() ? undefined : 'native/ changed';
+    // What was compiled here is loaded first: it may not be older than the sources.
+    if (builtAddons().length > 0) return readJson(stampFile)?.addon === addonHash() ? undefined : 'native/ changed';
+    return hasPrebuild() ? undefined : 'not built';
   },
   make() {
+    if (hasPrebuild()) {
+      discardAddon();
+      return 'the one in prebuilds/ is of these sources';
+    }
     requireCompiler();
     const hash = addonHash();
     const headers = nodeHeaders();
@@ -201,7 +187,7 @@ const addon = {
     if (headers !== undefined) args.push(`--nodedir=${headers}`);
     run(process.execPath, args, { what: 'compiling the addon' });
     writeStamp('addon', hash);
-    return `compiled to build/Release/${builtAddon()}`;
+    return `compiled to build/Release/${builtAddons().join(', ')}`;
   },
 };
 

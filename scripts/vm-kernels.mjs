@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { addonFor } from './cross-build.mjs';
+import { addonFor } from './prebuild.mjs';
 import { SetupError, main, say } from './setup.mjs';
 import { fetchKernels, fetchTools } from '../test/vm/fetch.mjs';
 import { writeKernelsPage } from '../test/vm/kernels-page.mjs';
@@ -32,7 +32,7 @@ await main(undefined, async () => {
   for (const architecture of new Set(machines.map((machine) => machine.architecture))) {
     tools.set(architecture, await fetchTools(architecture));
     const userSpace = await fetchUserSpace(architecture, tools.get(architecture));
-    parts.set(architecture, { tools: tools.get(architecture), userSpace, addon: addonFor(architecture) });
+    parts.set(architecture, { tools: tools.get(architecture), userSpace, addon: await addonFor(architecture) });
   }
   const kernels = await fetchKernels(machines, tools);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'node-ebpf-vm-'));

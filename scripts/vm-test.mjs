@@ -8,7 +8,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { addonFor } from './cross-build.mjs';
+import { addonFor } from './prebuild.mjs';
 import { SetupError, main, say } from './setup.mjs';
 import { neverInVms } from './skips.mjs';
 import { kernelTests } from '../test/vm/image.mjs';
@@ -110,7 +110,7 @@ await main(undefined, async (args) => {
   for (const architecture of new Set(selected.map((machine) => machine.architecture))) {
     tools.set(architecture, await fetchTools(architecture));
     const userSpace = await fetchUserSpace(architecture, tools.get(architecture));
-    parts.set(architecture, { tools: tools.get(architecture), userSpace, addon: addonFor(architecture) });
+    parts.set(architecture, { tools: tools.get(architecture), userSpace, addon: await addonFor(architecture) });
   }
   const kernels = await fetchKernels(selected, tools);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'node-ebpf-vm-'));

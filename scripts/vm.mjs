@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { addonFor } from './cross-build.mjs';
+import { addonFor } from './prebuild.mjs';
 import { SetupError, main, say } from './setup.mjs';
 import { writeArchives } from '../test/vm/cpio.mjs';
 import { kernelTests, modulesArchive, suiteArchive } from '../test/vm/image.mjs';
@@ -24,7 +24,7 @@ await main(undefined, async (args) => {
   const tools = await fetchTools(machine.architecture);
   const found = (await fetchKernels([machine], new Map([[machine.architecture, tools]]))).get(machine);
   const userSpace = await fetchUserSpace(machine.architecture, tools);
-  const addon = addonFor(machine.architecture);
+  const addon = await addonFor(machine.architecture);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'node-ebpf-vm-'));
   process.once('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
   const { archive } = suiteArchive({ architecture: machine.architecture, addon, files: kernelTests() });

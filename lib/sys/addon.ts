@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
 import { PermissionError, UnsupportedError } from '../errors/index.js';
+import { cLibrary } from './c-library.js';
 
 /** Called once with a result: a number, or a negative errno. */
 export type Completion = (result: number) => void;
@@ -152,16 +152,6 @@ export const area: Uint8Array = new Uint8Array(new SharedArrayBuffer(128));
 /** The beginning of {@link area}, for numbers. */
 export const word: DataView = new DataView(area.buffer, 0, 8);
 
-/** Environment variables by which node-gyp-build is told what to load. */
-const redirections = [
-  'NODE_EBPF_PREBUILD',
-  'PREBUILDS_ONLY',
-  'LIBC',
-  'ARM_VERSION',
-  'npm_config_arch',
-  'npm_config_platform',
-];
-
 let loaded: Addon | undefined;
 let failure: UnsupportedError | PermissionError | undefined;
 
@@ -171,16 +161,32 @@ let failure: UnsupportedError | PermissionError | undefined;
  */
 export function addon(): Addon {
   if (loaded !== undefined) return loaded;
-  failure ??= tryToLoad();
-  if (failure !== undefined) throw failure;
+  const why = whyUnsupported();
+  if (why !== undefined) throw why;
   return addon();
 }
 
-/** Whether this platform has the addon: true says nothing about the kernel or about permissions. */
+/**
+ * Whether live calls can be made here at all: on Linux, with an addon for this platform that Node.js may load. True says
+ * nothing about the kernel (`features` does) or about permissions. {@link whyUnsupported} tells what is in the way.
+ */
 export function isSupported(): boolean {
-  if (loaded !== undefined) return true;
+  return whyUnsupported() === undefined;
+}
+
+/**
+ * What every live call throws here, undefined where {@link isSupported} is true. An UnsupportedError names the platform or why
+ * the addon cannot be loaded, a PermissionError Node's `--permission`; both say what to do.
+ *
+ * @example
+ * ```js
+ * if (!isSupported()) console.error(`no eBPF here: ${whyUnsupported().message}`);
+ * ```
+ */
+export function whyUnsupported(): UnsupportedError | PermissionError | undefined {
+  if (loaded !== undefined) return undefined;
   failure ??= tryToLoad();
-  return failure === undefined;
+  return failure;
 }
 
 function tryToLoad(): UnsupportedError | PermissionError | undefined {
@@ -217,26 +223,22 @@ function tryToLoad(): UnsupportedError | PermissionError | undefined {
 }
 
 /**
- * The addon from where it is nearly always, or wherever node-gyp-build finds it: looking there takes longer than loading
- * the addon does.
+ * The addon of this package and no other: neither the environment nor what lies beside Node's program says what is loaded
+ * into a process that is often root's.
  */
 function load(root: string): Addon {
-  const path = usualPlaces(root).find((place) => existsSync(place));
-  if (path === undefined) {
-    const locate = createRequire(__filename)('node-gyp-build') as (folder: string) => Addon;
-    return locate(root);
-  }
+  const places = [join(root, 'build/Release/node_ebpf.node'), join(root, 'prebuilds', prebuild())];
+  const path = places.find((place) => existsSync(place));
+  if (path === undefined) throw new Error(`there is none for it: neither ${places.join(' nor ')} exists`);
   const module = { exports: {} };
   process.dlopen(module, path);
   return module.exports as Addon;
 }
 
-/** What a clone has built, then what is published (`scripts/prebuild.mjs`); none when node-gyp-build is told to look elsewhere. */
-function usualPlaces(root: string): string[] {
-  const { env, arch } = process;
-  if (redirections.some((name) => env[name] !== undefined)) return [];
-  const tags = `${arch === 'arm64' ? '.armv8' : ''}${existsSync('/etc/alpine-release') ? '.musl' : ''}`;
-  return [join(root, 'build/Release/node_ebpf.node'), join(root, `prebuilds/linux-${arch}/node.napi${tags}.node`)];
+/** As `scripts/prebuilds.mjs` names them, so that other tools find them too. */
+function prebuild(): string {
+  const tags = `${process.arch === 'arm64' ? '.armv8' : ''}${cLibrary() === 'musl' ? '.musl' : ''}`;
+  return `linux-${process.arch}/node.napi${tags}.node`;
 }
 
 /** The nearest folder with a package.json: above lib/sys in a clone, above dist once published. */

@@ -1,4 +1,4 @@
-export { isSupported, word } from './addon.js';
+export { isSupported, whyUnsupported, word } from './addon.js';
 export { commandName } from './bpf-call.js';
 export * from './btf-calls.js';
 export * from './descriptor-calls.js';

@@ -89,11 +89,7 @@ function judgePackage(from, specifier, declaration) {
     }
     return undefined;
   }
-  if (from.kind === 'room' && rooms[from.room].packages?.includes(specifier) === true) return undefined;
-  const owner = Object.keys(rooms).find((name) => rooms[name].packages?.includes(specifier) === true);
-  return owner === undefined
-    ? `lib/ has no run-time dependency "${specifier}"`
-    : `package "${specifier}" may be imported in room "${owner}" only`;
+  return `lib/ has no run-time dependency "${specifier}"`;
 }
 
 /** @type {import('eslint').Rule.RuleModule} */

@@ -2,7 +2,6 @@
 
 /**
  * `imports`: the rooms it may enter. `pure`: it touches nothing live, so that it works on any system, without root, on any kernel.
- * `packages`: npm packages it may import; nobody else may.
  */
 export const rooms = {
   errors: { imports: [], pure: true },
@@ -15,7 +14,7 @@ export const rooms = {
   object: { imports: ['elf', 'btf', 'asm', 'codec', 'binary', 'abi', 'errors'], pure: true },
   relocate: { imports: ['object', 'btf', 'asm', 'binary', 'abi', 'errors'], pure: true },
 
-  sys: { imports: ['abi', 'errors', 'binary'], packages: ['node-gyp-build'] },
+  sys: { imports: ['abi', 'errors', 'binary'] },
   kernel: { imports: ['sys', 'elf', 'btf', 'asm', 'relocate', 'binary', 'abi', 'errors'] },
   'user-space': { imports: ['sys', 'kernel', 'elf', 'binary', 'abi', 'errors'] },
   links: { imports: ['sys', 'kernel', 'codec', 'object', 'elf', 'btf', 'abi', 'errors'] },

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { addonFor } from '../../scripts/cross-build.mjs';
+import { addonFor } from '../../scripts/prebuild.mjs';
 import { root, say } from '../../scripts/setup.mjs';
 import { CpioArchive } from '../vm/cpio.mjs';
 import { fetchKernels, fetchTools } from '../vm/fetch.mjs';
@@ -26,7 +26,7 @@ export async function loadInVms(objects, { list, libbpf, folder }) {
   const kernels = await fetchKernels(selected, new Map([[architecture, tools]]));
   const userSpace = await fetchUserSpace(architecture, tools);
   const { archive: suite } = suiteArchive({
-    ...{ architecture, addon: addonFor(architecture), files: [] },
+    ...{ architecture, addon: await addonFor(architecture), files: [] },
     script: 'cd /node-ebpf && exec node test/corpus/guest.mjs\n',
   });
   const own = [[fs.readFileSync(userSpace)], suite, corpusArchive(objects, libbpf)];

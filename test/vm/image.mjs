@@ -86,7 +86,7 @@ export function suiteArchive({
   archive.file(inside('test/helpers/typescript-hook.cjs'), guest('typescript-hook.cjs'));
   archive.file(inside('scripts/skips.mjs'), fs.readFileSync(path.join(root, 'scripts', 'skips.mjs')));
   archive.file(inside('build/Release/node_ebpf.node'), fs.readFileSync(addon));
-  for (const folder of packageClosure('expect', 'node-gyp-build')) {
+  for (const folder of packageClosure('expect')) {
     const skip = /\.(d\.ts|d\.mts|d\.cts|map|md)$|\/node_modules$/u;
     archive.copy(path.join(root, folder), inside(folder), (file) => !skip.test(file));
   }

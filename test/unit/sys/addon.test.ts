@@ -1,3 +1,5 @@
+import type * as NodeFs from 'node:fs';
+
 import { MapType } from '../../../lib/abi/index.js';
 import type { UnsupportedError } from '../../../lib/errors/index.js';
 import type * as Sys from '../../../lib/sys/index.js';
@@ -14,10 +16,10 @@ const create = async (sys: typeof Sys): Promise<unknown> =>
     .catch((error: unknown) => error);
 
 describe('without the addon', () => {
-  const { platform, env } = process;
+  const { platform } = process;
   afterEach(() => {
     Object.defineProperty(process, 'platform', { value: platform });
-    process.env = env;
+    jest.dontMock('node:fs');
   });
 
   test('on another platform the first call says which, and that parsing works there', async () => {
@@ -27,6 +29,7 @@ describe('without the addon', () => {
     const error = (await create(sys)) as UnsupportedError;
     expect(error.name).toBe('UnsupportedError');
     expect(error.code).toBe('ERR_EBPF_UNSUPPORTED');
+    expect(sys.whyUnsupported()).toBe(error);
     expect(error.message).toBe(
       `eBPF: it needs Linux, and this is darwin-${process.arch}; objects can be parsed and inspected here, and loaded on Linux`,
     );
@@ -34,13 +37,15 @@ describe('without the addon', () => {
 
   test('on Linux it says what was looked for and what to do', async () => {
     Object.defineProperty(process, 'platform', { value: 'linux' });
-    // Where node-gyp-build looks instead of the package: a folder without builds.
-    process.env = { ...env, NODE_EBPF_PREBUILD: '/nonexistent' };
+    jest.doMock('node:fs', () => {
+      const fs = jest.requireActual<typeof NodeFs>('node:fs');
+      return { ...fs, existsSync: (path: string) => !path.endsWith('.node') && fs.existsSync(path) };
+    });
     const sys = freshSys();
     expect(sys.isSupported()).toBe(false);
     const error = (await create(sys)) as UnsupportedError;
     expect(error.message).toMatch(
-      /^eBPF: the native addon of node-ebpf cannot be loaded on linux-\w+ \(Node\.js [\d.]+\): No native build was found .*; reinstall node-ebpf, or build it/,
+      /^eBPF: the native addon of node-ebpf cannot be loaded on linux-\w+ \(Node\.js [\d.]+\): there is none for it: neither .* nor .*\/prebuilds\/linux-\w+\/node\.napi[.\w]*\.node exists; reinstall node-ebpf, or build it/,
     );
     expect(error.cause).toBeDefined();
   });
