@@ -1,6 +1,6 @@
-// What the addon uses of C++'s run-time library, so that it needs none: published binaries depend on the C library alone,
-// and load in processes with any libstdc++ or libc++ (Node, Electron, Bun) and in images that have neither. The linker
-// keeps these functions inside the addon (exports.map). What is used beyond them is an undefined symbol, which
+// What the addon uses of C++'s run-time library, so that it needs none: published binaries depend on the C library
+// alone, and load in processes with any libstdc++ or libc++ (Node, Electron, Bun) and in images that have neither. The
+// linker keeps these functions inside the addon (exports.map). What is used beyond them is an undefined symbol, which
 // test/package finds.
 
 #include <cstdlib>
