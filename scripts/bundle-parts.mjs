@@ -69,16 +69,21 @@ export const parts = {
   // What few objects have or need.
   seldom: [
     ...files('kernel', 'btf-file full-range-offsets gather-kconfig kernel-config kernel-symbols kernel-version'),
-    ...files('kernel', 'module-btf pin'),
+    ...files('kernel', 'ip-address module-btf pin'),
     ...files('sys', 'mapping object-calls'),
     ...['object', 'relocate', 'asm/code-builder'],
   ],
   // Programs and maps of networks.
   network: [
     ...files('kernel', 'list-interfaces network-interface open-network-namespace'),
-    ...files('sys', 'interface-calls netlink-calls netlink-message query-calls socket-calls tc-calls'),
-    ...files('programs', 'interface-target sk-lookup sk-msg sk-reuseport sk-skb sock-ops'),
-    ...files('programs', 'socket-attach socket-filter socket-map-attach tc tc-order xdp'),
+    ...files(
+      'sys',
+      'interface-calls netlink-calls netlink-message query-calls route-calls socket-calls tc-calls xdp-calls',
+    ),
+    ...files('programs', 'attach-order flow-dissector interface-target lwt-in lwt-out lwt-seg6local lwt-xmit'),
+    ...files('programs', 'netfilter netkit network-namespace-attach route-program'),
+    ...files('programs', 'sk-lookup sk-msg sk-reuseport sk-skb sock-ops'),
+    ...files('programs', 'socket-attach socket-filter socket-map-attach tc xdp xdp-netlink'),
     ...files('maps', 'cpu-map dev-map dev-map-hash device-map network-value reuseport-sock-array'),
     ...files('maps', 'sock-hash sock-map socket-array socket-value xsk-map'),
   ],

@@ -42,6 +42,10 @@ const hasTestNetworks = () => commandSays('ip') && commandSays('unshare') && ker
 
 const hasTcx = () => kernelHas('tcx_prog_attach');
 
+const hasNetkit = () => kernelHas('netkit_link_attach');
+
+const hasNetfilterLinks = () => kernelHas('bpf_nf_link_attach');
+
 /** A command that PATH has, by its path. */
 function commandSays(command) {
   const folders = (process.env.PATH ?? '').split(path.delimiter);
@@ -154,6 +158,23 @@ const needs = new Map([
       hasTestNetworks() && kernelHas('clsact_init') && kernelHas('cls_bpf_change')
         ? 'the kernel has clsact and filters of BPF'
         : undefined,
+  ],
+  ['netkit', () => (hasTestNetworks() && hasNetkit() ? 'the kernel has netkit' : undefined)],
+  ['a kernel without netkit', () => (hasTestNetworks() && !hasNetkit() ? 'the kernel has no netkit' : undefined)],
+  [
+    'links of netfilter',
+    () => (hasTestNetworks() && hasNetfilterLinks() ? 'the kernel has bpf_nf_link_attach' : undefined),
+  ],
+  [
+    'defragmentation by netfilter',
+    () =>
+      hasTestNetworks() && hasNetfilterLinks() && kernelHas('nf_defrag_ipv4_enable')
+        ? 'the kernel has nf_defrag_ipv4_enable'
+        : undefined,
+  ],
+  [
+    'programs of routes',
+    () => (hasTestNetworks() && kernelHas('bpf_build_state') ? 'the kernel has bpf_build_state' : undefined),
   ],
   // scripts/vm-test.mjs says so inside the VMs: what is measured in milliseconds is measured on real processors.
   // `npm run test:vm` fetches them.

@@ -1,6 +1,7 @@
 export * from './explain-permission.js';
 export * from './features/index.js';
 export * from './gather-facts.js';
+export * from './ip-address.js';
 export * from './kernel-btf.js';
 export type { Kconfig } from './kernel-config.js';
 export * from './kernel-functions.js';

@@ -1,4 +1,8 @@
 import { UpdatableLink } from './updatable-link.js';
 
-/** A program attached to a cgroup: it works for the processes of that cgroup and of those below it. Least kernel: 5.7. */
+/**
+ * A program attached to a cgroup: it works for the processes of that cgroup and of those below it. When it was attached with a
+ * `mode` other than `'multi'` there is no kernel link: nothing to pin or to describe, and it stays attached when the process ends
+ * without closing this object. Least kernel: 5.7.
+ */
 export class CgroupLink extends UpdatableLink {}

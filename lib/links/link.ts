@@ -25,6 +25,8 @@ export interface LinkDetails {
   readonly withoutLink?: WithoutLink | undefined;
   /** Ends an attachment that is no kernel link, in place of closing the handle. */
   readonly detach?: (() => Promise<void>) | undefined;
+  /** Attaches another program in place of the present one where no kernel link does; with `expected` only in place of that. */
+  readonly replace?: ((program: Handle, expected: Handle | undefined) => Promise<void>) | undefined;
   /** Whether what `detach` would end stays when the process ends; true without it. */
   readonly survivesProcess?: boolean | undefined;
   /** Told once, when the link is gone. */
@@ -172,9 +174,14 @@ export class Link {
     return this.close();
   }
 
+  /** Throws when this is closed. @internal */
+  protected requireOpen(): void {
+    if (this.closed) throw UsageError.closed(`the link of program ${quote(this.program)} to ${this.target}`);
+  }
+
   /** The kernel's link. Throws when this is closed, or is no kernel link. @internal */
   protected get kernelLink(): Handle {
-    if (this.closed) throw UsageError.closed(`the link of program ${quote(this.program)} to ${this.target}`);
+    this.requireOpen();
     const { feature, explanation, since } = this.#withoutLink ?? {};
     if (this.#handle !== undefined && feature === undefined) return this.#handle;
     throw new UnsupportedError(feature ?? 'a kernel link', explanation ?? 'there is none', {

@@ -1,11 +1,4 @@
-import type { Handle } from '../sys/index.js';
-
 import { UpdatableLink } from './updatable-link.js';
 
 /** A program attached to the traffic of a network interface by TCX. Least kernel: 6.6. */
-export class TcxLink extends UpdatableLink {
-  /** @internal */
-  get handle(): Handle {
-    return this.kernelLink;
-  }
-}
+export class TcxLink extends UpdatableLink {}

@@ -1,7 +1,7 @@
 import { EbpfError, UsageError, quote } from '../errors/index.js';
-import { requireHandle, updateLink } from '../sys/index.js';
+import { requireHandle, updateLink, type Handle } from '../sys/index.js';
 
-import { Link, type LinkableProgram } from './link.js';
+import { Link, type LinkDetails, type LinkableProgram } from './link.js';
 
 /** How {@link UpdatableLink.update} replaces. */
 export interface LinkUpdateOptions {
@@ -11,6 +11,19 @@ export interface LinkUpdateOptions {
 
 /** A link whose program can be replaced, without a moment in which none is attached. */
 export class UpdatableLink extends Link {
+  readonly #replace: NonNullable<LinkDetails['replace']>;
+
+  /** @internal */
+  constructor(details: LinkDetails) {
+    super(details);
+    this.#replace = details.replace ?? (async (program, expected) => updateLink(this.kernelLink, program, expected));
+  }
+
+  /** What orders of other programs refer to. @internal */
+  get handle(): Handle {
+    return this.kernelLink;
+  }
+
   /**
    * Attaches another program of the same type in place of the present one, at once for all packets and processors. From
    * then on the link belongs to that program: it is in its `links`, and closing the `Ebpf` of that program closes it.
@@ -30,12 +43,14 @@ export class UpdatableLink extends Link {
     const { expected } = options;
     const handle = requireHandle('program', program, 'program');
     const old = expected === undefined ? undefined : requireHandle('expected', expected, 'program');
+    this.requireOpen();
     try {
-      await updateLink(this.kernelLink, handle, old);
+      await this.#replace(handle, old);
     } catch (error) {
       if (!EbpfError.is(error)) throw error;
       const there = `${this.target} by this link`;
-      if (expected !== undefined && error.errnoName === 'EPERM') {
+      // EEXIST is netlink's word for it.
+      if (expected !== undefined && (error.errnoName === 'EPERM' || error.errnoName === 'EEXIST')) {
         throw UsageError.busy(there, `another program than ${quote(expected.name)} is attached`);
       }
       if (error.errnoName !== 'EINVAL') throw error;

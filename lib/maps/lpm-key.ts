@@ -1,4 +1,3 @@
-import { isIP } from 'node:net';
 import { inspect } from 'node:util';
 
 import {
@@ -11,6 +10,7 @@ import {
   type StructLayout,
 } from '../codec/index.js';
 import { UsageError, quote } from '../errors/index.js';
+import { ipOctets } from '../kernel/index.js';
 
 import type { MapDetails } from './bpf-map.js';
 import { codecByBtf } from './value-types.js';
@@ -130,36 +130,14 @@ function example(size: number): string {
 function writeAddress(text: string, size: number, view: DataView, offset: number, path: string): void {
   const [, address = '', length] = /^([^/]*)(?:\/(\d{1,3}))?$/u.exec(text) ?? [];
   const family = size === ipv4Size ? 4 : 6;
-  // A zone, fe80::1%eth0, is no part of the address.
-  if (isIP(address) !== family || address.includes('%')) {
+  const octets = ipOctets(address);
+  if (octets?.length !== size) {
     throw UsageError.invalidValue(path, `must be an IPv${family} network such as ${example(size)}, not ${quote(text)}`);
   }
   const prefixLength = length === undefined ? size * 8 : Number(length);
   requirePrefix(prefixLength, size * 8, path);
   view.setUint32(offset, prefixLength, hostIsLittleEndian);
-  const octets = family === 4 ? address.split('.').map(Number) : ipv6Octets(address);
   for (const [index, octet] of octets.entries()) view.setUint8(offset + headerSize + index, octet);
-}
-
-/** The 16 bytes of an address that `isIP` takes. */
-function ipv6Octets(address: string): number[] {
-  const words = (part: string): number[] =>
-    part
-      .split(':')
-      .filter((word) => word !== '')
-      .flatMap(wordsOf);
-  const [before = '', after] = address.split('::');
-  const head = words(before);
-  const tail = after === undefined ? [] : words(after);
-  const all = [...head, ...Array<number>(8 - head.length - tail.length).fill(0), ...tail];
-  return all.flatMap((word) => [word >> 8, word & 0xff]);
-}
-
-/** The end of an address may be written as an IPv4 address: ::ffff:10.0.0.1. */
-function wordsOf(word: string): number[] {
-  if (!word.includes('.')) return [Number.parseInt(word, 16)];
-  const [a = 0, b = 0, c = 0, d = 0] = word.split('.').map(Number);
-  return [(a << 8) | b, (c << 8) | d];
 }
 
 /** An address as RFC 5952 writes it: the longest run of zeros, of two at least, is left out. */

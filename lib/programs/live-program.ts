@@ -7,9 +7,16 @@ import { CgroupSockopt } from './cgroup-sockopt.js';
 import { CgroupSysctl } from './cgroup-sysctl.js';
 import { Fentry } from './fentry.js';
 import { Fexit } from './fexit.js';
+import { FlowDissector } from './flow-dissector.js';
 import { Kprobe } from './kprobe.js';
 import { Kretprobe } from './kretprobe.js';
 import { Lsm } from './lsm.js';
+import { LwtIn } from './lwt-in.js';
+import { LwtOut } from './lwt-out.js';
+import { LwtSeg6local } from './lwt-seg6local.js';
+import { LwtXmit } from './lwt-xmit.js';
+import { Netfilter } from './netfilter.js';
+import { Netkit } from './netkit.js';
 import { PerfEvent } from './perf-event.js';
 import { Program, type ProgramDetails } from './program.js';
 import { RawTracepoint } from './raw-tracepoint.js';
@@ -71,6 +78,20 @@ function classOf(kind: string): new (details: ProgramDetails) => Program {
     case 'tc':
     case 'tcx':
       return Tc;
+    case 'netkit':
+      return Netkit;
+    case 'netfilter':
+      return Netfilter;
+    case 'flow_dissector':
+      return FlowDissector;
+    case 'lwt_in':
+      return LwtIn;
+    case 'lwt_out':
+      return LwtOut;
+    case 'lwt_xmit':
+      return LwtXmit;
+    case 'lwt_seg6local':
+      return LwtSeg6local;
     case 'xdp':
       return Xdp;
     case 'socket':

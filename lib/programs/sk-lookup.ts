@@ -1,19 +1,18 @@
 import { AttachType } from '../abi/index.js';
-import { EbpfError, UsageError } from '../errors/index.js';
-import { networkNamespaceWords, openNetworkNamespace, type NetworkNamespaceSource } from '../kernel/index.js';
 import { NetworkNamespaceLink } from '../links/index.js';
-import { createLink } from '../sys/index.js';
+import type { AttachedProgram } from '../sys/index.js';
 
 import { attachFailure } from './attach-failure.js';
+import {
+  attachToNetworkNamespace,
+  networkNamespaceTarget,
+  queryNetworkNamespace,
+  type NetworkNamespaceOptions,
+} from './network-namespace-attach.js';
 import { Program, type AttachOptions } from './program.js';
 
-const ownNetworkNamespace = '/proc/self/ns/net';
-
 /** Where {@link SkLookup.attach} attaches. */
-export interface SkLookupAttachOptions extends AttachOptions {
-  /** The network namespace; default: the one of this process. */
-  readonly netns?: NetworkNamespaceSource | undefined;
-}
+export interface SkLookupAttachOptions extends AttachOptions, NetworkNamespaceOptions {}
 
 /**
  * A program of section `sk_lookup`: the kernel asks it for which listening socket a connection or packet is, before it looks
@@ -33,23 +32,24 @@ export class SkLookup extends Program {
    * when 64 programs are attached.
    */
   override async attach(options: SkLookupAttachOptions = {}): Promise<NetworkNamespaceLink> {
-    const { signal, netns = ownNetworkNamespace } = options;
+    const { signal } = options;
     signal?.throwIfAborted();
-    const target = `sk_lookup ${networkNamespaceWords(netns)}`;
-    const space = openNetworkNamespace(netns);
+    const target = networkNamespaceTarget('sk_lookup', options);
     try {
-      const handle = await createLink({ program: this.handle, target: space, attachType: AttachType.SK_LOOKUP });
+      const handle = await attachToNetworkNamespace(this.handle, AttachType.SK_LOOKUP, options);
       return await this.attached(NetworkNamespaceLink, handle, target, signal);
     } catch (error) {
-      // get_net_ns_by_fd: the file is something else.
-      if (EbpfError.is(error) && error.errnoName === 'EINVAL') {
-        const problem = `${networkNamespaceWords(netns)} is no network namespace`;
-        throw UsageError.invalidValue('netns', problem, { cause: error });
-      }
       throw attachFailure(error, this.name, target, ['CAP_NET_ADMIN', 'CAP_BPF']);
-    } finally {
-      space.close();
     }
+  }
+
+  /**
+   * The programs of this kind that are attached to a network namespace, by whomever, in the order in which they are asked.
+   *
+   * @throws {@link UsageError} when there is no such namespace; {@link PermissionError}; {@link KernelError}.
+   */
+  static async query(options: NetworkNamespaceOptions = {}): Promise<readonly AttachedProgram[]> {
+    return queryNetworkNamespace(AttachType.SK_LOOKUP, options);
   }
 
   protected override sectionObstacle(): string | undefined {

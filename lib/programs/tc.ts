@@ -1,4 +1,3 @@
-import { constants } from 'node:os';
 import { inspect } from 'node:util';
 
 import { AttachType, LinkType } from '../abi/index.js';
@@ -9,25 +8,27 @@ import {
   addClsact,
   createLink,
   duplicateHandle,
+  listTcFilters,
   queryPrograms,
   removeTcFilter,
   setTcFilter,
   type AttachedPrograms,
+  type AttachedTcFilter,
   type Handle,
   type TcDirection,
 } from '../sys/index.js';
 
-import { attachFailure } from './attach-failure.js';
+import { attachFailure, revisionFailure } from './attach-failure.js';
+import { orderFields, type AttachOrder } from './attach-order.js';
 import { interfaceTarget, type InterfaceOptions } from './interface-target.js';
 import { Program, type AttachOptions } from './program.js';
-import { orderFields, type TcOrder } from './tc-order.js';
 
 /** Where and how {@link Tc.attach} attaches. */
 export interface TcAttachOptions extends AttachOptions, InterfaceOptions {
   /** What comes in or what goes out; without it the section says: `tc/ingress`. */
   readonly direction?: TcDirection | undefined;
   /** TCX: before or after which others it runs. Default: `'last'`. */
-  readonly order?: TcOrder | undefined;
+  readonly order?: AttachOrder | undefined;
   /** TCX: attach only when nothing has changed since {@link Tc.query} said this revision. */
   readonly expectedRevision?: number | bigint | undefined;
   /** How: by TCX, from Linux 6.6 on, or as a filter of `clsact`. Default: TCX where the kernel has it. */
@@ -36,6 +37,12 @@ export interface TcAttachOptions extends AttachOptions, InterfaceOptions {
   readonly priority?: number | undefined;
   /** clsact: the filter's number among those of its priority. Default: the kernel's choice. */
   readonly handle?: number | undefined;
+}
+
+/** What runs at one side of an interface. */
+export interface AttachedTc extends AttachedPrograms {
+  /** The filters of `clsact`, which run after the programs of TCX, also those of other classifiers than BPF. */
+  readonly filters: readonly AttachedTcFilter[];
 }
 
 const attachTypes: Readonly<Record<TcDirection, AttachType>> = {
@@ -75,28 +82,34 @@ export class Tc extends Program {
           : this.#filter(found, direction, options ?? {}, target.words),
       );
     } catch (error) {
-      if (EbpfError.is(error) && error.errno === -constants.errno.ESTALE) {
-        const advice = 'programs were attached or detached since that revision; ask again with Tc.query()';
-        throw UsageError.busy(target.words, advice);
-      }
-      throw attachFailure(error, this.name, target.words, ['CAP_NET_ADMIN', 'CAP_BPF']);
+      const reason = revisionFailure(error, target.words, 'Tc.query()');
+      throw attachFailure(reason, this.name, target.words, ['CAP_NET_ADMIN', 'CAP_BPF']);
     }
   }
 
   /**
-   * The programs that TCX runs at one side of an interface, in their order, with a revision that counts changes. Least
-   * kernel: 6.6.
+   * What is attached to one side of an interface, by whomever: the programs that TCX runs, in their order, with a revision that
+   * counts changes; then the filters of `clsact`. Before Linux 6.6, which has no TCX, there are filters only.
    *
-   * @throws {@link UsageError} when there is no such interface; {@link UnsupportedError} before Linux 6.6.
+   * @throws {@link UsageError} when there is no such interface; {@link PermissionError}; {@link KernelError}.
+   *
+   * @example
+   * ```js
+   * const { programs, filters } = await Tc.query({ interface: 'eth0', direction: 'ingress' });
+   * ```
    */
-  static async query(options: InterfaceOptions & { readonly direction: TcDirection }): Promise<AttachedPrograms> {
+  static async query(options: InterfaceOptions & { readonly direction: TcDirection }): Promise<AttachedTc> {
     const { direction } = options;
     requireDirection(direction);
     const target = interfaceTarget(`tc ${direction}`, options);
-    await requireTcx('asking what is attached');
-    return withInterface(target.interface, target.netns, async ({ index, networkNamespace }) =>
-      queryPrograms({ target: index, attachType: attachTypes[direction], networkNamespace }),
-    );
+    const { supported } = await features.linkType(LinkType.TCX);
+    return withInterface(target.interface, target.netns, async ({ index, networkNamespace }) => {
+      const none = { programs: [], revision: 0n };
+      const { programs, revision } = supported
+        ? await queryPrograms({ target: index, attachType: attachTypes[direction], networkNamespace })
+        : none;
+      return { programs, revision, filters: await listTcFilters(index, direction, networkNamespace) };
+    });
   }
 
   protected override sectionObstacle(): string | undefined {
@@ -108,14 +121,11 @@ export class Tc extends Program {
     direction: TcDirection,
     { order, expectedRevision }: Partial<TcAttachOptions>,
   ): Promise<Handle> {
-    const { flags, fields, handles } = orderFields(order);
     return createLink({
       program: this.handle,
       target: index,
       attachType: attachTypes[direction],
-      flags,
-      fields: expectedRevision === undefined ? fields : { ...fields, 'tcx.expected_revision': expectedRevision },
-      handles,
+      ...orderFields('tcx', order, expectedRevision),
       networkNamespace,
     });
   }
@@ -154,7 +164,8 @@ export class Tc extends Program {
         }
       },
       filter,
-      replace: async (program: Handle): Promise<void> => {
+      replace: async (program: Handle, expected: Handle | undefined): Promise<void> => {
+        if (expected !== undefined) throw UsageError.invalidValue('expected', 'filters are replaced whatever they run');
         await setTcFilter(filter, program, { replace: true, networkNamespace: space });
       },
     };

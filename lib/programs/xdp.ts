@@ -1,27 +1,37 @@
+import { inspect } from 'node:util';
+
 import { AttachType } from '../abi/index.js';
 import { EbpfError, KernelError, UnsupportedError, UsageError, quote } from '../errors/index.js';
 import { withInterface } from '../kernel/index.js';
-import { XdpLink } from '../links/index.js';
-import { createLink } from '../sys/index.js';
+import { XdpLink, type LinkableProgram } from '../links/index.js';
+import { createLink, queryXdp, XdpFlag, type AttachedXdp, type XdpMode } from '../sys/index.js';
 
 import { attachFailure } from './attach-failure.js';
 import { interfaceTarget, type InterfaceOptions } from './interface-target.js';
 import { Program, type AttachOptions } from './program.js';
-
-/**
- * Where an XDP program runs: in the network driver, before it makes anything of a packet; in the kernel's stack, which any
- * interface can do; or in the network card.
- */
-export type XdpMode = 'native' | 'generic' | 'offload';
+import { attachByNetlink } from './xdp-netlink.js';
 
 /** Where and how {@link Xdp.attach} attaches. */
 export interface XdpAttachOptions extends AttachOptions, InterfaceOptions {
-  /** Default: the kernel's choice, native where the driver can. */
+  /** Default: the kernel's choice, native where the driver can. Programs are not loaded for a network card yet, so it refuses them. */
   readonly mode?: XdpMode | undefined;
+  /**
+   * How: by a link, or by netlink as `ip link set … xdp` does, which stays attached when the process ends and is what other
+   * loaders replace. Default: `'link'`.
+   */
+  readonly by?: 'link' | 'netlink' | undefined;
+  /**
+   * With `by: 'netlink'`: take the place of this program, which was attached by netlink too, at once for all packets; refused when
+   * another one is attached. It is then no longer attached, whatever its link says. Default: nothing may be attached.
+   */
+  readonly replace?: LinkableProgram | { readonly programId: number } | undefined;
 }
 
-/** XDP_FLAGS_SKB_MODE, DRV_MODE and HW_MODE of include/uapi/linux/if_link.h. */
-const modeFlags: Readonly<Record<XdpMode, number>> = { generic: 2, native: 4, offload: 8 };
+const modeFlags: Readonly<Record<XdpMode, number>> = {
+  generic: XdpFlag.GENERIC,
+  native: XdpFlag.NATIVE,
+  offload: XdpFlag.OFFLOAD,
+};
 
 /**
  * A program of section `xdp` (or `xdp.frags`, for packets in several buffers): it sees each packet that an interface
@@ -50,21 +60,43 @@ export class Xdp extends Program {
     if (mode !== undefined && !Object.hasOwn(modeFlags, mode)) {
       throw UsageError.invalidValue('mode', `must be 'native', 'generic' or 'offload', not ${quote(mode)}`);
     }
+    const how = requireWay(options ?? {});
+    const flags = mode === undefined ? 0 : modeFlags[mode];
     try {
-      const handle = await withInterface(target.interface, target.netns, async ({ index, networkNamespace }) =>
-        createLink({
-          program: this.handle,
-          target: index,
-          attachType: AttachType.XDP,
-          flags: mode === undefined ? 0 : modeFlags[mode],
-          networkNamespace,
-        }),
+      const made = await withInterface(target.interface, target.netns, async (found) =>
+        how === 'netlink'
+          ? attachByNetlink(this.handle, found, { flags, replace: options?.replace, words: target.words })
+          : createLink({
+              program: this.handle,
+              target: found.index,
+              attachType: AttachType.XDP,
+              flags,
+              networkNamespace: found.networkNamespace,
+            }),
       );
-      return await this.attached(XdpLink, handle, target.words, signal);
+      return await this.attached(XdpLink, made, target.words, signal);
     } catch (error) {
       const reason = modeFailure(error, mode, target.words);
       throw attachFailure(reason, this.name, target.words, ['CAP_NET_ADMIN', 'CAP_BPF']);
     }
+  }
+
+  /**
+   * The XDP programs of an interface, by whomever they were attached: none, or one in native or generic mode, and perhaps one in
+   * the network card.
+   *
+   * @throws {@link UsageError} when there is no such interface, with the nearest names; {@link KernelError}.
+   *
+   * @example
+   * ```js
+   * for (const { programId, mode } of await Xdp.query({ interface: 'eth0' })) console.log(programId, mode);
+   * ```
+   */
+  static async query(options: InterfaceOptions): Promise<readonly AttachedXdp[]> {
+    const target = interfaceTarget('xdp', options);
+    return withInterface(target.interface, target.netns, async ({ index, networkNamespace }) =>
+      queryXdp(index, networkNamespace),
+    );
   }
 
   protected override sectionObstacle(): string | undefined {
@@ -79,6 +111,15 @@ export class Xdp extends Program {
   }
 }
 
+function requireWay({ by = 'link', replace }: Partial<XdpAttachOptions>): 'link' | 'netlink' {
+  const ways: readonly string[] = ['link', 'netlink'];
+  if (!ways.includes(by)) {
+    throw UsageError.invalidValue('by', `must be 'link' or 'netlink', not ${inspect(by)}`);
+  }
+  if (replace === undefined || by === 'netlink') return by;
+  throw UsageError.invalidValue('replace', "is of by: 'netlink'; a link replaces its own program: link.update()");
+}
+
 /** The answers of dev_xdp_attach in net/core/dev.c. */
 function modeFailure(error: unknown, mode: XdpMode | undefined, where: string): unknown {
   if (!EbpfError.is(error)) return error;
@@ -89,6 +130,11 @@ function modeFailure(error: unknown, mode: XdpMode | undefined, where: string): 
   if (errnoName === 'EEXIST') {
     const advice = 'a program is attached in the other mode; an interface runs native or generic programs, not both';
     return new KernelError(`attach to ${where}`, syscall, errno, { advice, cause: error });
+  }
+  // Drivers that know nothing of it, such as those of virtual interfaces, answer EINVAL.
+  if (mode === 'offload' && (errnoName === 'EINVAL' || errnoName === 'ENOTSUP')) {
+    const problem = `the network card of ${where} must run programs itself, of those that were loaded for it, which this version does not do`;
+    return new UnsupportedError('offload XDP', problem, { cause: error });
   }
   if (errnoName === 'ENOTSUP') {
     const wanted = mode ?? 'native';

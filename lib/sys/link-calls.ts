@@ -82,8 +82,8 @@ export async function updateLink(link: Handle, program: Handle, expected?: Handl
 }
 
 /** BPF_PROG_ATTACH, off the event loop: how programs were attached before there were links. */
-export async function attachProgram(program: Handle, target: Handle, attachType: AttachType): Promise<void> {
-  const attr = attachAttributes(program, target, attachType);
+export async function attachProgram(program: Handle, target: Handle, attachType: AttachType, flags = 0): Promise<void> {
+  const attr = attachAttributes(program, target, attachType).number('attach_flags', flags);
   await bpfAsync(BpfCommand.PROG_ATTACH, attr, `attach ${program.describe()}`);
 }
 

@@ -7,6 +7,8 @@ const HEADER_SIZE = 16;
 const ATTRIBUTE_HEADER_SIZE = 4;
 const ALIGNMENT = 4;
 
+/** NLA_F_NESTED: what newer requests want to see in the type of attributes that hold others. */
+export const NETLINK_NESTED = 0x8000;
 /** NLA_F_NESTED and NLA_F_NET_BYTEORDER: bits beside an attribute's type. */
 const TYPE_MASK = 0x3fff;
 
@@ -58,6 +60,11 @@ export class NetlinkRequest {
 
   bytes(type: number, value: Uint8Array): this {
     this.begin(type).#writer.append(value);
+    return this.end();
+  }
+
+  u16(type: number, value: number): this {
+    this.begin(type).#writer.u16(value);
     return this.end();
   }
 

@@ -148,7 +148,7 @@ export interface LinkInfo {
   readonly type: number;
   readonly id: number;
   readonly programId: number;
-  /** Of XDP and TCX: the network interface, 0 once it is gone. */
+  /** Of XDP, TCX and netkit: the network interface, 0 once it is gone. */
   readonly interfaceIndex?: number;
   /** Of cgroups: its number, the inode of its directory. */
   readonly cgroupId?: bigint;
@@ -156,6 +156,12 @@ export interface LinkInfo {
   readonly networkNamespace?: number;
   /** Of maps of sockets: the map, 0 once it is gone. */
   readonly mapId?: number;
+  /** Of netfilter: NFPROTO_* of include/uapi/linux/netfilter.h, 2 for IPv4, 10 for IPv6. */
+  readonly protocolFamily?: number;
+  /** Of netfilter: NF_INET_* of the same file, 0 for packets that come in. */
+  readonly hook?: number;
+  /** Of netfilter: lower ones run first. */
+  readonly priority?: number;
   /** Of those that have several: a value of `AttachType`. */
   readonly attachType?: number;
 }
@@ -245,6 +251,15 @@ function linkDetails(
       return { interfaceIndex: info.number('xdp.ifindex') };
     case LinkType.TCX:
       return { interfaceIndex: info.number('tcx.ifindex'), attachType: info.number('tcx.attach_type') };
+    case LinkType.NETKIT:
+      return { interfaceIndex: info.number('netkit.ifindex'), attachType: info.number('netkit.attach_type') };
+    case LinkType.NETFILTER:
+      return {
+        protocolFamily: info.number('netfilter.pf'),
+        hook: info.number('netfilter.hooknum'),
+        // Signed.
+        priority: info.number('netfilter.priority') | 0,
+      };
     case LinkType.CGROUP:
       return { cgroupId: info.bigint('cgroup.cgroup_id'), attachType: info.number('cgroup.attach_type') };
     case LinkType.NETNS:

@@ -3,17 +3,28 @@ import { constants } from 'node:os';
 import { EbpfError, quote } from '../errors/index.js';
 import type { Handle } from './handle.js';
 import { routeRequest } from './netlink-calls.js';
-import { NetlinkFlag, NetlinkRequest, readerOf } from './netlink-message.js';
+import {
+  attributeText,
+  attributeU32,
+  NetlinkFlag,
+  NetlinkRequest,
+  parseAttributes,
+  readerOf,
+} from './netlink-message.js';
+import type { NetlinkMessage } from './netlink-message.js';
 
 // include/uapi/linux/rtnetlink.h, pkt_sched.h, pkt_cls.h
 const RTM_NEWQDISC = 36;
 const RTM_NEWTFILTER = 44;
 const RTM_DELTFILTER = 45;
+const RTM_GETTFILTER = 46;
 const TCA_KIND = 1;
 const TCA_OPTIONS = 2;
 const TCA_BPF_FD = 6;
 const TCA_BPF_NAME = 7;
 const TCA_BPF_FLAGS = 8;
+const TCA_BPF_ID = 11;
+const TCA_CHAIN = 11;
 /** The program's return value decides, no action of its own is needed. */
 const TCA_BPF_FLAG_ACT_DIRECT = 1;
 const TC_H_CLSACT = 0xffff_fff1;
@@ -22,7 +33,8 @@ const CLSACT_HANDLE = 0xffff_0000;
 const parents = { ingress: 0xffff_fff2, egress: 0xffff_fff3 } as const;
 /** ETH_P_ALL */
 const ALL_PROTOCOLS = 3;
-/** Offsets in struct tcmsg: family, padding, index, handle, parent, info. */
+/** struct tcmsg: family, padding, index, handle, parent, info. */
+const MESSAGE_SIZE = 20;
 const MESSAGE_HANDLE = 8;
 const MESSAGE_INFO = 16;
 
@@ -37,6 +49,26 @@ export interface TcFilter {
   readonly priority: number;
   /** 0 lets the kernel choose. */
   readonly handle: number;
+}
+
+/** A filter that is attached to one side of an interface, by whomever. */
+export interface AttachedTcFilter {
+  /** Lower ones run first. */
+  readonly priority: number;
+  /** Its number among those of its priority. */
+  readonly handle: number;
+  /** `'bpf'`, or another classifier: `'flower'`. */
+  readonly kind: string;
+  /** The Ethernet protocol whose packets it sees, as `0x0800`; 3 stands for all (ETH_P_ALL). */
+  readonly protocol: number;
+  /** Chains other than 0 run when a filter goes to them. */
+  readonly chain: number;
+  /** What it is called by whoever made it; absent where filters of that kind have no names. */
+  readonly name?: string;
+  /** Of kind `bpf`: the program; absent where it runs classic BPF. */
+  readonly programId?: number;
+  /** Of kind `bpf`: the program's return value decides (`direct-action`). */
+  readonly directAction?: boolean;
 }
 
 /** Makes the queueing discipline `clsact`, which has room for filters, where there is none. */
@@ -82,6 +114,49 @@ export async function setTcFilter(
 export async function removeTcFilter(filter: TcFilter, networkNamespace?: Handle): Promise<void> {
   const what = `remove the filter ${quote(String(filter.handle))} of network interface ${filter.interfaceIndex}`;
   await routeRequest(filterRequest(RTM_DELTFILTER, 0, filter), what, networkNamespace);
+}
+
+/** The filters of one side of an interface in the order in which they run; none where there is no clsact. */
+export async function listTcFilters(
+  interfaceIndex: number,
+  direction: TcDirection,
+  networkNamespace?: Handle,
+): Promise<AttachedTcFilter[]> {
+  const place = { index: interfaceIndex, handle: 0, parent: parents[direction], info: 0 };
+  const what = `list the filters of network interface ${interfaceIndex}`;
+  const answer = await routeRequest(tcRequest(RTM_GETTFILTER, NetlinkFlag.DUMP, place), what, networkNamespace);
+  return answer.flatMap(filterOf);
+}
+
+function filterOf({ payload }: NetlinkMessage): AttachedTcFilter[] {
+  const reader = readerOf(payload);
+  const handle = reader.u32(MESSAGE_HANDLE);
+  const info = reader.u32(MESSAGE_INFO);
+  const attributes = parseAttributes(payload, MESSAGE_SIZE);
+  const options = attributes.get(TCA_OPTIONS);
+  // Of each priority the kernel also tells that it is there.
+  if (options === undefined) return [];
+  const kind = attributeText(attributes.get(TCA_KIND));
+  const common = {
+    priority: info >>> 16,
+    handle,
+    kind,
+    protocol: networkOrder(info & 0xffff),
+    chain: attributeU32(attributes.get(TCA_CHAIN)) ?? 0,
+  };
+  return [kind === 'bpf' ? { ...common, ...bpfOptions(options) } : common];
+}
+
+function bpfOptions(options: Uint8Array): Pick<AttachedTcFilter, 'name' | 'programId' | 'directAction'> {
+  const attributes = parseAttributes(options, 0);
+  const name = attributes.get(TCA_BPF_NAME);
+  const programId = attributeU32(attributes.get(TCA_BPF_ID));
+  const flags = attributeU32(attributes.get(TCA_BPF_FLAGS)) ?? 0;
+  return {
+    ...(name === undefined ? {} : { name: attributeText(name) }),
+    ...(programId === undefined ? {} : { programId }),
+    directAction: (flags & TCA_BPF_FLAG_ACT_DIRECT) !== 0,
+  };
 }
 
 function filterRequest(type: number, flags: number, filter: TcFilter): NetlinkRequest {

@@ -4,7 +4,14 @@ import { once } from 'node:events';
 import { readdirSync, readlinkSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 
-import { openSocket, setSocketOption, SocketDomain, SocketType, type Handle } from '../../lib/sys/index.js';
+import {
+  openSocket,
+  setSocketOption,
+  socketDescriptor,
+  SocketDomain,
+  SocketType,
+  type Handle,
+} from '../../lib/sys/index.js';
 
 /** SO_REUSEPORT of include/uapi/asm-generic/socket.h. */
 const SO_REUSEPORT = 15;
@@ -107,4 +114,17 @@ export function portOf(socket: Server | DatagramSocket): number {
 
 function check(result: number): void {
   if (result < 0) throw new Error(`errno ${-result}`);
+}
+
+/** IPPROTO_IPV6 and IPV6_RTHDR of include/uapi/linux/in6.h. */
+const IPPROTO_IPV6 = 41;
+const IPV6_RTHDR = 57;
+
+/** What an IPv6 socket sends to `::1` goes to `fc00::1` first, by a routing header (struct ipv6_sr_hdr of include/uapi/linux/seg6.h). */
+export function goBySegment(socket: DatagramSocket): void {
+  const header = new Uint8Array(8 + 2 * 16);
+  // Its length after the first eight bytes, in units of those; type 4; one segment left, the second of the two.
+  header.set([0, 4, 4, 1, 1]);
+  header.set([0xfc, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], 24);
+  check(setSocketOption(socketDescriptor('socket', socket), IPV6_RTHDR, header, IPPROTO_IPV6));
 }

@@ -18,7 +18,12 @@ export const inOwnNetwork: readonly string[] = ['unshare', '-n', 'sh', '-c', 'ip
 /** Busybox names the peer itself: veth0. */
 const setup =
   'mount -t bpf bpf /mnt && ip link set lo up && ip link add left type veth && ip link set veth0 name right && ' +
-  'ip addr add 10.99.0.1/24 dev left && ip link set left up && ip link set right up && exec "$@"';
+  'ip addr add 10.99.0.1/24 dev left && ip link set left up && ip link set right up';
+
+/** A pair of netkit interfaces beside them, `nk` and its peer `nk0`, each with a network of its own, 10.98.0.0 and 10.97.0.0. */
+const netkitSetup =
+  'ip link add nk type netkit && ip addr add 10.98.0.1/24 dev nk && ip addr add 10.97.0.1/24 dev nk0 && ' +
+  'ip link set nk up && ip link set nk0 up';
 
 const inside = join(__dirname, '../fixtures/packets.mjs');
 
@@ -37,8 +42,9 @@ export class TestNetwork {
     this.#lines = lines[Symbol.asyncIterator]();
   }
 
-  static async create(): Promise<TestNetwork> {
-    const child = spawn('unshare', ['-n', '-m', 'sh', '-c', setup, 'sh', process.execPath, inside], {
+  static async create({ netkit = false }: { readonly netkit?: boolean } = {}): Promise<TestNetwork> {
+    const script = `${[setup, ...(netkit ? [netkitSetup] : [])].join(' && ')} && exec "$@"`;
+    const child = spawn('unshare', ['-n', '-m', 'sh', '-c', script, 'sh', process.execPath, inside], {
       stdio: ['pipe', 'pipe', 'inherit'],
       timeout: 300_000,
     });
@@ -47,9 +53,9 @@ export class TestNetwork {
     return network;
   }
 
-  /** Sends packets to UDP port 9 that `right` receives. */
-  async send(count: number): Promise<void> {
-    this.#process.stdin.write(`${count}\n`);
+  /** Sends packets to UDP port 9, those without an address to `right`, which receives them. */
+  async send(count: number, address = ''): Promise<void> {
+    this.#process.stdin.write(`${count} ${address}\n`);
     await this.#answer('sent');
   }
 

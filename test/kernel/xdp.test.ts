@@ -10,6 +10,7 @@ import {
   Xdp,
   XdpLink,
   type LinkableProgram,
+  type XdpAttachOptions,
   type XdpMode,
 } from '../../lib/index.js';
 import { kernelHasSymbol } from '../helpers/kernel-symbols.js';
@@ -192,6 +193,28 @@ describe('Xdp', () => {
     expect(ebpf.links).toHaveLength(1);
   });
 
+  inNetwork('tells what is attached, by whomever', async () => {
+    const query = { interface: 'right', netns: network.path };
+    expect(await Xdp.query(query)).toEqual([]);
+    for (const mode of ['native', 'generic'] as const) {
+      const link = await attach(mode);
+      expect(await Xdp.query(query)).toEqual([{ programId: ebpf.program('decide').info().id, mode }]);
+      await link.close();
+    }
+    expect(await Xdp.query(query)).toEqual([]);
+    expect(await Xdp.query({ ...query, interface: 'lo' })).toEqual([]);
+    await expect(Xdp.query({ ...query, interface: 'rigth' })).rejects.toMatchObject({ code: 'ERR_EBPF_NOT_FOUND' });
+  });
+
+  inNetwork('is refused by an interface that cannot take the program into its card', async () => {
+    await expect(attach('offload')).rejects.toMatchObject({
+      name: 'UnsupportedError',
+      message: expect.stringMatching(
+        /^offload XDP: the network card of xdp right .* must run programs itself/u,
+      ) as string,
+    });
+  });
+
   inNetwork('an aborted attach leaves nothing attached', async () => {
     const abort = new AbortController();
     const program = ebpf.program('decide', Xdp);
@@ -230,5 +253,64 @@ describe('Xdp', () => {
     expect(types.get('at_processor')).toBe(AttachType.XDP_CPUMAP);
     expect(types.get('fragments_at_processor')).toBe(AttachType.XDP_CPUMAP);
     await all.close();
+  });
+});
+
+describe('Xdp by netlink', () => {
+  const query = async () => Xdp.query({ interface: 'right', netns: network.path });
+  const id = (name: string): number => ebpf.program(name).info().id;
+  const byNetlink = async (name: string, options: Partial<XdpAttachOptions> = {}): Promise<XdpLink> =>
+    ebpf.program(name, Xdp).attach({ interface: 'right', netns: network.path, by: 'netlink', ...options });
+
+  for (const mode of [undefined, 'native', 'generic'] as const) {
+    inNetwork(`is attached without a link, and replaced, mode ${mode ?? 'by default'}`, async () => {
+      const link = await byNetlink('decide', { mode });
+      expect(link.survivesProcess).toBe(true);
+      expect(await query()).toEqual([{ programId: id('decide'), mode: mode ?? 'native' }]);
+      await counted(2);
+      expect(() => link.info()).toThrow(/^links of XDP: the program was attached to xdp right .* by netlink/u);
+      const [decide, dropAll] = [ebpf.program('decide', Xdp), ebpf.program('drop_all', Xdp)];
+      await expect(link.update(dropAll, { expected: dropAll })).rejects.toMatchObject({ code: 'ERR_EBPF_BUSY' });
+      await link.update(dropAll, { expected: decide });
+      expect(await query()).toMatchObject([{ programId: id('drop_all') }]);
+      await link.close();
+      expect(await query()).toEqual([]);
+    });
+  }
+
+  inNetwork('takes the place of a program that is named, and of no other', async () => {
+    const first = await byNetlink('decide');
+    await expect(byNetlink('drop_all')).rejects.toMatchObject({ code: 'ERR_EBPF_BUSY' });
+    const busy = { code: 'ERR_EBPF_BUSY', message: expect.stringContaining('another program than that') as string };
+    await expect(byNetlink('drop_all', { replace: { programId: id('to_user') } })).rejects.toMatchObject(busy);
+    const second = await byNetlink('drop_all', { replace: { programId: id('decide') } });
+    const third = await byNetlink('to_user', { replace: ebpf.program('drop_all', Xdp) });
+    // What the others attached is gone already: nothing of somebody else's is detached.
+    await first.close();
+    await second.close();
+    expect(await query()).toMatchObject([{ programId: id('to_user') }]);
+    await third.detach();
+    expect(await query()).toEqual([]);
+    await expect(byNetlink('drop_all', { replace: ebpf.program('decide', Xdp) })).rejects.toMatchObject(busy);
+  });
+
+  inNetwork('is gone with its interface', async () => {
+    const gone = await TestNetwork.create();
+    const link = await byNetlink('decide', { netns: gone.path });
+    await gone.close();
+    await link.close();
+  });
+
+  inNetwork('says what cannot be', async () => {
+    await expect(byNetlink('decide', { by: 'ioctl' as 'link' })).rejects.toMatchObject({ path: 'by' });
+    await expect(byNetlink('decide', { by: 'link', replace: { programId: 1 } })).rejects.toMatchObject({
+      path: 'replace',
+    });
+    await expect(byNetlink('decide', { replace: {} as unknown as LinkableProgram })).rejects.toMatchObject({
+      path: 'replace',
+    });
+    const link = await attach();
+    await expect(byNetlink('decide')).rejects.toMatchObject({ code: 'ERR_EBPF_BUSY' });
+    await link.close();
   });
 });
