@@ -210,14 +210,22 @@ function withLateRequires(code) {
   return [...names.values(), text].join('\n');
 }
 
+/** A part's name as one that JavaScript takes. */
+function variable(part) {
+  return part.replace(/\W+/g, '_');
+}
+
 /** dist/index.js: every name of the API as a getter. The last line is for import, which finds names in the text. */
 function entry(api) {
   const used = Object.keys(parts).filter((part) => api.some((name) => name.part === part));
   return [
     "'use strict';",
-    ...used.map((part) => `let ${part}_;\nconst ${part} = () => (${part}_ ??= require('./${part}.js'));`),
+    ...used.map(
+      (part) =>
+        `let ${variable(part)}_;\nconst ${variable(part)} = () => (${variable(part)}_ ??= require('./${part}.js'));`,
+    ),
     'module.exports = {',
-    ...api.map(({ name, part, key }) => `  get ${name}() { return ${part}().${key}; },`),
+    ...api.map(({ name, part, key }) => `  get ${name}() { return ${variable(part)}().${key}; },`),
     '};',
     `0 && (module.exports = { ${api.map(({ name }) => name).join(', ')} });`,
     '',
