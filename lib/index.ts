@@ -347,3 +347,4 @@ export {
   type TestRunResult,
   type XdpMode,
 } from './sys/index.js';
+export { type ProcessTarget, type UserPlaceOptions, type UserTarget } from './user-space/index.js';

@@ -1,16 +1,19 @@
 import { EbpfError, UnsupportedError, UsageError, quote } from '../errors/index.js';
 import { probeDevice } from '../kernel/index.js';
 import { openPerfEventAsync, type Handle } from '../sys/index.js';
-import { ProgramFile, userPlace, type UserPlaceOptions } from '../user-space/index.js';
+import { openTarget, userPlace, type UserPlaceOptions, type UserTarget } from '../user-space/index.js';
 
 import { closeOnExec } from './perf-event-attach.js';
 import type { AttachOptions } from './program.js';
 
 /** Where and how a program is attached in user space. */
 export interface UserProbeAttachOptions extends AttachOptions, UserPlaceOptions {
-  /** The program or library: its path. Without it the section says which, and where in it. */
-  readonly target?: string | undefined;
-  /** Only in that process, threads included; without it in every process, those that start later included. */
+  /** The program or library. Without it the section says which, and where in it. */
+  readonly target?: UserTarget | undefined;
+  /**
+   * Only in that process, threads included; without it in the target's when that is a process, else in every process, those
+   * that start later included.
+   */
   readonly pid?: number | undefined;
   /** A number the program reads with `bpf_get_attach_cookie`. Least kernel: 5.15. */
   readonly cookie?: number | bigint | undefined;
@@ -60,11 +63,11 @@ export async function locateProbe(
     );
   }
   const given = [name, offset, address].some((each) => each !== undefined);
-  const file = await ProgramFile.open(target);
+  const file = await openTarget(target);
   try {
     const place = await userPlace(file, given || said === undefined ? { function: name, offset, address } : said);
-    const text = `${file.path}:${place.text}`;
-    return { path: file.path, offset: place.fileOffset, counterOffset, pid, text };
+    const text = `${file.name}:${place.text}`;
+    return { path: file.path, offset: place.fileOffset, counterOffset, pid: pid ?? file.pid, text };
   } finally {
     file.close();
   }

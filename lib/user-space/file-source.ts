@@ -6,11 +6,13 @@ import { ObjectFormatError, UsageError, quote } from '../errors/index.js';
 /** A file that is read where it is needed, off the event loop. To be closed. */
 export class FileSource implements ByteSource {
   readonly name: string;
+  readonly path: string;
   readonly size: number;
   #descriptor: number | undefined;
 
-  private constructor(path: string, descriptor: number, size: number) {
-    this.name = path;
+  private constructor(path: string, name: string, descriptor: number, size: number) {
+    this.path = path;
+    this.name = name;
     this.#descriptor = descriptor;
     this.size = size;
   }
@@ -18,20 +20,21 @@ export class FileSource implements ByteSource {
   /**
    * Opens a file. Opening does not wait for a pipe's other end, which is no regular file and so is refused.
    *
-   * @throws {@link UsageError} when there is no such file, it may not be read or is no regular file; it says that it is
-   * about `what`.
+   * @param options - `name`: what it is called in errors, where the path says little.
+   *
+   * @throws {@link UsageError} when there is no such file, it may not be read or is no regular file.
    */
-  static open(path: string, what = 'target'): FileSource {
+  static open(path: string, options: { readonly name?: string | undefined } = {}): FileSource {
     let descriptor: number | undefined;
     try {
       // On the event loop: see readWhole() of the kernel's room.
       descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
       const stat = fstatSync(descriptor);
       if (!stat.isFile()) throw new Error(`${quote(path)} is no regular file`);
-      return new FileSource(path, descriptor, stat.size);
+      return new FileSource(path, options.name ?? path, descriptor, stat.size);
     } catch (cause) {
       if (descriptor !== undefined) closeSync(descriptor);
-      throw UsageError.invalidValue(what, (cause as Error).message, { cause });
+      throw UsageError.invalidValue('target', (cause as Error).message, { cause });
     }
   }
 

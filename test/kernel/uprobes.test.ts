@@ -43,6 +43,50 @@ describe('uprobes', () => {
     }
   });
 
+  testIf(hasUprobes, 'uprobes')('attach where their sections say, and say which do not', async () => {
+    const ebpf = await load();
+    try {
+      const { links, unattached } = await ebpf.attach();
+      expect(links.map(({ program, target }) => [program, target.replace(/ \S*libc\S*:/, ' libc:')])).toEqual([
+        ['enter', 'uprobe libc:getpriority'],
+        ['leave', 'uretprobe libc:getpriority'],
+      ]);
+      expect(unattached.map(({ program, reason }) => [program.name, reason])).toEqual([
+        ['anywhere', 'its section "uprobe" names no place in user space'],
+        ['returned', 'its section "uretprobe" names no place in user space'],
+      ]);
+      askForPriority();
+      expect(ebpf.variable('entries').value).toBe(1n);
+      expect(ebpf.variable('returns').value).toBe(1n);
+    } finally {
+      await ebpf.close();
+    }
+  });
+
+  testIf(hasUprobes, 'uprobes')('find libraries by name and what processes run', async () => {
+    const ebpf = await load();
+    try {
+      const program = ebpf.program('anywhere', Uprobe);
+      const { pid } = process;
+      const targets: [Parameters<Uprobe['attach']>[0], string][] = [
+        [{ target: 'libc', function: 'getpriority' }, 'libc'],
+        [{ target: { pid, library: 'libc' }, function: 'getpriority' }, libc],
+        [{ target: { pid, library: libc }, function: 'getpriority' }, libc],
+        [{ target: { pid }, function: 'uv_os_getpriority' }, process.execPath],
+        [{ target: process.execPath, function: 'uv_os_getpriority', pid }, process.execPath],
+      ];
+      for (const [options, file] of targets) {
+        const link = await program.attach(options);
+        expect(link.target).toContain(file);
+        askForPriority();
+        await link.close();
+      }
+      expect(ebpf.variable('entries').value).toBe(BigInt(targets.length));
+    } finally {
+      await ebpf.close();
+    }
+  });
+
   testIf(hasUprobes, 'uprobes')('run in one process, or not in it', async () => {
     const ebpf = await load();
     try {

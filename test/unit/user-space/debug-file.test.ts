@@ -27,7 +27,7 @@ function write(path: string, options: ImageOptions): Uint8Array {
 
 /** Where the file says that the function is which only its debugging symbols have. */
 async function hidden(path: string, root = ''): Promise<number> {
-  const file = await ProgramFile.open(join(folder, path), root);
+  const file = await ProgramFile.open(join(folder, path), { root });
   try {
     return (await userPlace(file, { function: 'hidden' })).fileOffset;
   } finally {
