@@ -11,11 +11,13 @@ export function countsFromSections(elf: ElfFile, { sections }: FunctionRanges): 
   if (!madeByGcc(elf)) return false;
   let found = false;
   for (const { section } of sections) {
-    const instruction = new Instruction(section.bytes, elf.littleEndian);
+    // Functions are whole instructions; what a damaged section has behind them need not be.
+    const whole = section.size - (section.size % INSTRUCTION_SIZE);
+    const instruction = new Instruction(section.bytes.subarray(0, whole), elf.littleEndian);
     for (const { offset, symbolIndex } of elf.relocations(section)) {
       const symbol = elf.symbols[symbolIndex];
       const isTold = symbol?.section !== undefined && symbol.type !== SymbolType.SECTION && symbol.value > 0;
-      if (!isTold || offset % INSTRUCTION_SIZE !== 0 || offset >= section.size) continue;
+      if (!isTold || offset % INSTRUCTION_SIZE !== 0 || offset >= whole) continue;
       const { opcode, immediate } = instruction.at(offset / INSTRUCTION_SIZE);
       if (opcode === Opcode.CALL ? immediate !== symbol.value - 1 : immediate < symbol.value) return false;
       found = true;

@@ -96,7 +96,7 @@ describe.each(['rust.bpf.o', 'rust.bpfeb.o'])("rustc's %s, as Aya has it", (name
 
 describe('immediates that count from the start of the section', () => {
   /** A program that loads `loaded` and calls `called`, both behind the start of their sections. */
-  function object(load: bigint, call: number, options: { comment?: string; local?: boolean } = {}): Uint8Array {
+  function object(load: bigint, call: number, options: { comment?: string; stray?: number } = {}): Uint8Array {
     const elf = new ElfBuilder();
     const data = elf.data('.data', new Uint8Array(32));
     const helper = new CodeBuilder({ littleEndian: true }).move(0, 0).exit().move(0, 1).exit().toBytes();
@@ -110,6 +110,7 @@ describe('immediates that count from the start of the section', () => {
       .toBytes();
     const programs = elf.code('raw_tp', code);
     elf.function('main', programs, 0, code.byteLength);
+    if (options.stray !== undefined) elf.code('raw_tp/stray', new Uint8Array(options.stray));
     const variable = elf.symbol({ name: 'v', section: data, value: 8, size: 8, type: SymbolType.OBJECT, binding: 1 });
     elf.relocation(programs, 0, variable).relocation(programs, 16, called, 10);
     if (options.comment !== '') elf.data('.comment', Buffer.from(options.comment ?? 'GCC: (12.2.0) 12.2.0\0'));
@@ -133,6 +134,11 @@ describe('immediates that count from the start of the section', () => {
       { offset: 0, kind: 'data', map: '.data', offsetInMap: 20 },
       { offset: 16, kind: 'call', function: 'called' },
     ]);
+  });
+
+  // Found by `npm run fuzz`, as a RangeError.
+  test.each([4, 12])('beside code of %i bytes that is of no function', (stray) => {
+    expect(references(object(12n, 15, { stray }))).toEqual(references(object(12n, 15)));
   });
 
   test('not of other compilers', () => {
