@@ -2,8 +2,9 @@ import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inspect, types } from 'node:util';
 
+import { seemsToHaveCoreRelocations } from './btf/index.js';
 import { EbpfError, UsageError, nearestNames, quote } from './errors/index.js';
-import { readWhole, type Kconfig } from './kernel/index.js';
+import { kernelBtf, readWhole, type Kconfig } from './kernel/index.js';
 import { BpfMap, requireKnown, unsigned32, type DecodeOptions } from './maps/index.js';
 import { ObjectSpec, sectionTable, type MapSpec } from './object/index.js';
 import { verifierLogLevels, type VerifierLog } from './programs/index.js';
@@ -72,7 +73,7 @@ export async function readSource(source: LoadSource, options: LoadOptions): Prom
     if (options.name !== undefined) throw UsageError.invalidValue('name', 'an ObjectSpec has its name already');
     return source.clone();
   }
-  if (types.isUint8Array(source)) return ObjectSpec.parse(source, { name: options.name ?? 'object' });
+  if (types.isUint8Array(source)) return parse(source, options, 'object');
   const path = pathOf(source);
   let bytes: Uint8Array;
   try {
@@ -81,7 +82,13 @@ export async function readSource(source: LoadSource, options: LoadOptions): Prom
     options.signal?.throwIfAborted();
     throw UsageError.invalidValue('source', `the object cannot be read: ${(cause as Error).message}`, { cause });
   }
-  return ObjectSpec.parse(bytes, { name: options.name ?? basename(path) });
+  return parse(bytes, options, basename(path));
+}
+
+function parse(bytes: Uint8Array, { kernelBtf: given, name }: LoadOptions, defaultName: string): ObjectSpec {
+  // A thread reads the kernel's types meanwhile. Whether that fails is for the load to see, when it needs them.
+  if (given === undefined && seemsToHaveCoreRelocations(bytes)) kernelBtf().catch(() => undefined);
+  return ObjectSpec.parse(bytes, { name: name ?? defaultName });
 }
 
 function pathOf(source: string | URL): string {

@@ -127,7 +127,30 @@ void Call::Run() {
   if (error < 0) result_ = error;
 }
 
+void Call::Fill(napi_value destination, int descriptor, uint8_t* data, size_t size) {
+  buffers_ = destination;
+  Set({static_cast<uint64_t>(descriptor), Address(data), size});
+}
+
+int64_t Call::ReadAll() const {
+  auto* data = reinterpret_cast<uint8_t*>(static_cast<uintptr_t>(words_[1]));
+  const auto size = static_cast<size_t>(words_[2]);
+  size_t done = 0;
+  while (done < size) {
+    const ssize_t count = read(static_cast<int>(words_[0]), data + done, size - done);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return -errno;
+    if (count == 0) break;
+    done += static_cast<size_t>(count);
+  }
+  return static_cast<int64_t>(done);
+}
+
 void Call::Make() {
+  if (number_ == SYS_read) {
+    result_ = ReadAll();
+    return;
+  }
   const bool load = number_ == SYS_bpf && words_[0] == kProgramLoad;
   for (int attempts = load ? kLoadAttempts : 1; attempts > 0; attempts--) {
     result_ = syscall(number_, words_[0], words_[1], words_[2], words_[3], words_[4]);

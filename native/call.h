@@ -3,6 +3,7 @@
 // Lifetime rules:
 //  1. A call works on copies of its buffers, since JavaScript may change or free its own meanwhile. Addresses and
 //     descriptors stand in those copies only and are erased before anything is copied back: JavaScript sees none.
+//     `Fill` alone writes where JavaScript's bytes are, which are kept: lib/sys gives none that others can detach.
 //  2. Each descriptor that a call names is in use (environment.h, rule 2) from its preparation to `Finish`.
 //  3. `Run` touches the call alone: no table, no environment, no Node-API. The rest is for the JavaScript thread.
 //  4. A call that was queued deletes itself when it is over; one that was not belongs to the entry that made it.
@@ -44,6 +45,8 @@ class Call {
   int Use(int64_t token, Kind kind = Kind::kNone);
   // Makes the call in the network namespace of a token; 0 stands for the process's own. 0 or -errno.
   int Enter(int64_t token);
+  // Makes the call one that reads a file's next `size` bytes to `data`, within the bytes of `destination`.
+  void Fill(napi_value destination, int descriptor, uint8_t* data, size_t size);
   void Set(const std::vector<uint64_t>& words) { std::copy(words.begin(), words.end(), words_); }
   const std::vector<Block>& blocks() const { return blocks_; }
   // Whether a token's descriptor was put at the beginning of `block`.
@@ -67,6 +70,8 @@ class Call {
   // Makes the call, on a thread of its own when it enters a namespace.
   void Run();
   void Make();
+  // Reads until all is there or the file ends: files of sysfs and procfs are handed out a page per call.
+  int64_t ReadAll() const;
   // Makes a token of a descriptor that the kernel returned, copies back to the buffers; the result for JavaScript.
   int64_t Finish();
 

@@ -1,45 +1,46 @@
 // Files of sysfs and procfs, which the kernel hands out a page per call: from JavaScript each would cost several times
 // what it brings.
 
+#include <memory>
+#include <new>
 #include <sys/mman.h>
-#include <unistd.h>
+#include <sys/syscall.h>
 
-#include "arguments.h"
+#include "call.h"
 
 namespace ebpf {
 
 namespace {
 
 // A new buffer of megabytes is a thousand page faults, or two or three with huge pages.
-void WantHugePages(const Bytes& bytes) {
+void WantHugePages(napi_env env, napi_value destination) {
   constexpr uintptr_t kHugePage = 2 << 20;
-  const uintptr_t begin = (Address(bytes.data) + kHugePage - 1) / kHugePage * kHugePage;
-  const uintptr_t end = (Address(bytes.data) + bytes.size) / kHugePage * kHugePage;
+  napi_value buffer = nullptr;
+  void* data = nullptr;
+  size_t size = 0;
+  if (napi_get_typedarray_info(env, destination, nullptr, nullptr, nullptr, &buffer, nullptr) != napi_ok ||
+      napi_get_arraybuffer_info(env, buffer, &data, &size) != napi_ok) {
+    return;
+  }
+  const uintptr_t begin = (Address(data) + kHugePage - 1) / kHugePage * kHugePage;
+  const uintptr_t end = (Address(data) + size) / kHugePage * kHugePage;
   // It is a wish: where there are none, nothing is lost.
   if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
 }
 
-// descriptor, destination, offset, most: the bytes read, fewer than `most` only at the end of the file.
+// descriptor, destination, offset, completion: fills the destination from there on; the bytes read, fewer than there is room
+// for only at the end of the file.
 int64_t Read(const Arguments& arguments) {
   const int64_t offset = arguments.Integer(2);
-  const int64_t most = arguments.Integer(3);
   Bytes bytes;
-  if (!arguments.GetBytes(1, &bytes) || bytes.absent || offset < 0 || most < 0) return -EINVAL;
-  if (static_cast<uint64_t>(offset) > bytes.size ||
-      static_cast<uint64_t>(most) > bytes.size - static_cast<uint64_t>(offset)) {
-    return -ERANGE;
-  }
-  if (offset == 0) WantHugePages(bytes);
-  int64_t done = 0;
-  while (done < most) {
-    const ssize_t count =
-        read(static_cast<int>(arguments.Integer(0)), bytes.data + offset + done, static_cast<size_t>(most - done));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return -errno;
-    if (count == 0) break;
-    done += count;
-  }
-  return done;
+  if (!arguments.GetBytes(1, &bytes) || bytes.absent || offset < 0) return -EINVAL;
+  if (static_cast<uint64_t>(offset) > bytes.size) return -ERANGE;
+  std::unique_ptr<Call> call(new (std::nothrow) Call(arguments, SYS_read));
+  if (call == nullptr) return -ENOMEM;
+  if (offset == 0) WantHugePages(arguments.env, arguments[1]);
+  call->Fill(arguments[1], static_cast<int>(arguments.Integer(0)), bytes.data + offset,
+             bytes.size - static_cast<size_t>(offset));
+  return Call::Start(std::move(call), arguments.Function(3));
 }
 
 }  // namespace

@@ -129,10 +129,10 @@ export interface Addon {
   userRingSend(ring: number, payload: Uint8Array): number;
   userRingRelax(ring: number): number;
   /**
-   * read(2) on one of Node's own descriptors until `most` bytes are in `destination` from `offset` on, or the file ends;
-   * returns the bytes read.
+   * read(2) on one of Node's own descriptors until `destination` is full, from `offset` on, or the file ends; returns the
+   * bytes read. `destination` is written where it is: it must not be detached before the completion.
    */
-  read(descriptor: number, destination: Uint8Array, offset: number, most: number): number;
+  read(descriptor: number, destination: Uint8Array, offset: number, completion?: Completion): number;
   /** getsockopt(2) on one of Node's own descriptors; returns the bytes written into `value`. */
   getSocketOption(descriptor: number, level: number, option: number, value: Uint8Array): number;
   /** setsockopt(2) on one of Node's own descriptors; a value that is a number is the token of a descriptor. */
@@ -164,6 +164,14 @@ export function addon(): Addon {
   const why = whyUnsupported();
   if (why !== undefined) throw why;
   return addon();
+}
+
+/** The result of a call off the event loop that `start` begins: its own when it did not. */
+export async function completed(start: (completion: Completion) => number): Promise<number> {
+  return new Promise<number>((resolve) => {
+    const started = start(resolve);
+    if (started < 0) resolve(started);
+  });
 }
 
 /**

@@ -1,6 +1,6 @@
 import { BpfCommand } from '../abi/index.js';
 import { KernelError, UsageError } from '../errors/index.js';
-import { addon, type Completion } from './addon.js';
+import { addon, completed } from './addon.js';
 import type { AttributeWriter } from './attribute-writer.js';
 import type { Handle } from './handle.js';
 import { trace } from './trace.js';
@@ -34,14 +34,6 @@ export async function tryBpfAsync(
   const inside = networkNamespace?.token ?? 0;
   const result = await completed((completion) => native.bpf(command, attr.buffers, attr.patches, completion, inside));
   return trace(commandName(command), result);
-}
-
-/** The result of a call off the event loop that `start` begins: its own when it did not. */
-export async function completed(start: (completion: Completion) => number): Promise<number> {
-  return new Promise<number>((resolve) => {
-    const started = start(resolve);
-    if (started < 0) resolve(started);
-  });
 }
 
 /** As {@link tryBpf}, throwing KernelError; `what` says what is attempted: `create map "events"`. */

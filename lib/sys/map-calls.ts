@@ -1,8 +1,8 @@
 import { BpfCommand, MapCreateAttr, MapElementAttr, type MapType } from '../abi/index.js';
 import { KernelError, quote } from '../errors/index.js';
-import { addon, area } from './addon.js';
+import { addon, area, completed } from './addon.js';
 import { AttributeWriter, Direction } from './attribute-writer.js';
-import { bpf, bpfAsync, commandName, completed } from './bpf-call.js';
+import { bpf, bpfAsync, commandName } from './bpf-call.js';
 import { Handle } from './handle.js';
 import { trace, tracing } from './trace.js';
 

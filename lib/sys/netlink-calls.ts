@@ -1,8 +1,7 @@
 import { constants } from 'node:os';
 
 import { KernelError, escapeControl } from '../errors/index.js';
-import { addon } from './addon.js';
-import { completed } from './bpf-call.js';
+import { addon, completed } from './addon.js';
 import type { Handle } from './handle.js';
 import { NetlinkType, parseError, parseMessages, type NetlinkMessage } from './netlink-message.js';
 import type { NetlinkRequest } from './netlink-message.js';

@@ -1,8 +1,7 @@
 import { PerfEventAttr, PerfEventAttrBits } from '../abi/index.js';
 import { KernelError, UsageError } from '../errors/index.js';
-import { addon } from './addon.js';
+import { addon, completed } from './addon.js';
 import { AttributeWriter } from './attribute-writer.js';
-import { completed } from './bpf-call.js';
 import { Handle } from './handle.js';
 import { trace } from './trace.js';
 

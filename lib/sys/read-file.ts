@@ -1,12 +1,13 @@
 import { KernelError } from '../errors/index.js';
-import { addon } from './addon.js';
+import { addon, completed } from './addon.js';
 
 /**
- * Reads a file that is in memory, as those of sysfs and procfs are, until `most` bytes are in `destination` from `offset`
- * on or the file ends. Returns the bytes read: fewer than `most` at the end.
+ * Reads a file that is in memory, as those of sysfs and procfs are, off the event loop: until `destination` is full, from
+ * `offset` on, or the file ends. Resolves with the bytes read: there were no more when `destination` is not full.
  */
-export function readInMemory(descriptor: number, destination: Uint8Array, offset: number, most: number): number {
-  const count = addon().read(descriptor, destination, offset, most);
+export async function readInMemory(descriptor: number, destination: Uint8Array, offset: number): Promise<number> {
+  const native = addon();
+  const count = await completed((completion) => native.read(descriptor, destination, offset, completion));
   if (count < 0) throw new KernelError('read a file of the kernel', 'read', count);
   return count;
 }

@@ -14,6 +14,7 @@ import {
   mapLookup,
   mapUpdateHandle,
   objectInfo,
+  readInMemory,
   storageDelete,
   storageLookup,
   storageUpdate,
@@ -26,7 +27,7 @@ import { intBtf } from '../helpers/assemble.js';
 import { kernelHasSymbol } from '../helpers/kernel-symbols.js';
 import { testIf } from '../helpers/skip.js';
 
-const { EBADF, EINVAL, ENOENT, ESRCH, ENOTSOCK } = constants.errno;
+const { EBADF, EINVAL, ENOENT, ERANGE, ESRCH, ENOTSOCK } = constants.errno;
 
 const bytes32 = (...values: number[]) => new Uint8Array(Uint32Array.from(values).buffer);
 
@@ -147,5 +148,40 @@ describe('storage', () => {
     const map = await makeMap(await storage(MapType.SK_STORAGE));
     const owner = openProcess(process.pid);
     expect(storageLookup(map, owner, new Uint8Array(4), 0)).toBe(-ENOTSOCK);
+  });
+});
+
+describe('a file that is in memory', () => {
+  const path = '/proc/self/status';
+
+  test('is read to its end behind what is there, off the event loop', async () => {
+    const descriptor = openSync(path, 'r');
+    try {
+      const destination = new Uint8Array(65_536).fill(1);
+      const count = await readInMemory(descriptor, destination, 2);
+      expect(count).toBeGreaterThan(100);
+      const text = Buffer.from(destination).toString('latin1');
+      expect(text.slice(0, 7)).toBe('\x01\x01Name:');
+      expect(text.slice(2 + count)).toBe('\x01'.repeat(65_536 - 2 - count));
+      // The end again, and no room.
+      expect(await readInMemory(descriptor, destination, 2)).toBe(0);
+      expect(await readInMemory(descriptor, destination, destination.byteLength)).toBe(0);
+    } finally {
+      closeSync(descriptor);
+    }
+  });
+
+  test('is not read to where there is no room, nor from what is no file', async () => {
+    const room = new Uint8Array(8);
+    const descriptor = openSync(path, 'r');
+    try {
+      expect(addon().read(descriptor, room, 9)).toBe(-ERANGE);
+      expect(addon().read(descriptor, room, -1)).toBe(-EINVAL);
+      expect(addon().read(descriptor, 'text' as unknown as Uint8Array, 0)).toBe(-EINVAL);
+      expect(addon().read(descriptor, room, 0)).toBe(8);
+    } finally {
+      closeSync(descriptor);
+    }
+    await expect(readInMemory(-1, room, 0)).rejects.toMatchObject({ errnoName: 'EBADF', syscall: 'read' });
   });
 });

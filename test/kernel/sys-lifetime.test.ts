@@ -12,6 +12,7 @@ const stages = [
   'maps',
   'a load under way',
   'several calls under way',
+  'files being read',
   'a ring waiting',
   'a ring waited for',
   'events arriving',

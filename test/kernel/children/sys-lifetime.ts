@@ -1,6 +1,7 @@
 // Run by sys-lifetime.test.ts: brings the native layer to a stage, in this thread or a Worker, and ends it there.
 // usage: sys-lifetime.ts main|exit|worker <stage> <name of all programs and maps>
 import { once } from 'node:events';
+import { openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 
@@ -11,6 +12,7 @@ import {
   Mapping,
   openPerfEvent,
   openRawTracepoint,
+  readInMemory,
   RecordBuffer,
   Ring,
   testRunProgram,
@@ -60,6 +62,13 @@ const stages: Record<string, Stage> = {
       void testRunProgram(program, { data: packet(new Uint8Array(8)), repeat: long });
     void load(ProgramType.SOCKET_FILTER, longProgram(long / 4));
     program.close();
+  },
+  async 'files being read'() {
+    // Several milliseconds of the kernel's time each, straight into memory of this environment.
+    for (let index = 0; index < 4; index++) {
+      void readInMemory(openSync('/proc/kallsyms', 'r'), new Uint8Array(16 << 20), 0);
+    }
+    await sleep(1);
   },
   async 'a ring waiting'() {
     const { ring } = await openRing();

@@ -1,5 +1,5 @@
-import { ByteWriter } from '../../../lib/binary/index.js';
-import { BtfBuilder, BtfExt, BtfLinkage, type Btf } from '../../../lib/btf/index.js';
+import { ByteWriter, hostIsLittleEndian } from '../../../lib/binary/index.js';
+import { BtfBuilder, BtfExt, BtfLinkage, seemsToHaveCoreRelocations, type Btf } from '../../../lib/btf/index.js';
 import { parse } from './fixtures.js';
 
 interface Infos {
@@ -130,6 +130,17 @@ describe.each([
   test('the header before CO-RE and one longer than known are read', () => {
     expect(read(encode(littleEndian, [functions, lines], 24)).coreRelocations).toEqual([]);
     expect(read(encode(littleEndian, [functions, lines, relocations], 40)).coreRelocations).toHaveLength(1);
+  });
+
+  test('CO-RE relocations of this byte order are seen before anything is parsed', () => {
+    const inFile = (ext: Uint8Array): Uint8Array => Buffer.concat([new Uint8Array(70), ext, new Uint8Array(9)]);
+    const seen = (tables: readonly Infos[], headerLength?: number): boolean =>
+      seemsToHaveCoreRelocations(inFile(encode(littleEndian, tables, headerLength)).subarray(1));
+    expect(seen([functions, lines, relocations])).toBe(littleEndian === hostIsLittleEndian);
+    expect(seen([functions, lines, { recordSize: 0, sections: [] }])).toBe(false);
+    expect(seen([functions, lines], 24)).toBe(false);
+    expect(seemsToHaveCoreRelocations(encode(littleEndian, [functions, lines, relocations]).subarray(0, 20))).toBe(false);
+    expect(seemsToHaveCoreRelocations(new Uint8Array(0))).toBe(false);
   });
 
   test('empty tables are none', () => {
