@@ -139,7 +139,9 @@ describe.each([
     expect(seen([functions, lines, relocations])).toBe(littleEndian === hostIsLittleEndian);
     expect(seen([functions, lines, { recordSize: 0, sections: [] }])).toBe(false);
     expect(seen([functions, lines], 24)).toBe(false);
-    expect(seemsToHaveCoreRelocations(encode(littleEndian, [functions, lines, relocations]).subarray(0, 20))).toBe(false);
+    expect(seemsToHaveCoreRelocations(encode(littleEndian, [functions, lines, relocations]).subarray(0, 20))).toBe(
+      false,
+    );
     expect(seemsToHaveCoreRelocations(new Uint8Array(0))).toBe(false);
   });
 
