@@ -28,8 +28,8 @@ void WantHugePages(napi_env env, napi_value destination) {
   if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
 }
 
-// descriptor, destination, offset, completion: fills the destination from there on; the bytes read, fewer than there is room
-// for only at the end of the file.
+// descriptor, destination, offset, completion: fills the destination from there on; the bytes read, fewer than there is
+// room for only at the end of the file.
 int64_t Read(const Arguments& arguments) {
   const int64_t offset = arguments.Integer(2);
   Bytes bytes;
