@@ -8,12 +8,12 @@ import fs from 'node:fs';
 const require = createRequire(path.join(process.cwd(), 'package.json'));
 
 /**
- * Tests that find things by chance, by the BTF of the kernel they happen to run on, or by a program that they start: what they
- * kill today may live tomorrow.
+ * Tests that find things by chance, by the BTF of the kernel they happen to run on, by the clock, or by a program that they
+ * start: what they kill today may live tomorrow.
  * They are also the slowest.
  */
 const leftToChance =
-  /kernel-btf\.test|--jitless|libbpf's own text|what LLVM prints|kernels\.test|mutations of |kernel BTF|100,000|one megabyte|suffixes/;
+  /kernel-btf\.test|--jitless|libbpf's own text|what LLVM prints|kernels\.test|mutations of |kernel BTF|100,000|one megabyte|suffixes|in time/;
 
 class Suite {
   constructor(parent, name) {

@@ -58,7 +58,7 @@ export async function fetchTools(architecture) {
   };
 }
 
-function libraryFolders(folder) {
+export function libraryFolders(folder) {
   if (!fs.existsSync(folder)) return [];
   return fs
     .readdirSync(folder)

@@ -1,0 +1,131 @@
+// `npm run bench -- start`: from the start of a process to the first event that it has decoded: of the sample execsnoop, of
+// bpftrace with the same by the kernel's types (Debian's package, fetched by name), beside what Node itself takes to start and
+// end (`node -e 0`). Root. All take turns; figures are medians, by the monotonic clock from before the process is made.
+// `-- --rounds 30` picks; `--json` prints a line per comparison.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+import { main, say } from '../../scripts/setup.mjs';
+import { PrivateApt, debianRelease, hostArchitecture } from '../../test/vm/apt.mjs';
+import { libraryFolders } from '../../test/vm/fetch.mjs';
+import { median, printJson, printTable, workFolder } from '../shared.mjs';
+
+const us = 'node-ebpf';
+const node = 'node -e 0';
+const patienceMs = 30_000;
+/** The most that ours may take of what another takes. */
+const goals = { [node]: 1.5, bpftrace: 1 };
+
+const now = () => Number(process.hrtime.bigint()) / 1e6;
+
+/** bpftrace as { program, env }, installed or fetched into the bench's folder; undefined where it cannot be had. */
+function findBpftrace() {
+  const folder = path.join(workFolder('start'), 'bpftrace');
+  const program = path.join(folder, 'usr/bin/bpftrace');
+  try {
+    if (!fs.existsSync(program)) {
+      fs.mkdirSync(folder, { recursive: true });
+      const release = debianRelease();
+      const apt = new PrivateApt([[release, hostArchitecture()]], { knowInstalled: true });
+      try {
+        apt.unpackWithDependencies(['bpftrace'], folder, { release });
+      } finally {
+        apt.close();
+      }
+    }
+  } catch (error) {
+    say(`bench: no bpftrace: ${error.message.trim().split('\n').at(-1)}`);
+    return undefined;
+  }
+  const libraries = libraryFolders(path.join(folder, 'usr/lib'));
+  return { program, env: { ...process.env, LD_LIBRARY_PATH: libraries.join(':') } };
+}
+
+/** What the sample does: who was started by `parent`, as what, by the kernel's types. */
+const bpftraceProgram = (parent) => `rawtracepoint:sched_process_exec /curtask->real_parent->tgid == ${parent}/ {
+  printf("%d %d %s %s\\n", pid, curtask->real_parent->tgid, comm, str(((struct linux_binprm *)arg2)->filename));
+}`;
+
+/** Milliseconds to the end of a process. */
+async function untilEnd(program, args) {
+  const start = now();
+  const child = spawn(program, args, { stdio: 'ignore' });
+  const [code] = await once(child, 'exit');
+  if (code !== 0) throw new Error(`${program} ends with ${code}`);
+  return now() - start;
+}
+
+/** Milliseconds to the first line that `timeOf` knows a time of; the process is ended then. */
+async function untilLine(program, args, timeOf, env = process.env) {
+  const start = now();
+  const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = once(child, 'exit');
+  const patience = setTimeout(() => child.kill('SIGKILL'), patienceMs);
+  let complaint = '';
+  child.stderr.on('data', (text) => {
+    complaint += text;
+  });
+  try {
+    for await (const line of createInterface({ input: child.stdout })) {
+      const at = timeOf(line, now());
+      if (at !== undefined) return at - start;
+    }
+  } finally {
+    clearTimeout(patience);
+    child.kill('SIGTERM');
+    await ended;
+  }
+  throw new Error(`${path.basename(program)} tells no event: ${complaint.trim().split('\n').at(-1)}`);
+}
+
+await main(undefined, async (args) => {
+  const options = { rounds: { type: 'string', default: '15' }, json: { type: 'boolean', default: false } };
+  const { rounds, json } = parseArgs({ args, options }).values;
+  const bpftrace = findBpftrace();
+  // Something to see, every few milliseconds, that takes no processor from those who look.
+  const ticker = spawn('/bin/sh', ['-c', 'while :; do /bin/sleep 0.002; done'], { stdio: 'ignore' });
+  const samples = { [node]: [], [us]: [] };
+  if (bpftrace !== undefined) samples.bpftrace = [];
+  try {
+    const ours = [path.join(import.meta.dirname, 'node-ebpf.cjs'), String(ticker.pid)];
+    for (let round = 0; round < Number(rounds); round++) {
+      samples[node].push(await untilEnd(process.execPath, ['-e', '0']));
+      samples[us].push(
+        await untilLine(process.execPath, ours, (line) => {
+          const { at, ppid } = JSON.parse(line);
+          if (ppid !== ticker.pid) throw new Error(`an event of another's: ${line}`);
+          return at;
+        }),
+      );
+      if (bpftrace === undefined) continue;
+      const theirs = ['-B', 'line', '-e', bpftraceProgram(ticker.pid)];
+      samples.bpftrace.push(
+        await untilLine(
+          bpftrace.program,
+          theirs,
+          (line, at) => (/^\d+ \d+ /u.test(line) ? at : undefined),
+          bpftrace.env,
+        ),
+      );
+    }
+  } finally {
+    ticker.kill('SIGKILL');
+  }
+  const ours = median(samples[us]);
+  const rows = [['process start to the first event', 'time', 'from–to', 'ours to it', 'goal']];
+  for (const [name, times] of Object.entries(samples)) {
+    const against = median(times);
+    const goal = goals[name];
+    if (json && goal !== undefined) {
+      printJson({ bench: 'start', name: 'first event', ours, against, peer: name, unit: 'ms', goal });
+    }
+    const ratio = goal === undefined ? '' : `${(ours / against).toFixed(2)}×`;
+    const spread = `[${Math.min(...times).toFixed(1)}–${Math.max(...times).toFixed(1)}]`;
+    rows.push([name, `${against.toFixed(1)} ms`, spread, ratio, goal === undefined ? '' : `${goal}×`]);
+  }
+  if (!json) printTable(rows);
+  return 0;
+});
