@@ -2,14 +2,22 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { inspect } from 'node:util';
 
 import { UsageError, escapeControl, quote } from './errors/index.js';
-import { attachChannel, loadChannel, type AttachMessage, type LoadMessage } from './events/index.js';
+import {
+  attachChannel,
+  loadChannel,
+  type AttachMessage,
+  type EventReader,
+  type LoadMessage,
+  type LogRecord,
+} from './events/index.js';
 import { gatherFacts, requireLinux } from './kernel/index.js';
 import type { Link } from './links/index.js';
 import { applyOptions, readSource, requireLoadable, type LoadOptions, type LoadSource } from './load-options.js';
 import { LiveParts } from './live-parts.js';
 import { loadParts, type LoadedParts } from './load-parts.js';
+import { openLogs, type LogOptions } from './logs.js';
 import { EventMap, variableValues, type BpfMap, type MapKind, type Variable } from './maps/index.js';
-import type { ObjectSpec } from './object/index.js';
+import { LOG_RING, type ObjectSpec } from './object/index.js';
 import { programAs, type AttachOptions, type Program, type ProgramKind } from './programs/index.js';
 import { needs, relocate } from './relocate/index.js';
 import type { AnyShape, Shape, VariableValues } from './shape.js';
@@ -203,6 +211,23 @@ export class Ebpf<S extends Shape = AnyShape> {
     const attached = this.#attaching.then(async () => this.#attachAll(options));
     this.#attaching = attached.catch(() => undefined);
     return attached;
+  }
+
+  /**
+   * Opens the one reader of what the programs log with the macros of `node_ebpf_log.h`. How much they log is the option
+   * `logLevel` of {@link load}. Records that found no room are counted in `stats.dropped`. Least kernel: 5.8.
+   *
+   * @throws {@link UsageError} `ERR_EBPF_NOT_FOUND` when the object has no logs, `ERR_EBPF_INVALID_VALUE` when `level` is above
+   * what it logs, `ERR_EBPF_BUSY` while there is another reader, `ERR_EBPF_CLOSED`; {@link ObjectFormatError} for a format
+   * that does not fit its arguments, with file and line.
+   *
+   * @example
+   * ```js
+   * for await (const record of ebpf.logs({ signal })) console.error(formatLog(record));
+   * ```
+   */
+  logs(options: LogOptions = {}): EventReader<LogRecord> {
+    return openLogs(this.#loaded, this.#parts.maps.get(LOG_RING), options);
   }
 
   /**

@@ -100,8 +100,11 @@ export {
 export {
   Batch,
   EventReader,
+  formatLog,
   type AttachMessage,
   type LoadMessage,
+  type LogLevel,
+  type LogRecord,
   type LostMessage,
   type PerfReadOptions,
   type ReaderStats,
@@ -140,6 +143,7 @@ export {
   type LinkUpdateOptions,
 } from './links/index.js';
 export { type LoadOptions, type LoadSource, type MapOptions } from './load-options.js';
+export { type LogOptions } from './logs.js';
 export {
   Arena,
   ArrayMap,

@@ -4,9 +4,10 @@ import { inspect, types } from 'node:util';
 
 import { seemsToHaveCoreRelocations } from './btf/index.js';
 import { EbpfError, UsageError, nearestNames, quote } from './errors/index.js';
+import { logLevelNumber, type LogLevel } from './events/index.js';
 import { kernelBtf, readWhole, type Kconfig } from './kernel/index.js';
 import { BpfMap, requireKnown, unsigned32, type DecodeOptions } from './maps/index.js';
-import { ObjectSpec, sectionTable, type MapSpec } from './object/index.js';
+import { LOG_LEVEL, ObjectSpec, sectionTable, type MapSpec } from './object/index.js';
 import { verifierLogLevels, type VerifierLog } from './programs/index.js';
 
 /** What {@link Ebpf.load} loads: a path, a `file:` URL, the bytes of an object or a parsed one. */
@@ -47,6 +48,11 @@ export interface LoadOptions extends DecodeOptions {
    * Whatever is chosen, the error of a program that it refuses has the log of that. Default: `'failure'`.
    */
   readonly verifierLog?: VerifierLog | undefined;
+  /**
+   * Up to which level programs log that use `node_ebpf_log.h`; what is above is taken out of them. Default: as the object
+   * says, `'info'` unless its source defines NODE_EBPF_LOG_LEVEL.
+   */
+  readonly logLevel?: LogLevel | 'off' | undefined;
   /** What errors call the object. Default: the file's name. */
   readonly name?: string | undefined;
   /** Aborting it ends the load between two system calls: it rejects with `signal.reason` and leaves nothing behind. */
@@ -62,6 +68,7 @@ const loadOptionNames = [
   'kernelBtf',
   'kconfig',
   'verifierLog',
+  'logLevel',
   'name',
   'signal',
 ];
@@ -105,6 +112,7 @@ export function applyOptions(spec: ObjectSpec, options: LoadOptions): ReadonlyMa
   requireKnown('option of Ebpf.load', options, loadOptionNames);
   requireVerifierLog(options.verifierLog);
   for (const [name, value] of Object.entries(options.variables ?? {})) setVariable(spec, name, value);
+  if (options.logLevel !== undefined) setLogLevel(spec, options.logLevel);
   const reused = new Map<string, BpfMap>();
   for (const [name, change] of Object.entries(options.maps ?? {})) {
     const map = spec.maps.get(name);
@@ -129,6 +137,18 @@ function setVariable(spec: ObjectSpec, name: string, value: unknown): void {
     const problem = path === undefined ? error.message : error.message.slice(`${path}: `.length);
     throw UsageError.invalidValue(`variables.${path ?? name}`, problem, { cause: error });
   }
+}
+
+function setLogLevel(spec: ObjectSpec, level: LogLevel | 'off'): void {
+  const number = logLevelNumber('logLevel', level, 'off');
+  const variable = spec.variables.get(LOG_LEVEL);
+  if (variable === undefined) {
+    throw UsageError.invalidValue(
+      'logLevel',
+      `${quote(spec.name)} has no logs: no source of it includes node_ebpf_log.h`,
+    );
+  }
+  variable.value = number;
 }
 
 function changeMap(map: MapSpec, change: MapOptions): void {

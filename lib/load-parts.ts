@@ -1,7 +1,7 @@
 import { EbpfError, quote } from './errors/index.js';
 import { ModuleDescriptors, capabilitiesFor, explainPermission } from './kernel/index.js';
 import { CreatedMaps, type BpfMap, type DecodeOptions } from './maps/index.js';
-import type { ObjectSpec } from './object/index.js';
+import type { ObjectSpec, ProgramLog } from './object/index.js';
 import { loadPrograms, type LoadedProgram, type VerifierLog } from './programs/index.js';
 import type { LoadPlan, MapPlan } from './relocate/index.js';
 import { loadBtf, type Handle } from './sys/index.js';
@@ -20,6 +20,8 @@ export interface LoadedParts {
   readonly mapPlans: readonly MapPlan[];
   readonly maps: CreatedMaps;
   readonly programs: readonly LoadedProgram[];
+  /** What they log, by its number less one. */
+  readonly logs: readonly ProgramLog[];
   readonly context: LoadContext;
 }
 
@@ -51,7 +53,7 @@ export async function loadParts(spec: ObjectSpec, plan: LoadPlan, context: LoadC
     btf?.close();
     modules.close();
   }
-  return { spec, mapPlans: plan.maps, maps, programs, context };
+  return { spec, mapPlans: plan.maps, maps, programs, logs: plan.logs, context };
 }
 
 /** Types that the kernel refuses, as those of old compilers, are done without where nothing needs them. */

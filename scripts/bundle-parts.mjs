@@ -39,12 +39,18 @@ export const parts = {
     ),
     ...files(
       'object',
-      'assembler jump-tables kconfig-section legacy-maps lower-bound map-definition map-spec object-btf object-spec',
+      'assembler jump-tables kconfig-section legacy-maps logs lower-bound map-definition map-spec object-btf object-spec',
     ),
     ...files('object', 'program-flag program-spec read-object section-table side-tables struct-ops-maps variable-spec'),
     'programs/load-programs',
-    ...files('relocate', 'apply-core-relocations apply-references arena attach-target btf-for-load debug-info'),
-    ...files('relocate', 'function-linker kconfig kernel-extern linked-functions map-plans needs program-draft'),
+    ...files(
+      'relocate',
+      'apply-core-relocations apply-references arena attach-target btf-for-load debug-info disabled-logs',
+    ),
+    ...files(
+      'relocate',
+      'function-linker kconfig kernel-extern linked-functions log-numbers map-plans needs program-draft',
+    ),
     ...files('relocate', 'program-type programs-to-load relocate struct-ops'),
     ...files('relocate/core', 'access access-value core-problem core-relocation-kind core-resolver match-access'),
     'relocate/core/patch-instruction',
@@ -110,5 +116,5 @@ export const parts = {
     ),
   ],
   // What is done with a loaded object: attached, read, written.
-  live: ['live-parts', 'events', 'links', 'maps', 'programs', 'sys', 'index'],
+  live: ['live-parts', 'logs', 'events', 'links', 'maps', 'programs', 'sys', 'index'],
 };

@@ -15,8 +15,11 @@
 #ifndef NODE_EBPF_EVENTS_H
 #define NODE_EBPF_EVENTS_H
 
+/* vmlinux.h has these types and does not go with them. */
+#ifndef __VMLINUX_H__
 #include <linux/bpf.h>
 #include <linux/types.h>
+#endif
 #include <bpf/bpf_helpers.h>
 
 /* Declares the count of a map, once in an object. */

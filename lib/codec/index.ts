@@ -1,3 +1,4 @@
+export * from './address-text.js';
 export * from './boot-time.js';
 export * from './btf-from-layouts.js';
 export * from './check-layout.js';

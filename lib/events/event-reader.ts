@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import { UsageError, escapeControl, quote } from '../errors/index.js';
 import type { EventSource } from '../sys/index.js';
 
-import { Batch } from './batch.js';
+import { Batch, type Records } from './batch.js';
 import { Drops, type DropCounters } from './drops.js';
 import { Intake, type Taken } from './intake.js';
 import { BatchIterator, EventIterator } from './iterators.js';
@@ -237,11 +237,12 @@ export class EventReader<T> implements AsyncIterable<T> {
         this.#turnStart = performance.now();
       } else {
         const queued = this.#queue.shift();
-        if (queued !== undefined) return this.#batch(queued);
-        if (this.#source === undefined) return undefined;
-        const taken = this.#intake.take();
-        if (taken !== undefined) return this.#batch(taken);
-        await this.#waitForEvents(this.#source);
+        const taken = queued ?? (this.#source === undefined ? undefined : this.#intake.take());
+        if (taken !== undefined) {
+          const batch = this.#batch(taken);
+          if (batch !== undefined) return batch;
+        } else if (this.#source === undefined) return undefined;
+        else await this.#waitForEvents(this.#source);
       }
     }
   }
@@ -320,15 +321,17 @@ export class EventReader<T> implements AsyncIterable<T> {
     return this.#paused && this.#source !== undefined;
   }
 
-  #batch({ records, count, bytes, payload }: Taken): Batch<T> {
-    const batch = new Batch(this.#type, records, count);
+  /** Undefined when nobody wants any of it. */
+  #batch({ records, count, bytes, payload }: Taken): Batch<T> | undefined {
     this.#stats.events += count;
     this.#stats.bytes += payload;
     this.#stats.batches++;
     this.#pace.took(count, bytes);
-    this.#current = batch;
     this.#drops.report();
-    return batch;
+    const wanted = this.#type.selective ? select(this.#type, records, count) : count;
+    if (wanted === 0) return undefined;
+    this.#current = new Batch(this.#type, records, wanted);
+    return this.#current;
   }
 
   async #waitForEvents(source: EventSource): Promise<void> {
@@ -377,6 +380,21 @@ export class EventReader<T> implements AsyncIterable<T> {
       `EventReader { of ${inspect(this.#type.map)}, ${events} events in ${batches} batches${state} }`,
     );
   }
+}
+
+/** Moves the records that are wanted to the front; returns how many there are. */
+function select(type: RecordType<unknown>, records: Records, count: number): number {
+  const { offsets, lengths, cpus } = records;
+  let wanted = 0;
+  for (let index = 0; index < count; index++) {
+    const [offset = 0, length = 0] = [offsets[index], lengths[index]];
+    if (!type.wants(records, offset, length)) continue;
+    offsets[wanted] = offset;
+    lengths[wanted] = length;
+    cpus[wanted] = cpus[index] ?? 0;
+    wanted++;
+  }
+  return wanted;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

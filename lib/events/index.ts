@@ -2,6 +2,7 @@ export * from './batch.js';
 export * from './channels.js';
 export type { DropCounters } from './drops.js';
 export * from './event-reader.js';
+export * from './logs/index.js';
 export * from './perf-events.js';
 export * from './perf-options.js';
 export * from './read-options.js';

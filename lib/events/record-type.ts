@@ -8,6 +8,8 @@ const mostPadding = 7;
 export class RecordType<T> {
   /** The map the records come from. */
   readonly map: string;
+  /** Whether there may be records that nobody wants. */
+  readonly selective: boolean = false;
   readonly #noun: string;
   readonly #codec: Codec<T> | undefined;
   readonly #least: number;
@@ -24,6 +26,11 @@ export class RecordType<T> {
     // The codec knows how little it needs.
     this.#least = 0;
     this.#most = Infinity;
+  }
+
+  /** Whether the record of `length` bytes at `offset` is given, when {@link selective}; others are passed over. */
+  wants(_records: { bytes: Uint8Array; view: DataView }, _offset: number, _length: number): boolean {
+    return true;
   }
 
   /** The event of `length` bytes at `offset`. It shares no memory with the batch. */

@@ -44,11 +44,11 @@ export class EventMap extends BpfMap {
   }
 
   /** Makes the one reader; `onClose` is told of its end. @internal */
-  protected open(
-    details: (codec: Codec<unknown> | undefined) => Omit<ReaderDetails<unknown>, 'onClose'>,
+  protected open<T>(
+    details: (codec: Codec<unknown> | undefined) => Omit<ReaderDetails<T>, 'onClose'>,
     onClose: () => void = () => undefined,
-  ): EventReader<unknown> {
-    const reader = new EventReader<unknown>({
+  ): EventReader<T> {
+    const reader = new EventReader<T>({
       ...details(this.#codec),
       onClose: () => {
         this.#reader = undefined;

@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 
 import {
   LayoutCodec,
+  addressText,
   bytes,
   hostIsLittleEndian,
   u32,
@@ -138,22 +139,6 @@ function writeAddress(text: string, size: number, view: DataView, offset: number
   requirePrefix(prefixLength, size * 8, path);
   view.setUint32(offset, prefixLength, hostIsLittleEndian);
   for (const [index, octet] of octets.entries()) view.setUint8(offset + headerSize + index, octet);
-}
-
-/** An address as RFC 5952 writes it: the longest run of zeros, of two at least, is left out. */
-function addressText(octets: Uint8Array): string {
-  if (octets.length === ipv4Size) return octets.join('.');
-  const words = Array.from({ length: 8 }, (_, index) => ((octets[index * 2] ?? 0) << 8) | (octets[index * 2 + 1] ?? 0));
-  let start = 0;
-  let longest = 1;
-  for (let from = 0; from < words.length; from++) {
-    let end = from;
-    while (words[end] === 0) end++;
-    if (end - from > longest) [start, longest] = [from, end - from];
-  }
-  const text = (some: readonly number[]): string => some.map((word) => word.toString(16)).join(':');
-  if (longest === 1) return text(words);
-  return `${text(words.slice(0, start))}::${text(words.slice(start + longest))}`;
 }
 
 /**

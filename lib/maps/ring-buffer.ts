@@ -43,16 +43,20 @@ export class RingBuffer<Event = Uint8Array> extends EventMap {
    * @throws {@link UsageError} `ERR_EBPF_BUSY` while there is another reader, `ERR_EBPF_CLOSED` after the map was closed.
    */
   read(options: ReadOptions = {}): EventReader<Event> {
+    return this.readAs((codec) => new RecordType(this.name, this.noun, codec), options) as EventReader<Event>;
+  }
+
+  /** Opens the one reader, for records of a type of its own. @internal */
+  readAs<T>(type: (codec: Codec<unknown> | undefined) => RecordType<T>, options: ReadOptions): EventReader<T> {
     const checked = checkReadOptions(options);
     this.requireFree();
-    const reader = this.open((codec) => ({
-      type: new RecordType(this.name, this.noun, codec),
+    return this.open((codec) => ({
+      type: type(codec),
       source: Ring.open(this.handle),
       capacity: this.maxEntries,
       total: this.maxEntries,
       options: checked,
       drops: { dropped: this.details.dropped },
     }));
-    return reader as EventReader<Event>;
   }
 }

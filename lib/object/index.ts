@@ -1,5 +1,6 @@
 export * from './extern-spec.js';
 export * from './function-spec.js';
+export * from './logs.js';
 export * from './map-spec.js';
 export * from './object-spec.js';
 export * from './program-flag.js';

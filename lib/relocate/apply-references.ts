@@ -1,22 +1,31 @@
 import { MapType } from '../abi/index.js';
 import { CallSource, type Instruction, INSTRUCTION_SIZE, LoadSource, Opcode } from '../asm/index.js';
 import { quote, UnsupportedError } from '../errors/index.js';
-import type { FunctionSpec, Target } from '../object/index.js';
+import { LOG_SECTION, type FunctionSpec, type Target } from '../object/index.js';
 import { applyExtern } from './apply-extern.js';
 import { poisonInstruction } from './core/patch-instruction.js';
 import type { ExternResolver } from './extern-resolver.js';
 import { KCONFIG_MAP } from './kconfig.js';
+import type { LogNumbers } from './log-numbers.js';
 import type { ProgramDraft } from './program-draft.js';
 import type { PlacedFunction } from './linked-functions.js';
 
 /** With the map's index added: the invalid call that marks a map that is not created, as in libbpf: tools know it. */
 export const POISONED_MAP_CALL = 2_001_000_000;
 
+/** What all programs of an object share. */
+export interface ReferenceTools {
+  readonly externs: () => ExternResolver;
+  /** Where the global variables of the arena begin. */
+  readonly arenaOffset: number;
+  readonly logs: LogNumbers;
+}
+
 /** Writes what one function refers to into a program's code: functions, maps, global variables, what the kernel provides. */
 export function applyReferences(
   draft: ProgramDraft,
   placed: PlacedFunction,
-  { externs, arenaOffset }: { readonly externs: () => ExternResolver; readonly arenaOffset: number },
+  { externs, arenaOffset, logs }: ReferenceTools,
 ): void {
   for (const reference of placed.spec.references) {
     const instruction = draft.instructionAt(placed, reference.offset);
@@ -38,6 +47,12 @@ export function applyReferences(
         bindMap(draft, instruction, reference.map, LoadSource.MAP_FD, 0, placed.end);
         break;
       case 'data':
+        if (reference.map === LOG_SECTION) {
+          expectOpcode(draft, instruction, Opcode.LOAD_IMMEDIATE_64);
+          instruction.source = LoadSource.VALUE;
+          instruction.wideImmediate = BigInt(logs.of({ program: draft.spec.name, offset: reference.offsetInMap }));
+          break;
+        }
         bindMap(
           draft,
           instruction,

@@ -1,6 +1,7 @@
 import { type Btf, BtfKind } from '../btf/index.js';
 import { escapeControl, quote, RelocationError } from '../errors/index.js';
 import type { FunctionSpec, ObjectSpec, ProgramSpec } from '../object/index.js';
+import { logLevelOf, withoutDisabledLogs } from './disabled-logs.js';
 import { LinkedFunctions, placeOf } from './linked-functions.js';
 import { lineAt } from './source-line.js';
 
@@ -10,11 +11,15 @@ const EXCEPTION_CALLBACK = 'exception_callback:';
 /** Finds the functions that each program of an object is made of. */
 export class FunctionLinker {
   readonly #object: ObjectSpec;
+  readonly #logLevel: ReturnType<typeof logLevelOf>;
+  /** What functions are without the logs of disabled levels: several programs may have them. */
+  readonly #logged = new Map<FunctionSpec, FunctionSpec>();
   /** Names of exception callbacks by the BTF id of the program's function. */
   #exceptionCallbacks: ReadonlyMap<number, string> | undefined;
 
   constructor(object: ObjectSpec) {
     this.#object = object;
+    this.#logLevel = logLevelOf(object);
   }
 
   /**
@@ -35,9 +40,9 @@ export class FunctionLinker {
    */
   reach(program: ProgramSpec, known: Set<string>): FunctionSpec[] {
     const found: FunctionSpec[] = [];
-    this.#walk(program, program.function, known, found);
+    this.#walk(program, this.#asLogged(program.function), known, found);
     const callback = this.#exceptionCallback(program);
-    if (callback !== undefined) this.#walk(program, callback, known, found);
+    if (callback !== undefined) this.#walk(program, this.#asLogged(callback), known, found);
     this.#refuseRecursion(program, found);
     return found;
   }
@@ -49,12 +54,22 @@ export class FunctionLinker {
    */
   callee(program: ProgramSpec, caller: FunctionSpec, reference: { function: string; offset: number }): FunctionSpec {
     const found = this.#object.functions.get(reference.function);
-    if (found !== undefined) return found;
+    if (found !== undefined) return this.#asLogged(found);
     throw new RelocationError('it cannot be called: only functions outside program sections (in .text) can', {
       program: program.name,
       line: lineAt(this.#object.btf, caller, reference.offset),
       access: quote(reference.function),
     });
+  }
+
+  #asLogged(spec: FunctionSpec): FunctionSpec {
+    if (this.#logLevel === undefined) return spec;
+    let found = this.#logged.get(spec);
+    if (found === undefined) {
+      found = withoutDisabledLogs(spec, this.#logLevel);
+      this.#logged.set(spec, found);
+    }
+    return found;
   }
 
   /** Adds what `start` reaches. A list of its own stands for the call stack: a crafted object may nest any depth. */

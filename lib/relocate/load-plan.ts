@@ -1,5 +1,5 @@
 import type { Btf, BtfKind } from '../btf/index.js';
-import type { MapSpec, ProgramSpec } from '../object/index.js';
+import type { MapSpec, ProgramLog, ProgramSpec } from '../object/index.js';
 
 /** What `relocate` must know of the kernel that the object is meant for. Nothing else about a kernel changes a plan. */
 export interface KernelFacts {
@@ -90,6 +90,8 @@ export interface LoadPlan {
   readonly maps: readonly MapPlan[];
   /** What was odd about the object's fit to this kernel but does no harm. */
   readonly warnings: readonly string[];
+  /** What the programs log, by its number less one: complete when all have been relocated. */
+  readonly logs: readonly ProgramLog[];
   /** Relocates one program per step. It can be iterated again and gives the same programs. */
   programs(): Iterable<ProgramPlan>;
 }

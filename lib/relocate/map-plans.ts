@@ -1,6 +1,6 @@
 import { MapType } from '../abi/index.js';
 import { quote, UsageError } from '../errors/index.js';
-import { kernelNameOf, type MapSpec, type ObjectSpec } from '../object/index.js';
+import { kernelNameOf, LOG_SECTION, type MapSpec, type ObjectSpec } from '../object/index.js';
 import { KCONFIG_MAP, kconfigValue } from './kconfig.js';
 import { planArena } from './arena.js';
 import type { KernelFacts, MapPlan, StructOpsPlan } from './load-plan.js';
@@ -45,7 +45,7 @@ export function planMaps(
   const hasBtf = object.btf !== undefined;
   const kconfig = kconfigValue(object, facts.kconfig, warnings);
   return [...object.maps.values()]
-    .filter((map) => map.autoCreate)
+    .filter((map) => map.autoCreate && map.name !== LOG_SECTION)
     .map((map) => {
       const plan = planMap(map, facts, hasBtf, structOps.get(map.name));
       return kconfig !== undefined && map.name === KCONFIG_MAP ? { ...plan, initialValue: kconfig } : plan;

@@ -2,7 +2,7 @@ import { quote, UnsupportedError } from '../errors/index.js';
 import { kernelNameOf, type ObjectSpec, type ProgramSpec } from '../object/index.js';
 import { applyCoreRelocations } from './apply-core-relocations.js';
 import { arenaGlobalsOffset } from './arena.js';
-import { applyReferences } from './apply-references.js';
+import { applyReferences, type ReferenceTools } from './apply-references.js';
 import { attachmentOf, type Attachment } from './attach-target.js';
 import { btfForLoad } from './btf-for-load.js';
 import { CoreResolver } from './core/core-resolver.js';
@@ -10,6 +10,7 @@ import { encodeFunctionInfo, encodeLineInfo, FUNCTION_INFO_RECORD_SIZE, LINE_INF
 import { ExternResolver } from './extern-resolver.js';
 import { FunctionLinker } from './function-linker.js';
 import type { KernelFacts, LoadPlan, ProgramPlan } from './load-plan.js';
+import { LogNumbers } from './log-numbers.js';
 import { planMaps } from './map-plans.js';
 import { needs } from './needs.js';
 import { ProgramDraft } from './program-draft.js';
@@ -48,12 +49,14 @@ export function relocate(object: ObjectSpec, facts: KernelFacts): LoadPlan {
     core: coreResolver(object, facts),
     externs: () => (externs ??= new ExternResolver(object, facts)),
     arenaOffset: arenaGlobalsOffset(object, facts),
+    logs: new LogNumbers(),
   };
   const warnings: string[] = [];
   return {
     btf: btfForLoad(object, facts.btfKinds),
     maps: planMaps(object, facts, { warnings, structOps: structOps.maps }),
     warnings,
+    logs: tools.logs.logs,
     *programs(): Generator<ProgramPlan, void, undefined> {
       for (const program of programs) {
         const attachment = attachments.get(program) ?? { target: undefined, attachType: program.attachType };
@@ -64,12 +67,9 @@ export function relocate(object: ObjectSpec, facts: KernelFacts): LoadPlan {
 }
 
 /** What all programs of a plan are relocated with. */
-interface Tools {
+interface Tools extends ReferenceTools {
   readonly linker: FunctionLinker;
   readonly core: CoreResolver | undefined;
-  readonly externs: () => ExternResolver;
-  /** Where the global variables of the arena begin. */
-  readonly arenaOffset: number;
 }
 
 /** Types that were given in place of the kernel's stand alone: the modules are not of that kernel's. */
@@ -81,12 +81,12 @@ function coreResolver({ btf }: ObjectSpec, { btf: own, coreBtf, modules }: Kerne
 function relocateProgram(
   object: ObjectSpec,
   spec: ProgramSpec,
-  { linker, core, externs, arenaOffset }: Tools,
+  { linker, core, ...tools }: Tools,
   { target, attachType }: Attachment,
 ): ProgramPlan {
   const draft = new ProgramDraft(object, spec, linker);
   for (const placed of draft.functions.placed) {
-    applyReferences(draft, placed, { externs, arenaOffset });
+    applyReferences(draft, placed, tools);
     if (core !== undefined) applyCoreRelocations(draft, placed, core);
     else if (placed.spec.coreRelocations.offsets.length > 0) {
       throw draft.error('it has CO-RE relocations, and the object has no BTF that says what they mean', placed.start);

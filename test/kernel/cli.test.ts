@@ -63,6 +63,33 @@ describe('node-ebpf run', () => {
     }
   });
 
+  test('prints what programs log beside their events', async () => {
+    const run = ['run', join(samples, 'logs.bpf.o'), '--set', `target_ppid=${executor.pid}`];
+    const command = nodeEbpf([...run, '--log-level', 'debug']);
+    const json = nodeEbpf([...run, '--log-level', 'debug', '--json']);
+    const quiet = nodeEbpf([...run, '--logs']);
+    try {
+      for (const each of [command, json, quiet]) await each.shows(/Attached 1 program of logs\.bpf\.o/);
+      await executeAll();
+      const lines = names.map((name) => `${name.slice(0, 15)} executed ${join(folder, name)}`);
+      await command.shows(/third-program\n/);
+      await json.shows(/third-program"/);
+      for (const each of [command, json, quiet]) {
+        each.signal('SIGINT');
+        expect(await each.exit()).toBe(0);
+      }
+      for (const line of lines) {
+        expect(command.stderr).toMatch(new RegExp(`Z DEBUG executed logs\\.bpf\\.c:\\d+ ${line}\n`));
+      }
+      const logged = json.stderr.split('\n').filter((line) => line.startsWith('{'));
+      expect(logged.map((line) => (JSON.parse(line) as { log: { message: string } }).log.message)).toEqual(lines);
+      // The object's own level is info.
+      expect(quiet.stderr).not.toContain('executed');
+    } finally {
+      for (const each of [command, json, quiet]) await each.end();
+    }
+  });
+
   test('prints aligned columns, and on Ctrl-C detaches and prints totals and maps', async () => {
     const command = nodeEbpf([
       ...['run', execsnoop, '--events', 'events=struct event'],

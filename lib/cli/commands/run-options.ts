@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 
+import type { LogLevel } from '../../index.js';
 import { CommandLineError } from '../command-error.js';
 
 export interface RunOptions {
@@ -12,7 +13,13 @@ export interface RunOptions {
   readonly count: number | undefined;
   readonly milliseconds: number | undefined;
   readonly json: boolean;
+  /** `--logs`, `--log-level`: whether logs are printed. */
+  readonly logs: boolean;
+  /** Up to which level the programs log; undefined: as the object says. */
+  readonly logLevel: LogLevel | undefined;
 }
+
+const LOG_LEVELS: readonly LogLevel[] = ['error', 'warn', 'info', 'debug', 'trace'];
 
 /** The longest delay a Node timer takes. */
 const LONGEST_DELAY = 2 ** 31 - 1;
@@ -27,6 +34,8 @@ export function parseRunOptions(args: readonly string[]): RunOptions {
       count: { type: 'string' },
       duration: { type: 'string' },
       json: { type: 'boolean', default: false },
+      logs: { type: 'boolean', default: false },
+      'log-level': { type: 'string' },
     },
   });
   const [object, ...rest] = positionals;
@@ -53,7 +62,15 @@ export function parseRunOptions(args: readonly string[]): RunOptions {
     count: values.count === undefined ? undefined : parseCount(values.count),
     milliseconds: values.duration === undefined ? undefined : parseDuration(values.duration),
     json: values.json,
+    logs: values.logs || values['log-level'] !== undefined,
+    logLevel: values['log-level'] === undefined ? undefined : parseLevel(values['log-level']),
   };
+}
+
+function parseLevel(text: string): LogLevel {
+  const level = LOG_LEVELS.find((each) => each === text);
+  if (level === undefined) throw new CommandLineError(`--log-level ${text}: expected ${LOG_LEVELS.join(', ')}`);
+  return level;
 }
 
 function parseCount(text: string): number {

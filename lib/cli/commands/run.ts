@@ -2,12 +2,13 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 
-import { Ebpf, escapeControl, ObjectSpec, PerfEventArray, RingBuffer } from '../../index.js';
+import { Ebpf, escapeControl, type EventReader, ObjectSpec, PerfEventArray, RingBuffer } from '../../index.js';
 import type { Command, CommandContext } from '../command.js';
 import { CommandError } from '../command-error.js';
 import { Output } from '../output.js';
 import { parseValue } from '../parse-value.js';
 import { EventStream } from './event-stream.js';
+import { LogStream } from './log-stream.js';
 import { parseRunOptions, type RunOptions } from './run-options.js';
 import { summary } from './summary.js';
 
@@ -21,6 +22,8 @@ and on Ctrl-C (or after --count or --duration) detaches and prints totals and th
                           byte arrays; JSON for arrays and structs
   --events <map>=<type>   print the records of ring <map>, decoded as the C type <type> of the object; <map> alone
                           prints their bytes in hexadecimal. Many times for several rings; without it all of them, as bytes
+  --logs                  print what the programs log (node_ebpf_log.h), to stderr, with --json as JSON lines
+  --log-level <level>     the same, and let them log up to error, warn, info, debug or trace
   --count <N>             end after N events
   --duration <seconds>    end after this time, such as 10 or 0.5
   --json                  events as JSON lines, 64-bit integers as strings; the totals go to stderr. With several
@@ -35,6 +38,9 @@ Example:
 
 /** A timer takes no longer one. Nothing else keeps the process alive when there is no ring to read. */
 const LONGEST_DELAY = 2 ** 31 - 1;
+
+/** The ring of node_ebpf_log.h: `--logs` reads it. */
+const LOG_RING = 'node_ebpf_logs';
 
 /** include/uapi/linux/btf.h. */
 const BTF_KIND_STRUCT = 4;
@@ -53,9 +59,10 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
   const output = new Output(context.stdout, () => {
     stop.abort();
   });
-  const ebpf = await Ebpf.load(spec, { variables: variablesOf(spec, options) });
+  const ebpf = await Ebpf.load(spec, { variables: variablesOf(spec, options), logLevel: options.logLevel });
   try {
     const streams = openStreams(ebpf, spec, options, context);
+    const logs = options.logs ? new LogStream(ebpf.logs(), context.stderr, options.json) : undefined;
     await ebpf.attach();
     context.onStop(() => {
       stop.abort();
@@ -64,7 +71,7 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
     context.stderr.write(
       `Attached ${links} ${links === 1 ? 'program' : 'programs'} of ${escapeControl(spec.name)}; Ctrl-C ends.\n`,
     );
-    await follow(ebpf, streams, options, stop, output);
+    await follow({ ebpf, streams, logs, options, stop, output });
     output.throwIfFailed();
     const totals = summary(ebpf, spec, streams);
     if (options.json) context.stderr.write(totals);
@@ -98,18 +105,26 @@ function openStreams(ebpf: Ebpf, spec: ObjectSpec, options: RunOptions, context:
   const chosen = new Map(options.events);
   if (chosen.size === 0) {
     for (const map of ebpf.maps) {
-      if (map instanceof RingBuffer || map instanceof PerfEventArray) chosen.set(map.name, undefined);
+      if ((map instanceof RingBuffer && map.name !== LOG_RING) || map instanceof PerfEventArray) {
+        chosen.set(map.name, undefined);
+      }
     }
   }
   const streams: EventStream[] = [];
   for (const [map, type] of chosen) {
-    const kind = ebpf.map(map) instanceof PerfEventArray ? PerfEventArray : RingBuffer;
-    const events: RingBuffer<unknown> | PerfEventArray<unknown> =
-      type === undefined ? ebpf.map(map, kind) : ebpf.map(map, kind.of(type));
-    streams.push(new EventStream({ map, reader: events.read(), json: options.json, named: chosen.size > 1 }));
+    streams.push(
+      new EventStream({ map, reader: openReader(ebpf, map, type), json: options.json, named: chosen.size > 1 }),
+    );
     if (type === undefined) context.stderr.write(typeHint(spec, map));
   }
   return streams;
+}
+
+function openReader(ebpf: Ebpf, map: string, type: string | undefined): EventReader<unknown> {
+  if (ebpf.map(map) instanceof PerfEventArray) {
+    return ebpf.map(map, type === undefined ? PerfEventArray : PerfEventArray.of(type)).read();
+  }
+  return ebpf.map(map, type === undefined ? RingBuffer : RingBuffer.of(type)).read();
 }
 
 function typeHint(spec: ObjectSpec, map: string): string {
@@ -128,14 +143,17 @@ function structNames(spec: ObjectSpec): string[] {
   return [...names];
 }
 
+interface Following {
+  readonly ebpf: Ebpf;
+  readonly streams: readonly EventStream[];
+  readonly logs: LogStream | undefined;
+  readonly options: RunOptions;
+  readonly stop: AbortController;
+  readonly output: Output;
+}
+
 /** Prints events until enough were seen, the time is over or somebody stops it; then detaches and prints the rest. */
-async function follow(
-  ebpf: Ebpf,
-  streams: readonly EventStream[],
-  options: RunOptions,
-  stop: AbortController,
-  output: Output,
-): Promise<void> {
+async function follow({ ebpf, streams, logs, options, stop, output }: Following): Promise<void> {
   let left = options.count ?? Infinity;
   const print = async (stream: EventStream): Promise<void> => {
     for await (const batch of stream.reader.batches()) {
@@ -153,7 +171,7 @@ async function follow(
     if (options.milliseconds === undefined) timer.refresh();
     else stop.abort();
   }, options.milliseconds ?? LONGEST_DELAY);
-  const printing = Promise.all(streams.map(async (stream) => print(stream)));
+  const printing = Promise.all([...streams.map(async (stream) => print(stream)), logs?.print()]);
   try {
     await Promise.race([stopped(stop.signal), printing.then(async () => stopped(stop.signal))]);
   } finally {
@@ -161,7 +179,7 @@ async function follow(
   }
   // Detached first, so that what is still in the rings is the end.
   for (const link of [...ebpf.links]) await link.close();
-  for (const stream of streams) await stream.reader.close();
+  for (const { reader } of [...streams, ...(logs === undefined ? [] : [logs])]) await reader.close();
   await printing;
 }
 

@@ -6,6 +6,7 @@ describe('the options of `node-ebpf run`', () => {
       parseRunOptions([
         ...['--json', 'x.bpf.o', '--set', 'uid=-1', '--set', 'name=a=b', '--set', 'uid=0x10', '--set', 'empty='],
         ...['--events', 'events=struct event', '--events', 'raw', '--count', '3', '--duration', '0.5'],
+        ...['--log-level', 'debug'],
       ]),
     ).toEqual({
       object: 'x.bpf.o',
@@ -21,6 +22,8 @@ describe('the options of `node-ebpf run`', () => {
       count: 3,
       milliseconds: 500,
       json: true,
+      logs: true,
+      logLevel: 'debug',
     });
   });
 
@@ -32,7 +35,10 @@ describe('the options of `node-ebpf run`', () => {
       count: undefined,
       milliseconds: undefined,
       json: false,
+      logs: false,
+      logLevel: undefined,
     });
+    expect(parseRunOptions(['x.bpf.o', '--logs'])).toMatchObject({ logs: true, logLevel: undefined });
   });
 
   test.each([
@@ -47,6 +53,7 @@ describe('the options of `node-ebpf run`', () => {
     [['a.o', '--duration', '-1s'], '--duration'],
     [['a.o', '--duration', '0'], '--duration 0: expected seconds, such as 10 or 0.5'],
     [['a.o', '--duration', '9999999'], '--duration 9999999: at most 24 days'],
+    [['a.o', '--log-level', 'loud'], '--log-level loud: expected error, warn, info, debug, trace'],
     [['a.o', '--colour'], "Unknown option '--colour'"],
   ])('refuses %j', (args, message) => {
     expect(() => parseRunOptions(args)).toThrow(message);

@@ -38,13 +38,10 @@ describe('package.json', () => {
     const types = 'dist/index.d.ts';
     expect(others.filter((file) => file !== types && !file.endsWith('.node')).sort()).toEqual(
       [
-        'LICENSE',
-        'LICENSE-APACHE',
-        'LICENSE-MIT',
-        'README.md',
-        'package.json',
-        'prebuilds/README.md',
+        ...['LICENSE', 'LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'package.json', 'prebuilds/README.md'],
         'prebuilds/manifest.json',
+        // For those who write programs.
+        ...['bpf-samples/include/node_ebpf_events.h', 'bpf-samples/include/node_ebpf_log.h'],
       ].sort(),
     );
     expect(files.map((file) => file.path)).toEqual(expect.arrayContaining(['dist/index.js', 'dist/cli/main.js']));
