@@ -3,10 +3,10 @@ import { fileURLToPath } from 'node:url';
 import { inspect, types } from 'node:util';
 
 import { seemsToHaveCoreRelocations } from './btf/index.js';
-import { EbpfError, UsageError, nearestNames, quote } from './errors/index.js';
+import { EbpfError, UsageError, nearestNames, quote, requireKnown, unsigned32 } from './errors/index.js';
 import { logLevelNumber, type LogLevel } from './events/index.js';
 import { kernelBtf, readWhole, type Kconfig } from './kernel/index.js';
-import { BpfMap, requireKnown, unsigned32, type DecodeOptions } from './maps/index.js';
+import { BpfMap, type DecodeOptions } from './maps/index.js';
 import { LOG_LEVEL, ObjectSpec, sectionTable, type MapSpec } from './object/index.js';
 import { verifierLogLevels, type VerifierLog } from './programs/index.js';
 

@@ -32,7 +32,8 @@ export const parts = {
       'kernel',
       'gather-facts locked-memory module-descriptors page-size possible-cpus read-text read-whole require-linux',
     ),
-    ...files('maps', 'check-options create-maps map-type-name'),
+    'errors/check-options',
+    ...files('maps', 'create-maps map-type-name'),
     ...files(
       'object',
       'arena data-maps data-section declared-maps externs function-ranges function-references functions',

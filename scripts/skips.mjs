@@ -135,6 +135,13 @@ const needs = new Map([
   ['timers', () => (kernelHas('bpf_timer_start') && hasJit() ? 'the kernel has bpf_timer_start and a JIT' : undefined)],
   ['bloom filters', () => (kernelHas('bloom_map_peek_elem') ? 'the kernel has bloom_map_peek_elem' : undefined)],
   ['tracefs', () => (read('/proc/filesystems').includes('\ttracefs') ? 'the kernel has tracefs' : undefined)],
+  [
+    'tracefs, mounted',
+    () =>
+      read('/proc/mounts').includes(' tracefs ') && kernelHas('bpf_perf_link_attach')
+        ? 'tracefs is mounted, and perf events have links'
+        : undefined,
+  ],
   ['big-endian processor', () => (os.endianness() === 'BE' ? 'this processor is big-endian' : undefined)],
   ['callbacks of helpers', () => (hasCallbacks() ? 'the kernel has bpf_loop and a JIT' : undefined)],
   [

@@ -1,3 +1,4 @@
+export * from './check-options.js';
 export * from './ebpf-error.js';
 export * from './errno-name.js';
 export * from './kernel-error.js';

@@ -1,4 +1,4 @@
-import { statfsSync } from 'node:fs';
+import { chmodSync, statSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 import { EbpfError, UsageError, quote } from '../errors/index.js';
@@ -7,8 +7,11 @@ import { pinObject, type Handle } from '../sys/index.js';
 /** BPF_FS_MAGIC of include/uapi/linux/magic.h. */
 const bpfFileSystem = 0xcafe_4a11;
 
+/** Only the owner may open what is pinned. */
+const pinMode = 0o600;
+
 /**
- * Pins an object at a path.
+ * Pins an object at a path, with mode 0600.
  *
  * @throws {@link UsageError} when the folder is not in a BPF file system; {@link KernelError} otherwise.
  */
@@ -22,6 +25,8 @@ export function pin(handle: Handle, path: string): void {
     }
     throw error;
   }
+  // The kernel takes away what the process's umask says (bpf_obj_do_pin of kernel/bpf/inode.c).
+  if ((statSync(path).mode & 0o777) !== pinMode) chmodSync(path, pinMode);
 }
 
 /** The magic number of the file system that holds a folder; undefined when there is no such folder. */

@@ -1,9 +1,12 @@
 import { rmSync } from 'node:fs';
 import { inspect } from 'node:util';
 
+import { LinkType } from '../abi/index.js';
 import { UnsupportedError, UsageError, escapeControl, quote } from '../errors/index.js';
-import { pin } from '../kernel/index.js';
-import { objectInfo, type Handle, type HeldObject, type LinkInfo } from '../sys/index.js';
+import { pin, warnOfShortLivedMapsOf, type ObjectSource } from '../kernel/index.js';
+import { detachLink, objectInfo, type Handle, type HeldObject, type LinkInfo } from '../sys/index.js';
+
+import { openLinkAs, registerLinkClass, type LinkKind } from './open-link.js';
 
 /**
  * Attached links with what they work with. A link that nobody references any more still works, and so must the maps
@@ -29,6 +32,8 @@ export interface LinkDetails {
   readonly replace?: ((program: Handle, expected: Handle | undefined) => Promise<void>) | undefined;
   /** Whether what `detach` would end stays when the process ends; true without it. */
   readonly survivesProcess?: boolean | undefined;
+  /** Of a link that was opened by a pin: its path. */
+  readonly pins?: readonly string[] | undefined;
   /** Told once, when the link is gone. */
   readonly onClose?: ((link: Link) => void) | undefined;
 }
@@ -80,10 +85,11 @@ export class Link {
   readonly #detach: () => Promise<void>;
   #program: string;
   #onClose: ((link: Link) => void) | undefined;
-  readonly #pins = new Set<string>();
+  readonly #pins: Set<string>;
   #closing: Promise<void> | undefined;
 
   static {
+    registerLinkClass(LinkType.UNSPEC, Link);
     Object.defineProperty(Link.prototype, inspect.custom, {
       value(this: Link): string {
         return this.#inspect();
@@ -100,7 +106,26 @@ export class Link {
     this.survivesProcess = details.survivesProcess ?? details.detach !== undefined;
     this.#detach = details.detach ?? (async () => details.handle?.closeAsync());
     this.#onClose = details.onClose;
+    this.#pins = new Set(details.pins);
     attached.set(this, details.owner);
+  }
+
+  /**
+   * Opens a link that exists: by the path of a pin, by `{ id }`, or by `{ descriptor }`, which is copied and stays yours.
+   * `Link.open` gives the class of whatever link it is, another class refuses links of other types. A few system calls.
+   *
+   * @throws {@link UsageError} when it is another kind of object, or of link; {@link PermissionError}: ids need
+   * CAP_SYS_ADMIN; {@link KernelError} ENOENT when there is none.
+   *
+   * @example
+   * ```js
+   * const link = XdpLink.open('/sys/fs/bpf/firewall');
+   * await link.update(newer.program('firewall', Xdp));
+   * await link.close();   // still attached, by the pin
+   * ```
+   */
+  static open<L extends Link>(this: LinkKind<L>, source: ObjectSource): L {
+    return openLinkAs(this, source);
   }
 
   /** Name of the attached program, or of the map of a structure of operations. */
@@ -113,14 +138,14 @@ export class Link {
     return this.#closing !== undefined;
   }
 
-  /** The files that pin this link, as {@link pin} made them. */
+  /** The files that pin this link: the one by which it was opened, and those that {@link pin} made. */
   get pins(): readonly string[] {
     return [...this.#pins];
   }
 
   /**
-   * What the kernel says about this link: id, type, program id and where it is attached. One system call. Least
-   * kernel: 5.8.
+   * What the kernel says about this link: id, type, program id and where it is attached. A system call, or a few for names
+   * and lists. Least kernel: 5.8.
    *
    * @throws {@link UsageError} `ERR_EBPF_CLOSED` after the link was closed; {@link UnsupportedError} for an attachment
    * that is no kernel link.
@@ -131,7 +156,8 @@ export class Link {
 
   /**
    * Keeps the link attached beyond this process, by a file in a BPF file system (`/sys/fs/bpf`). The file is made
-   * with mode 0600. Least kernel: 5.7.
+   * with mode 0600. Warns, by `process.emitWarning`, of maps that lose what they hold unless they are pinned too: program
+   * arrays, and maps with timers. Least kernel: 5.7.
    *
    * @throws {@link UsageError} `ERR_EBPF_CLOSED`; {@link KernelError} such as EEXIST, or ENOENT when the folder is
    * missing or is not in a BPF file system; {@link UnsupportedError} for an attachment that is no kernel link.
@@ -139,6 +165,7 @@ export class Link {
   pin(path: string): void {
     pin(this.kernelLink, path);
     this.#pins.add(path);
+    warnOfShortLivedMapsOf(`the link of program ${quote(this.program)}`, this.info().programId);
   }
 
   /** Removes the file at `path`, or all that {@link pin} made. The link then lasts as long as this process holds it. */
@@ -163,8 +190,15 @@ export class Link {
     return this.#closing;
   }
 
-  /** Removes the pins that {@link pin} made and closes the link: the program stops being called. May be called again. */
+  /**
+   * Ends the attachment, removes the files of {@link pins} and closes the link. Where the kernel can end it (links of
+   * cgroups, network namespaces and interfaces, maps of sockets and structures of operations), that is so for everyone: other
+   * pins and processes keep a link that is attached nowhere. Elsewhere the program stops being called once nobody else holds
+   * the link. May be called again.
+   */
   async detach(): Promise<void> {
+    if (!this.closed && this.#handle?.kind === 'link' && this.#withoutLink === undefined)
+      await detachLink(this.#handle);
     this.unpin();
     await this.close();
   }
@@ -177,6 +211,13 @@ export class Link {
   /** Throws when this is closed. @internal */
   protected requireOpen(): void {
     if (this.closed) throw UsageError.closed(`the link of program ${quote(this.program)} to ${this.target}`);
+  }
+
+  /** {@link info} of a class whose links are all of one kind. @internal */
+  protected infoOf<Kind extends LinkInfo['kind']>(kind: Kind): Extract<LinkInfo, { readonly kind: Kind }> {
+    const info = objectInfo(this.kernelLink, 'link');
+    if (isOfKind(info, kind)) return info;
+    throw new Error(`a ${this.constructor.name} is a link of kind ${info.kind}`);
   }
 
   /** The kernel's link. Throws when this is closed, or is no kernel link. @internal */
@@ -212,4 +253,11 @@ export class Link {
     const state = this.closed ? ' (closed)' : this.#pins.size > 0 ? ` (pinned at ${[...this.#pins].join(', ')})` : '';
     return escapeControl(`${this.constructor.name} { ${inspect(this.program)} at ${inspect(this.target)}${state} }`);
   }
+}
+
+function isOfKind<Kind extends LinkInfo['kind']>(
+  info: LinkInfo,
+  kind: Kind,
+): info is Extract<LinkInfo, { readonly kind: Kind }> {
+  return info.kind === kind;
 }

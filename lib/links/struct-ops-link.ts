@@ -1,6 +1,9 @@
+import { LinkType } from '../abi/index.js';
 import { quote } from '../errors/index.js';
+import type { StructOpsLinkInfo } from '../sys/index.js';
 
 import { Link, type LinkDetails } from './link.js';
+import { registerLinkClass } from './open-link.js';
 
 /**
  * A structure of operations that the kernel uses. When the section was `.struct_ops.link` it is a kernel link (Linux 6.4).
@@ -8,6 +11,10 @@ import { Link, type LinkDetails } from './link.js';
  * registered when the process ends without closing this object.
  */
 export class StructOpsLink extends Link {
+  static {
+    registerLinkClass(LinkType.STRUCT_OPS, StructOpsLink);
+  }
+
   /** @internal */
   constructor(details: LinkDetails) {
     const withoutLink = {
@@ -16,5 +23,10 @@ export class StructOpsLink extends Link {
       since: '6.4',
     };
     super(details.detach === undefined ? details : { ...details, withoutLink });
+  }
+
+  /** As {@link Link.info}. */
+  override info(): StructOpsLinkInfo {
+    return this.infoOf('struct_ops');
   }
 }

@@ -1,13 +1,12 @@
 import { MapFlag, type MapType } from '../abi/index.js';
 import { LayoutCodec, btfOfLayouts, bytes, hostIsLittleEndian, type EntryCodec, type Layout } from '../codec/index.js';
-import { EbpfError, UsageError } from '../errors/index.js';
+import { EbpfError, UsageError, requireKnown, unsigned32 } from '../errors/index.js';
 import { allowLockedMemory, requireLinux } from '../kernel/index.js';
 import { kernelNameOf } from '../object/index.js';
 import { takesBtf } from '../relocate/index.js';
 import { createMap as create, loadBtf, type CreateMapOptions, type Handle } from '../sys/index.js';
 
 import type { BpfMap } from './bpf-map.js';
-import { requireKnown, unsigned32 } from './check-options.js';
 import { liveMap, shapeOf } from './live-map.js';
 import { createMapFailure } from './map-failure.js';
 

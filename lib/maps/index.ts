@@ -7,7 +7,6 @@ export * from './cgroup-array.js';
 export { CgroupStorageMap } from './cgroup-storage-map.js';
 export * from './cgroup-storage.js';
 export * from './cgrp-storage.js';
-export { requireKnown, unsigned32 } from './check-options.js';
 export * from './cpu-map.js';
 export type * from './create-map.js';
 export * from './create-maps.js';

@@ -1,6 +1,5 @@
-import { EbpfError } from '../errors/index.js';
-import { explainPermission, requireLinux } from '../kernel/index.js';
-import { listIds, objectInfo, openById, type MapInfo } from '../sys/index.js';
+import { listObjects } from '../kernel/index.js';
+import type { MapInfo } from '../sys/index.js';
 
 /**
  * What the kernel says of every map on this machine, whoever made it, by ascending id. `BpfMap.open({ id })` opens one, decoded
@@ -17,25 +16,5 @@ import { listIds, objectInfo, openById, type MapInfo } from '../sys/index.js';
  * ```
  */
 export function listMaps(): MapInfo[] {
-  requireLinux();
-  try {
-    return listIds('map').flatMap((id) => mapInfo(id) ?? []);
-  } catch (error) {
-    if (!EbpfError.is(error) || error.errnoName !== 'EPERM') throw error;
-    throw explainPermission(error, { what: 'list the maps of the kernel', capabilities: ['CAP_SYS_ADMIN'] });
-  }
-}
-
-function mapInfo(id: number): MapInfo | undefined {
-  try {
-    const handle = openById('map', id);
-    try {
-      return objectInfo(handle, 'map');
-    } finally {
-      handle.close();
-    }
-  } catch (error) {
-    if (EbpfError.is(error) && error.errnoName === 'ENOENT') return undefined;
-    throw error;
-  }
+  return listObjects('map');
 }

@@ -2,12 +2,11 @@ import { basename } from 'node:path';
 import { inspect } from 'node:util';
 
 import { MapFlag } from '../abi/index.js';
-import { EbpfError, UsageError, quote } from '../errors/index.js';
-import { explainPermission, requireLinux } from '../kernel/index.js';
-import { objectInfo, openById, openDescriptor, openPinned, type Handle } from '../sys/index.js';
+import { UsageError, requireKnown } from '../errors/index.js';
+import { openObject, requireLinux, type ObjectSource } from '../kernel/index.js';
+import { objectInfo, type Handle } from '../sys/index.js';
 
 import type { BpfMap } from './bpf-map.js';
-import { requireKnown, unsigned32 } from './check-options.js';
 import { KernelTypes } from './kernel-types.js';
 import { liveMap, shapeOf } from './live-map.js';
 import type { MapKind } from './map-kind.js';
@@ -18,7 +17,7 @@ import type { DecodeOptions } from './value-types.js';
  * Where a map is that exists already: the path of a pin, an id, a descriptor of this process, or a token of
  * {@link BpfMap.share}.
  */
-export type MapSource = string | { readonly id: number } | { readonly descriptor: number } | ShareToken;
+export type MapSource = ObjectSource | ShareToken;
 
 /** How a map is opened. */
 export interface OpenMapOptions extends DecodeOptions {
@@ -65,27 +64,9 @@ function openMap(source: MapSource, options: OpenMapOptions): BpfMap {
 
 function openHandle(source: unknown, options: OpenMapOptions): Handle {
   const flags = accessFlags(options.access);
-  if (typeof source === 'string') return permitted(() => openPinned(source, 'map', flags), `open ${quote(source)}`);
-  const { id, descriptor } = Object(source) as { id?: unknown; descriptor?: unknown };
-  if (id !== undefined) {
-    const number = unsigned32('id', id, 1);
-    return permitted(() => openById('map', number, flags), `open map ${number}`);
-  }
-  if (descriptor !== undefined) {
-    refuseAccess(options, 'a descriptor');
-    return openDescriptor('map', unsigned32('descriptor', descriptor, 0));
-  }
-  const problem = 'must be the path of a pin, { id }, { descriptor } or a token of share()';
-  throw UsageError.invalidValue('source', `${problem}, not ${inspect(source)}`);
-}
-
-function permitted(open: () => Handle, what: string): Handle {
-  try {
-    return open();
-  } catch (error) {
-    if (!EbpfError.is(error) || error.errnoName !== 'EPERM') throw error;
-    throw explainPermission(error, { what, capabilities: ['CAP_SYS_ADMIN'] });
-  }
+  const { descriptor } = Object(source) as { descriptor?: unknown };
+  if (descriptor !== undefined) refuseAccess(options, 'a descriptor');
+  return openObject('map', source, { flags, more: ' or a token of share()' });
 }
 
 function accessFlags(access: unknown): number {

@@ -4,7 +4,7 @@ import { type AttachType, ProgramType } from '../abi/index.js';
 import { UnsupportedError, UsageError, escapeControl, quote } from '../errors/index.js';
 import type { Link, LinkDetails, LinkKeeper } from '../links/index.js';
 import type { ProgramSpec } from '../object/index.js';
-import { pin, programTypeName } from '../kernel/index.js';
+import { pin, programTypeName, warnOfShortLivedMaps } from '../kernel/index.js';
 import { objectInfo, type Handle, type ProgramInfo, type TestRunResult } from '../sys/index.js';
 
 import { runTest, type TestRunOptions } from './test-run.js';
@@ -147,13 +147,15 @@ export class Program {
 
   /**
    * Keeps the program loaded beyond this process, by a file in a BPF file system (`/sys/fs/bpf`), made with mode 0600. It
-   * does not keep it attached: pin the link for that.
+   * does not keep it attached: pin the link for that. Warns, by `process.emitWarning`, of maps that lose what they hold unless
+   * they are pinned too: program arrays, and maps with timers.
    *
    * @throws `ERR_EBPF_INVALID_VALUE` when the folder is not in a BPF file system;
    * {@link KernelError} such as EEXIST.
    */
   pin(path: string): void {
     pin(this.handle, path);
+    warnOfShortLivedMaps(`program ${quote(this.name)}`, this.info().mapIds);
   }
 
   /** Lets go of the program. It lasts while a link, a pin or another process holds it. May be called again. */

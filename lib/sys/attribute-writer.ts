@@ -138,6 +138,11 @@ export class AttributeReader<Field extends string> {
     return this.#view.getBigUint64(this.#layout.fields[field][0], littleEndian);
   }
 
+  /** Whether a bit-field of one bit is set that begins the four bytes at `offset`: the lowest bit, or on big-endian machines the highest. */
+  firstBit(offset: number): boolean {
+    return (this.#view.getUint32(offset, littleEndian) & (littleEndian ? 1 : 0x8000_0000)) !== 0;
+  }
+
   /** A name up to its NUL. */
   string(field: Field): string {
     const [offset, size] = this.#layout.fields[field];

@@ -9,6 +9,7 @@ export * from './interface-calls.js';
 export * from './limit-calls.js';
 export { readInMemory } from './read-file.js';
 export * from './link-calls.js';
+export * from './link-info.js';
 export * from './map-calls.js';
 export * from './mapping.js';
 export * from './netlink-calls.js';
@@ -16,8 +17,10 @@ export { NetlinkFlag, NetlinkRequest, parseAttributes } from './netlink-message.
 export * from './object-calls.js';
 export * from './perf-event-calls.js';
 export * from './perf-buffer.js';
+export { isPinnedMap } from './pinned-maps.js';
 export * from './probe-calls.js';
 export * from './program-calls.js';
+export * from './program-info.js';
 export * from './ring.js';
 export * from './query-calls.js';
 export * from './route-calls.js';

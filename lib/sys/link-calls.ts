@@ -1,3 +1,5 @@
+import { constants } from 'node:os';
+
 import {
   AttachType,
   BpfCommand,
@@ -7,9 +9,9 @@ import {
   ProgAttachAttr,
   RawTracepointOpenAttr,
 } from '../abi/index.js';
-import { quote } from '../errors/index.js';
+import { KernelError, quote } from '../errors/index.js';
 import { AttributeWriter } from './attribute-writer.js';
-import { bpfAsync } from './bpf-call.js';
+import { bpfAsync, commandName, tryBpfAsync } from './bpf-call.js';
 import { Handle } from './handle.js';
 
 /**
@@ -100,8 +102,15 @@ function attachAttributes(program: Handle, target: Handle, attachType: AttachTyp
     .number('attach_type', attachType);
 }
 
-/** Detaches a link's program while the link itself, and its pins, stay. Linux 5.9. */
-export async function detachLink(link: Handle): Promise<void> {
+/**
+ * Detaches a link's program while the link itself, and its pins, stay. Linux 5.9. False for types of links that the kernel
+ * detaches only with the last descriptor.
+ */
+export async function detachLink(link: Handle): Promise<boolean> {
   const attr = new AttributeWriter(LinkDetachAttr).handle('link_fd', link);
-  await bpfAsync(BpfCommand.LINK_DETACH, attr, `detach ${link.describe()}`);
+  const result = await tryBpfAsync(BpfCommand.LINK_DETACH, attr);
+  // EINVAL: of a structure of operations that is detached already (bpf_struct_ops_map_link_detach).
+  if (result === -constants.errno.EOPNOTSUPP || result === -constants.errno.EINVAL) return false;
+  if (result < 0) throw new KernelError(`detach ${link.describe()}`, commandName(BpfCommand.LINK_DETACH), result);
+  return true;
 }

@@ -273,13 +273,21 @@ export interface MapShape {
 
 /** What the kernel said of the map when its handle was made; no system call. */
 export function mapShape(map: Handle): MapShape {
-  const shape = new Uint32Array(6);
-  const valueBytes = addon().mapShape(map.token, shape);
-  if (valueBytes < 0) {
-    throw new KernelError(`read the sizes of ${map.describe()}`, 'bpf(BPF_OBJ_GET_INFO_BY_FD)', valueBytes);
-  }
+  const { shape, valueBytes } = learned(map);
   const [type = 0, , keySize = 0, valueSize = 0, maxEntries = 0, flags = 0] = shape;
   return { type, keySize, valueSize, maxEntries, flags, valueBytes };
+}
+
+/** A map's id, without a system call as {@link mapShape}. */
+export function mapId(map: Handle): number {
+  return learned(map).shape[1] ?? 0;
+}
+
+function learned(map: Handle): { readonly shape: Uint32Array; readonly valueBytes: number } {
+  const shape = new Uint32Array(6);
+  const valueBytes = addon().mapShape(map.token, shape);
+  if (valueBytes >= 0) return { shape, valueBytes };
+  throw new KernelError(`read the sizes of ${map.describe()}`, 'bpf(BPF_OBJ_GET_INFO_BY_FD)', valueBytes);
 }
 
 /**

@@ -1,7 +1,14 @@
-import { BpfCommand, ProgLoadAttr, ProgTestRunAttr, type ProgramType } from '../abi/index.js';
+import {
+  BpfCommand,
+  EnableStatsAttr,
+  ProgLoadAttr,
+  ProgTestRunAttr,
+  StatsType,
+  type ProgramType,
+} from '../abi/index.js';
 import { UsageError } from '../errors/index.js';
 import { AttributeWriter, Direction } from './attribute-writer.js';
-import { bpfAsync, tryBpfAsync } from './bpf-call.js';
+import { bpf, bpfAsync, tryBpfAsync } from './bpf-call.js';
 import { Handle } from './handle.js';
 import { withKernelLog, type LoggedResult } from './kernel-log.js';
 
@@ -218,4 +225,11 @@ export async function testRunProgram(
         : (contextInOut ?? contextOut),
     durationNs: attr.read('duration'),
   };
+}
+
+/** Has the kernel count runs of programs and their time, until the handle is closed. Linux 5.8. */
+export function enableStatistics(): Handle {
+  const attr = new AttributeWriter(EnableStatsAttr).number('type', StatsType.RUN_TIME);
+  const name = 'the statistics of programs';
+  return new Handle('other', bpf(BpfCommand.ENABLE_STATS, attr, 'have the runs of programs counted'), name);
 }

@@ -24,6 +24,7 @@ export type Need =
   | 'breakpoints'
   | 'timers'
   | 'tracefs'
+  | 'tracefs, mounted'
   | 'big-endian processor'
   | 'a processor that is not emulated'
   | 'callbacks of helpers'

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 
-import { UsageError } from '../errors/index.js';
+import { UsageError } from './usage-error.js';
 
 /** Refuses options that nobody knows: what was misspelt must not be lost. `what` is such as `option of Ebpf.load`. */
 export function requireKnown(what: string, options: object, known: readonly string[]): void {
