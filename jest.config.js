@@ -14,7 +14,7 @@ const shared = {
     ],
   },
   // Sources import each other as they are published, with `.js`.
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1', '^node-ebpf$': '<rootDir>/lib/index.ts' },
   // Neither outputs nor other people's packages are searched for tests and modules.
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/build/', '<rootDir>/temp/'],
 };

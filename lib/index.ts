@@ -113,6 +113,8 @@ export {
 export {
   cgroupId,
   features,
+  ipOctets,
+  ipText,
   kernelBtf,
   listInterfaces,
   type CgroupSource,

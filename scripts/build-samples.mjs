@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// Compiles bpf-samples/*.bpf.c to the objects that lie beside them and are committed, so that nothing else here needs
-// a compiler. The same compiler makes the same bytes in every checkout: paths are relative and the flags are these.
+// Compiles bpf-samples/*.bpf.c and examples/*/*.bpf.c to the objects that lie beside them and are committed, so that
+// nothing else here needs a compiler. The same compiler makes the same bytes in every checkout: paths are relative and the
+// flags are these.
 //
 //   node scripts/build-samples.mjs            compile all, write the manifest
 //   node scripts/build-samples.mjs --check    compile into a temporary folder and compare; differences end with 1
@@ -57,14 +58,11 @@ for (const name of readdirSync(join(folder, 'include')).sort())
   headers.update(readFileSync(join(folder, 'include', name)));
 const headersHash = headers.digest('hex');
 
-const targets = readdirSync(folder)
-  .filter((name) => name.endsWith('.bpf.c'))
-  .sort()
-  .flatMap((source) => {
-    const stem = basename(source, '.bpf.c');
-    const little = { source, target: 'bpfel', object: `${stem}.bpf.o` };
-    return BIG_ENDIAN_TOO.has(stem) ? [little, { source, target: 'bpfeb', object: `${stem}.bpfeb.o` }] : [little];
-  });
+const targets = filesEndingIn('.bpf.c').flatMap((source) => {
+  const stem = source.slice(0, -'.bpf.c'.length);
+  const little = { source, target: 'bpfel', object: `${stem}.bpf.o` };
+  return BIG_ENDIAN_TOO.has(stem) ? [little, { source, target: 'bpfeb', object: `${stem}.bpfeb.o` }] : [little];
+});
 
 if (options.check) process.exitCode = check();
 else build();
@@ -105,7 +103,7 @@ function check() {
       if (sourceChanged) problems.push(`${target.object}: ${target.source} changed since it was compiled`);
       const objectHash = hashOf(committed);
       if (recorded.object !== objectHash) problems.push(`${target.object}: is not the object the manifest records`);
-      const rebuilt = join(scratch, target.object);
+      const rebuilt = join(scratch, basename(target.object));
       compile(target, rebuilt);
       if (hashOf(rebuilt) === objectHash || sourceChanged) continue;
       problems.push(
@@ -149,7 +147,21 @@ function systemHeaders() {
 }
 
 function committedObjects() {
-  return readdirSync(folder).filter((name) => name.endsWith('.o'));
+  return filesEndingIn('.o');
+}
+
+/** The samples' files and those of the examples that are applications, by paths relative to the samples. */
+function filesEndingIn(suffix) {
+  const examples = readdirSync(join(folder, '../examples'), { withFileTypes: true }).filter((entry) =>
+    entry.isDirectory(),
+  );
+  const folders = ['', ...examples.map(({ name }) => `../examples/${name}/`)];
+  return folders.flatMap((path) =>
+    readdirSync(join(folder, path))
+      .filter((name) => name.endsWith(suffix))
+      .sort()
+      .map((name) => `${path}${name}`),
+  );
 }
 
 function hashOf(path) {

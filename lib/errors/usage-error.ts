@@ -31,7 +31,7 @@ export class UsageError extends EbpfError {
   }
 
   /** `what` is a noun with its owner, such as `variable of execsnoop.bpf.o`; `known` are the names that exist. */
-  static notFound(what: string, name: string, known: Iterable<string>): UsageError {
+  static notFound(what: string, name: string, known: Iterable<string>, advice?: string): UsageError {
     const names = [...known];
     const suggestions = nearestNames(name, names);
     const hint =
@@ -42,7 +42,8 @@ export class UsageError extends EbpfError {
           : names.length > LISTABLE
             ? ''
             : `; there are ${listed(names)}`;
-    return new UsageError(`no ${what} is named ${quote(name)}${hint}`, { code: 'ERR_EBPF_NOT_FOUND', suggestions });
+    const message = `no ${what} is named ${quote(name)}${hint}${advice === undefined || suggestions.length > 0 ? '' : `; ${advice}`}`;
+    return new UsageError(message, { code: 'ERR_EBPF_NOT_FOUND', suggestions });
   }
 
   static closed(what: string): UsageError {

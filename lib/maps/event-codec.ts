@@ -54,5 +54,6 @@ function unknownType(btf: Btf, name: string): UsageError {
     if (kind === BtfKind.STRUCT || kind === BtfKind.UNION || kind === BtfKind.TYPEDEF) names.add(btf.nameOf(id));
   }
   names.delete('');
-  return UsageError.notFound(`type of object ${quote(btf.name)}`, name, names);
+  const advice = 'the compiler describes a type only if a variable, a map or a function names it: a variable of it will do';
+  return UsageError.notFound(`type of object ${quote(btf.name)}`, name, names, advice);
 }

@@ -11,7 +11,7 @@ import {
   type StructLayout,
 } from '../codec/index.js';
 import { UsageError, quote } from '../errors/index.js';
-import { ipOctets } from '../kernel/index.js';
+import { ipOctets, ipText } from '../kernel/index.js';
 
 import type { MapDetails } from './bpf-map.js';
 import { codecByBtf } from './value-types.js';
@@ -113,7 +113,7 @@ function addressCodec(typeName: string, size: number): EntryCodec<string> {
     decode(view, offset) {
       const prefixLength = view.getUint32(offset, hostIsLittleEndian);
       const octets = new Uint8Array(view.buffer, view.byteOffset + offset + headerSize, size);
-      return `${addressText(octets)}/${prefixLength}`;
+      return `${ipText(octets)}/${prefixLength}`;
     },
     encode(key, view, offset, path = 'key') {
       if (typeof key !== 'string') {
@@ -130,9 +130,9 @@ function example(size: number): string {
 
 function writeAddress(text: string, size: number, view: DataView, offset: number, path: string): void {
   const [, address = '', length] = /^([^/]*)(?:\/(\d{1,3}))?$/u.exec(text) ?? [];
-  const family = size === ipv4Size ? 4 : 6;
   const octets = ipOctets(address);
   if (octets?.length !== size) {
+    const family = size === ipv4Size ? 4 : 6;
     throw UsageError.invalidValue(path, `must be an IPv${family} network such as ${example(size)}, not ${quote(text)}`);
   }
   const prefixLength = length === undefined ? size * 8 : Number(length);

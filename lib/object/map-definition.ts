@@ -87,11 +87,11 @@ class DefinitionReader {
           break;
         case 'key':
           spec.keyType = this.#pointedTo(member);
-          spec.keySize = this.#size(this.#btf.sizeOf(spec.keyType), spec.keySize, seen.has('key_size'));
+          spec.keySize = this.#size(this.#sizeOf(spec.keyType), spec.keySize, seen.has('key_size'));
           break;
         case 'value':
           spec.valueType = this.#pointedTo(member);
-          spec.valueSize = this.#size(this.#btf.sizeOf(spec.valueType), spec.valueSize, seen.has('value_size'));
+          spec.valueSize = this.#size(this.#sizeOf(spec.valueType), spec.valueSize, seen.has('value_size'));
           break;
         case 'pinning':
           if (outer !== undefined) throw this.#error('a map inside a map cannot be pinned by its definition');
@@ -156,6 +156,17 @@ class DefinitionReader {
     const pointer = this.#btf.type(this.#btf.skipModifiers(member.type));
     if (pointer.kind !== BtfKind.PTR) throw this.#malformed(member, '__type(name, type)');
     return pointer.type;
+  }
+
+  #sizeOf(typeId: number): number {
+    if (this.#btf.kind(this.#btf.skipModifiers(typeId)) === BtfKind.FWD) {
+      const type = typeName(this.#btf, typeId);
+      throw this.#error(
+        `the object only declares ${quote(type)}: clang leaves out the members of types that nothing names but a map inside ` +
+          `a map; a variable of that type brings them`,
+      );
+    }
+    return this.#btf.sizeOf(typeId);
   }
 
   #size(size: number, before: number, isGiven: boolean): number {

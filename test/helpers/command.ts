@@ -154,3 +154,10 @@ function unlessGone<T>(read: () => T): T | undefined {
     throw error;
   }
 }
+
+/** Starts an application of examples/ as its user does; VMs have it ready made. */
+export function runExample(name: string, ...args: string[]): RunningCommand {
+  const made = join(repository, 'build/examples', name, 'main.mjs');
+  const maker = join(repository, 'scripts/example.mjs');
+  return new RunningCommand(process.execPath, existsSync(maker) ? [maker, name, ...args] : [made, ...args]);
+}

@@ -3,9 +3,9 @@
 /**
  * The text of a script whose value is a function of `require`, which returns load(path), for modules that require each other
  * by relative paths; they see the file names they would have had. `extension` is what theirs are, where they write `.js`.
- * `lines` leads back: [first line, path].
+ * `packages` says which module is meant by a package's name. `lines` leads back: [first line, path].
  */
-export function bundle(modules, { extension, root }) {
+export function bundle(modules, { extension, root, packages = {} }) {
   const lines = [];
   let text = `(function (require) {\n'use strict';\n`;
   text += `const outer = require('node:module').createRequire(${JSON.stringify(`${root}/package.json`)});\n`;
@@ -32,6 +32,8 @@ function load(name) {
   cache.set(name, module);
   const folder = path.dirname(name);
   const requireFrom = (request) => {
+    const own = ${JSON.stringify(packages)}[request];
+    if (own !== undefined) return load(own);
     if (!request.startsWith('.')) return outer(request);
     const wanted = path.join(folder, request);
     const inside = wanted.replace(/\\.js$/u, ${JSON.stringify(extension)});

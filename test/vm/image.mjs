@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import { createRequire, SourceMap } from 'node:module';
 import path from 'node:path';
 import { transformSync } from '@swc/core';
+import { buildExample, exampleNames } from '../../scripts/example.mjs';
 import { SetupError, root } from '../../scripts/setup.mjs';
 import { bundle, bundleLoader, locate } from './bundle.mjs';
 import { CpioArchive } from './cpio.mjs';
@@ -49,13 +50,18 @@ export function suiteArchive({
   const inside = (name) => `/node-ebpf/${name}`;
   for (const name of ['package.json', 'docs', 'examples', 'test/fixtures'])
     archive.copy(path.join(root, name), inside(name));
+  for (const name of exampleNames()) archive.copy(path.dirname(buildExample(name)), inside(`build/examples/${name}`));
   for (const name of fs.readdirSync(path.join(root, 'bpf-samples'))) {
     const seen = architectures[architecture].bigEndian === true ? inOtherOrder(name) : name;
     archive.copy(path.join(root, 'bpf-samples', name), inside(`bpf-samples/${seen}`));
   }
 
   const maps = new Map();
-  const compiled = sources('lib', 'test/helpers', 'test/kernel').map((name) => {
+  // What starts an example is built above, as its user runs it.
+  const modules = sources('lib', 'examples', 'test/helpers', 'test/kernel').filter(
+    (name) => !/^examples\/.*\/main\.ts$/u.test(name),
+  );
+  const compiled = modules.map((name) => {
     const { code, map } = transformSync(fs.readFileSync(path.join(root, name), 'utf8'), {
       filename: path.join(root, name),
       configFile: false,
@@ -68,7 +74,11 @@ export function suiteArchive({
     archive.file(inside(name), `// in vm/typescript.js\n`);
     return [inside(name), code];
   });
-  const tests = bundle(compiled, { extension: '.ts', root: inside('.') });
+  const tests = bundle(compiled, {
+    extension: '.ts',
+    root: inside('.'),
+    packages: { 'node-ebpf': inside('lib/index.ts') },
+  });
   archive.file(inside('vm/typescript.bundle.js'), tests.text);
   archive.file(inside('vm/typescript.js'), bundleLoader(inside('vm/typescript.bundle.js')));
 
