@@ -77,7 +77,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['lib/cli/**/*.ts'],
+    files: ['lib/cli/**/*.ts', 'examples/**/*.ts'],
     rules: { 'no-console': 'off' },
   },
   {
@@ -96,7 +96,7 @@ export default tseslint.config(
   },
 
   {
-    files: ['lib/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts'],
+    files: ['lib/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts', 'examples/**/*.ts'],
     plugins: { rooms: roomsPlugin },
     rules: { 'rooms/room-imports': 'error' },
   },

@@ -1,8 +1,8 @@
 // Filters the packets of an interface by a file of rules; a changed file takes effect at once, and what is dropped is printed.
+import { EventEmitter, on } from 'node:events';
 import { watch } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 import { EbpfError, type XdpMode } from 'node-ebpf';
@@ -43,7 +43,7 @@ try {
     more.length === 0 &&
     [undefined, 'native', 'generic'].includes(mode)
   ) {
-    await load((filter) => run(filter, { interface: name, netns, mode: mode as XdpMode | undefined }, file));
+    await load(async (filter) => run(filter, { interface: name, netns, mode: mode as XdpMode | undefined }, file));
   } else {
     console.error(usage);
     process.exitCode = 2;
@@ -88,38 +88,27 @@ async function putInForce(filter: PacketFilter, file: string): Promise<void> {
 
 /** Puts the file's rules in force whenever it changes. A file with an error in it changes nothing. */
 async function follow(filter: PacketFilter, file: string, signal: AbortSignal): Promise<void> {
-  for await (const _change of changes(file, signal)) {
-    try {
-      await putInForce(filter, file);
-    } catch (error) {
-      console.error(`the rules stay as they are: ${error instanceof Error ? error.message : String(error)}`);
-    }
-  }
-}
-
-/** Something for each time that the file may have changed. */
-async function* changes(file: string, signal: AbortSignal): AsyncGenerator<undefined> {
-  let isDue = false;
-  let wake = (): void => {};
+  const changes = new EventEmitter();
+  let settling: NodeJS.Timeout | undefined;
   const note = (): void => {
-    isDue = true;
-    wake();
+    clearTimeout(settling);
+    settling = setTimeout(() => changes.emit('change'), settleMs);
   };
   // The folder is watched: editors put another file in the place of the one that was there.
   const watcher = watch(dirname(file), (_event, changed) => {
     if (changed === basename(file)) note();
   });
   process.on('SIGHUP', note);
-  signal.addEventListener('abort', note);
   try {
-    while (!signal.aborted) {
-      if (!isDue) await new Promise<void>((resolve) => (wake = resolve));
-      if (signal.aborted) return;
-      await sleep(settleMs);
-      isDue = false;
-      yield undefined;
+    for await (const _change of on(changes, 'change', { signal })) {
+      await putInForce(filter, file).catch((error: unknown) => {
+        console.error(`the rules stay as they are: ${error instanceof Error ? error.message : String(error)}`);
+      });
     }
+  } catch (error) {
+    if (!signal.aborted) throw error;
   } finally {
+    clearTimeout(settling);
     watcher.close();
     process.off('SIGHUP', note);
   }

@@ -1,4 +1,3 @@
-export * from './address-text.js';
 export * from './boot-time.js';
 export * from './btf-from-layouts.js';
 export * from './check-layout.js';
@@ -31,6 +30,7 @@ export {
 } from './declared.js';
 export { codecFromBtf } from './from-btf.js';
 export type { BtfCodecOptions } from './btf-layouts.js';
+export * from './ip-text.js';
 export * from './json-replacer.js';
 export { LayoutCodec, type LayoutCodecOptions } from './layout-codec.js';
 export { hostIsLittleEndian } from '../binary/index.js';

@@ -54,6 +54,7 @@ function unknownType(btf: Btf, name: string): UsageError {
     if (kind === BtfKind.STRUCT || kind === BtfKind.UNION || kind === BtfKind.TYPEDEF) names.add(btf.nameOf(id));
   }
   names.delete('');
-  const advice = 'the compiler describes a type only if a variable, a map or a function names it: a variable of it will do';
+  const advice =
+    'the compiler describes a type only if a variable, a map or a function names it: a variable of it will do';
   return UsageError.notFound(`type of object ${quote(btf.name)}`, name, names, advice);
 }

@@ -2,16 +2,16 @@ import { inspect } from 'node:util';
 
 import {
   LayoutCodec,
-  addressText,
   bytes,
   hostIsLittleEndian,
+  ipText,
   u32,
   type EntryCodec,
   type Layout,
   type StructLayout,
 } from '../codec/index.js';
 import { UsageError, quote } from '../errors/index.js';
-import { ipOctets, ipText } from '../kernel/index.js';
+import { ipOctets } from '../kernel/index.js';
 
 import type { MapDetails } from './bpf-map.js';
 import { codecByBtf } from './value-types.js';

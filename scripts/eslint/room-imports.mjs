@@ -21,7 +21,8 @@ function placeOf(file) {
     return { kind: 'kernel test', room: prefixes.find((prefix) => rooms[prefix] !== undefined) };
   }
   if (parts[0] === 'test' && parts[1] === 'helpers') return { kind: 'test helper' };
-  if (['test', 'bench', 'examples'].includes(parts[0])) return { kind: 'user', room: undefined };
+  if (parts[0] === 'examples') return { kind: 'example' };
+  if (['test', 'bench'].includes(parts[0])) return { kind: 'user', room: undefined };
   return undefined;
 }
 
@@ -33,6 +34,9 @@ function list(names) {
 
 /** Why this import is wrong, or undefined. */
 function judge(from, to, specifier) {
+  if (from.kind === 'example' && (to.kind === 'top' || to.kind === 'room')) {
+    return `examples import 'node-ebpf', as their readers do, not ${specifier}`;
+  }
   if (to.kind === 'top') {
     if (from.kind === 'room' && from.room !== 'cli') {
       return `room "${from.room}" may not import ${specifier}: lib/${to.inside} is above all rooms`;

@@ -1,4 +1,4 @@
-import { addressText, fieldsOf, type Field, type Layout } from '../../codec/index.js';
+import { fieldsOf, ipText, type Field, type Layout } from '../../codec/index.js';
 
 /** Behind the colon of `{:ip}`; nothing of `{}`. */
 export type LogHint = '' | 'x' | 'X' | 'ip' | 'mac' | 'sym';
@@ -43,7 +43,7 @@ export function logArgument(
   const value = (decoded: unknown): unknown => unwrapped(layout, decoded);
   switch (hint) {
     case 'ip':
-      return same((_, bytes) => addressText(bytes));
+      return same((_, bytes) => ipText(bytes));
     case 'mac':
       return same((_, bytes) => Array.from(bytes, hexByte).join(':'));
     case 'x':

@@ -97,6 +97,12 @@ const wrong: [why: string, file: string, text: string, message: RegExp][] = [
     /lib\/ebpf\.js is above all/u,
   ],
   ['the command line is a user', 'lib/cli/run.ts', `import '../sys/index.js';`, /may import public API, not sys$/u],
+  [
+    'an example, past the package',
+    'examples/a/main.ts',
+    `import { Ebpf } from '../../lib/index.js';`,
+    /^examples import 'node-ebpf'/u,
+  ],
   ['the command line, past the door', 'lib/cli/run.ts', `import { Ebpf } from '../ebpf.js';`, /^wrong door/u],
   [
     'what is not published',
