@@ -57,12 +57,16 @@ export const parts = {
     'relocate/core/patch-instruction',
     ...files('sys', 'attribute-writer bpf-call btf-calls handle limit-calls map-calls program-calls trace'),
   ],
-  // Programs and libraries of user space, and probes in them.
-  'user-space': [
+  // Programs at functions of the kernel and of user space, and at perf events.
+  probes: [
     'user-space',
     ...files('elf', 'byte-source elf-headers elf-image elf-layout elf-notes elf-symbol-table elf-versions'),
-    ...files('programs', 'uprobe uretprobe user-probe'),
+    ...files('programs', 'kernel-probe kprobe kretprobe uprobe uretprobe user-probe'),
+    ...files('programs', 'perf-event perf-event-failure perf-event-names perf-event-places'),
+    ...files('programs', 'perf-event-sampling perf-event-source'),
   ],
+  // Values to bytes and back, and the types of declared ones.
+  codec: ['codec', 'binary', ...files('btf', 'btf-builder type-name with-type-ids')],
   // BTF and objects written, printed and merged.
   write: [
     'btf',
@@ -77,11 +81,13 @@ export const parts = {
   seldom: [
     ...files('kernel', 'btf-file full-range-offsets gather-kconfig kernel-config kernel-symbols kernel-version'),
     ...files('kernel', 'ip-address module-btf pin'),
-    ...files('sys', 'mapping object-calls'),
+    'sys/object-calls',
     ...['object', 'relocate', 'asm/code-builder'],
   ],
-  // Programs and maps of networks.
+  // Programs and maps of networks, and of cgroups.
   network: [
+    ...files('programs', 'cgroup-device cgroup-mode cgroup-program cgroup-skb cgroup-sock cgroup-sock-addr'),
+    ...files('programs', 'cgroup-sockopt cgroup-sysctl'),
     ...files('kernel', 'list-interfaces network-interface open-network-namespace'),
     ...files(
       'sys',
@@ -100,13 +106,14 @@ export const parts = {
     ...files('programs', 'load-failure verifier-log attach-failure'),
     ...files('maps', 'call-failure map-failure'),
   ],
-  codec: ['codec', 'binary'],
   // Maps that are made or opened without an object, and of types that few objects have.
   maps: [
     ...files(
       'maps',
       'bloom-filter create-map kernel-types lpm-key lpm-trie lru-per-cpu-hash-map open-map per-cpu-array-map per-cpu-hash-map per-cpu-values push-pop-map queue share-token stack trie-conditions value-store',
     ),
+    ...files('maps', 'arena mapped-memory struct-ops user-record user-ring-buffer'),
+    'sys/user-ring',
     ...files(
       'maps',
       'array-of-maps cgroup-array hash-of-maps held-failure inner-map insn-array program-array slots stack-trace-map',

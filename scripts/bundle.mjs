@@ -99,7 +99,9 @@ class Library {
     const api = names.sort().map((name) => {
       const definition = this.definition('index', name);
       const part = partOf(definition.file);
-      return { name, part, key: this.#keyOf(part, definition) };
+      const form = new RegExp(`^(async )?function ${definition.name}\\(`, 'm');
+      const isFunction = form.test(this.#modules.get(definition.file).code);
+      return { name, part, key: this.#keyOf(part, definition), isFunction };
     });
     for (const file of this.#modules.keys()) this.codeOf(file);
     return api;
@@ -223,17 +225,26 @@ function variable(part) {
   return part.replace(/\W+/g, '_');
 }
 
-/** dist/index.js: every name of the API as a getter. The last line is for import, which finds names in the text. */
+/**
+ * dist/index.js: every name of the API as a getter, or as a function where a part has nothing but functions: import asks for
+ * every name, and need not read these. The last line is for import, which finds names in the text.
+ */
 function entry(api) {
   const used = Object.keys(parts).filter((part) => api.some((name) => name.part === part));
+  const mixed = new Set(api.filter(({ isFunction }) => !isFunction).map(({ part }) => part));
+  const read = (part) => `${variable(part)}()`;
   return [
     "'use strict';",
-    ...used.map(
-      (part) =>
-        `let ${variable(part)}_;\nconst ${variable(part)} = () => (${variable(part)}_ ??= require('./${part}.js'));`,
-    ),
+    ...used.map((part) => {
+      const name = variable(part);
+      return `let ${name}_;\nconst ${name} = () => (${name}_ ??= require('./${part}.js'));`;
+    }),
     'module.exports = {',
-    ...api.map(({ name, part, key }) => `  get ${name}() { return ${variable(part)}().${key}; },`),
+    ...api.map(({ name, part, key }) =>
+      mixed.has(part)
+        ? `  get ${name}() { return ${read(part)}.${key}; },`
+        : `  ${name}(...args) { return ${read(part)}.${key}(...args); },`,
+    ),
     '};',
     `0 && (module.exports = { ${api.map(({ name }) => name).join(', ')} });`,
     '',

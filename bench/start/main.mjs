@@ -45,9 +45,12 @@ function findBpftrace() {
 }
 
 /** What the sample does: who was started by `parent`, as what, by the kernel's types. */
-const bpftraceProgram = (parent) => `rawtracepoint:sched_process_exec /curtask->real_parent->tgid == ${parent}/ {
-  printf("%d %d %s %s\\n", pid, curtask->real_parent->tgid, comm, str(((struct linux_binprm *)arg2)->filename));
+const bpftraceProgram = (parent) => `tracepoint:sched:sched_process_exec /curtask->real_parent->tgid == ${parent}/ {
+  printf("%d %d %s %s\\n", pid, curtask->real_parent->tgid, comm, str(args->filename));
 }`;
+
+/** bpftrace finds tracepoints where debugfs is; here it may not be mounted. It waits for a line, from which the clock runs. */
+const withDebugfs = 'mount -t debugfs none /sys/kernel/debug 2>/dev/null; echo ready; read go; exec "$0" "$@"';
 
 /** Milliseconds to the end of a process. */
 async function untilEnd(program, args) {
@@ -58,10 +61,13 @@ async function untilEnd(program, args) {
   return now() - start;
 }
 
-/** Milliseconds to the first line that `timeOf` knows a time of; the process is ended then. */
-async function untilLine(program, args, timeOf, env = process.env) {
-  const start = now();
-  const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+/**
+ * Milliseconds to the first line that `timeOf` knows a time of; the process is ended then. With `gated`, from when the
+ * process has said that it is ready and was told to go on.
+ */
+async function untilLine(program, args, timeOf, { env = process.env, gated = false } = {}) {
+  let start = now();
+  const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'] });
   const ended = once(child, 'exit');
   const patience = setTimeout(() => child.kill('SIGKILL'), patienceMs);
   let complaint = '';
@@ -70,6 +76,10 @@ async function untilLine(program, args, timeOf, env = process.env) {
   });
   try {
     for await (const line of createInterface({ input: child.stdout })) {
+      if (gated && line === 'ready') {
+        start = now();
+        child.stdin.write('go\n');
+      }
       const at = timeOf(line, now());
       if (at !== undefined) return at - start;
     }
@@ -101,15 +111,9 @@ await main(undefined, async (args) => {
         }),
       );
       if (bpftrace === undefined) continue;
-      const theirs = ['-B', 'line', '-e', bpftraceProgram(ticker.pid)];
-      samples.bpftrace.push(
-        await untilLine(
-          bpftrace.program,
-          theirs,
-          (line, at) => (/^\d+ \d+ /u.test(line) ? at : undefined),
-          bpftrace.env,
-        ),
-      );
+      const theirs = ['-m', 'sh', '-c', withDebugfs, bpftrace.program, '-B', 'line', '-e', bpftraceProgram(ticker.pid)];
+      const timeOf = (line, at) => (/^\d+ \d+ /u.test(line) ? at : undefined);
+      samples.bpftrace.push(await untilLine('unshare', theirs, timeOf, { env: bpftrace.env, gated: true }));
     }
   } finally {
     ticker.kill('SIGKILL');

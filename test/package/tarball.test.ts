@@ -76,6 +76,7 @@ test('is imported by name and required, as the same module', () => {
 
 test('what a program does not use is not read', () => {
   const script = `
+    const { spawnSync } = require('node:child_process');
     const { basename, dirname } = require('node:path');
     const { Ebpf, kernelBtf } = require('node-ebpf');
     const folder = dirname(require.resolve('node-ebpf'));
@@ -84,12 +85,35 @@ test('what a program does not use is not read', () => {
       (await kernelBtf()).find('task_struct');
       const forTypes = read();
       const ebpf = await Ebpf.load(${JSON.stringify(join(samples, 'execsnoop.bpf.o'))});
-      console.log(JSON.stringify([forTypes, read()]));
+      const forLoad = read();
+      const { RingBuffer } = require('node-ebpf');
+      await ebpf.attach();
+      const reader = ebpf.map('events', RingBuffer.of('event')).read();
+      spawnSync(process.execPath, ['--version']);
+      for await (const event of reader) break;
+      ebpf.variables.events_dropped;
+      console.log(JSON.stringify([forTypes, forLoad, read()]));
       await ebpf.close();
     })();
   `;
   const forTypes = ['index.js', 'types.js'];
-  expect(JSON.parse(node('-e', script))).toEqual([forTypes, [...forTypes, 'load.js']]);
+  const forLoad = [...forTypes, 'load.js'];
+  expect(JSON.parse(node('-e', script))).toEqual([forTypes, forLoad, [...forLoad, 'live.js', 'codec.js']]);
+});
+
+test('import, which asks for every name, does not read what has only functions before one is called', () => {
+  const script = `
+    import { createRequire } from 'node:module';
+    import { dirname, join } from 'node:path';
+    import { readFileSync } from 'node:fs';
+    import { disassemble, ObjectSpec } from 'node-ebpf';
+    const object = ObjectSpec.parse(readFileSync(${JSON.stringify(join(samples, 'execsnoop.bpf.o'))}));
+    const require = createRequire(import.meta.url);
+    const isRead = () => join(dirname(require.resolve('node-ebpf')), 'write.js') in require.cache;
+    const before = isRead();
+    console.log(JSON.stringify([before, disassemble(object, 'exec').includes('exit'), isRead()]));
+  `;
+  expect(JSON.parse(node('--input-type=module', '-e', script))).toEqual([false, true, true]);
 });
 
 test('errors have their names, and traces those of functions', () => {

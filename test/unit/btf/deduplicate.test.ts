@@ -250,29 +250,96 @@ describe('what one unit describes twice', () => {
     ['integer', (b, _, v) => b.addInt('long', { size: 8, signed: v === 1 })],
   ];
 
-  /** Two units with a struct of two members; in the second their types are described apart, maybe differently. */
-  function units(make: Make, variant: number): Btf {
+  /** How many types a maker adds before the one that it returns. */
+  function typesBefore(make: Make, variant: number): number {
+    const builder = build();
+    return make(builder, builder.addInt('int', { size: 4 }), variant) - 2;
+  }
+
+  /** Two units with a struct of two members; in the second their types are described apart, the second maybe differently. */
+  function units(make: Make, variant: number, [p, q]: readonly [number, number]): Btf {
     const builder = build();
     const int = builder.addInt('int', { size: 4 });
     for (const copies of [1, 2]) {
       const struct = builder.nextId;
       // The struct comes before what its members are, as clang writes it.
-      builder.addStruct('s', 16, [plain('p', struct + 1), plain('q', struct + 2, 64)]);
+      builder.addStruct('s', 16, [plain('p', struct + p), plain('q', struct + q, 64)]);
       builder.addPointer(struct + 3);
-      builder.addPointer(struct + 3 + (copies === 2 ? builder.nextId - struct : 0));
-      const first = make(builder, int, 0);
+      builder.addPointer(struct + 3 + (copies === 2 ? 2 + typesBefore(make, variant) : 0));
+      expect(make(builder, int, 0)).toBe(struct + 3);
       if (copies === 1) continue;
-      expect(first).toBe(struct + 3);
       // What the second refers to is described apart as well.
       const own = builder.addInt('int', { size: 4 });
-      expect(make(builder, own, variant)).toBeGreaterThanOrEqual(struct + 5);
+      expect(make(builder, own, variant)).toBe(struct + 5 + typesBefore(make, variant));
     }
     return parse(builder.encode());
   }
 
-  test.each(makers)('a %s: the same keeps nothing apart, another does', (_, make) => {
-    const structs = (btf: Btf): number => kinds(btf.deduplicate().btf).filter((name) => name === '4 s').length;
-    expect([structs(units(make, 0)), structs(units(make, 1))]).toEqual([1, 2]);
+  const structs = (btf: Btf): number => kinds(btf.deduplicate().btf).filter((name) => name === '4 s').length;
+
+  // Which is compared with the first unit's, and which with that one then, is not said.
+  test.each(
+    makers.flatMap(([what, make]) => [[what, 'last', make, [1, 2]] as const, [what, 'first', make, [2, 1]] as const]),
+  )('a %s, %s: the same keeps nothing apart, another does', (_, __, make, members) => {
+    expect([structs(units(make, 0, members)), structs(units(make, 1, members))]).toEqual([1, 2]);
+  });
+
+  // What cannot be compared stays apart, which is never wrong.
+  test.each([
+    [16, 1],
+    [17, 2],
+  ])('%i pointers deep: structs are %i', (depth, count) => {
+    const builder = build();
+    const int = builder.addInt('int', { size: 4 });
+    const pointers = (): number => {
+      let id = int;
+      for (let level = 0; level < depth; level++) id = builder.addPointer(id);
+      return id;
+    };
+    const once = pointers();
+    builder.addStruct('s', 16, [plain('p', once), plain('q', once, 64)]);
+    builder.addStruct('s', 16, [plain('p', pointers()), plain('q', pointers(), 64)]);
+    expect(structs(parse(builder.encode()))).toBe(count);
+  });
+});
+
+describe('an enumeration that is only declared, behind structs', () => {
+  const values = [{ name: 'A', value: 1 }];
+
+  test.each<readonly [what: string, declared: string, add: (builder: BtfBuilder) => number, own: number]>([
+    ['is what the base declares', 'e', (b) => b.addEnum('e', { values }), 0],
+    ['is of any size', 'e', (b) => b.addEnum64('e', { values: [{ name: 'A', value: 1n << 40n }] }), 0],
+    ['has a name', '', (b) => b.addEnum('', { values }), 1],
+    ['has its own name', 'other', (b) => b.addEnum('e', { values }), 1],
+  ])('%s', (_, declared, add, own) => {
+    const base = build();
+    base.addStruct('s', 8, [plain('p', base.addPointer(base.addEnum(declared, { values: [] })))]);
+    const parsed = parse(base.encode());
+    const builder = new BtfBuilder({ littleEndian: true, base: parsed });
+    builder.addStruct('s', 8, [plain('p', builder.addPointer(add(builder)))]);
+    const { btf } = parse(builder.encode(), parsed).deduplicate();
+    // The base is as it was: that the struct is its own is all that can be said.
+    expect(kinds(btf).filter((name) => name === '4 s')).toHaveLength(own);
+  });
+
+  test('is any one of its name, where there are two', () => {
+    const builder = build();
+    builder.addEnum('e', { values });
+    for (const each of [[{ name: 'B', value: 2 }], []]) {
+      builder.addStruct('s', 8, [plain('p', builder.addPointer(builder.addEnum('e', { values: each })))]);
+    }
+    expect(kinds(deduplicated(builder)).filter((name) => name === '4 s')).toHaveLength(1);
+  });
+
+  test('is none that has values, where the base has others', () => {
+    const base = build();
+    base.addStruct('s', 8, [plain('p', base.addPointer(base.addEnum('e', { values })))]);
+    const parsed = parse(base.encode());
+    const builder = new BtfBuilder({ littleEndian: true, base: parsed });
+    builder.addStruct('s', 8, [
+      plain('p', builder.addPointer(builder.addEnum('e', { values: [{ name: 'A', value: 2 }] }))),
+    ]);
+    expect(kinds(parse(builder.encode(), parsed).deduplicate().btf)).toContain('4 s');
   });
 });
 
