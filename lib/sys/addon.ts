@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { PermissionError, UnsupportedError } from '../errors/index.js';
@@ -206,7 +206,7 @@ function tryToLoad(): UnsupportedError | PermissionError | undefined {
     );
   }
   try {
-    const found = load(packageFolder());
+    const found = load();
     found.useArea(area);
     // A copy: what has as many properties as the addon is a hash table to V8 when they were added one by one.
     loaded = { ...found };
@@ -234,8 +234,14 @@ function tryToLoad(): UnsupportedError | PermissionError | undefined {
  * The addon of this package and no other: neither the environment nor what lies beside Node's program says what is loaded
  * into a process that is often root's.
  */
-function load(root: string): Addon {
-  const places = [join(root, 'build/Release/node_ebpf.node'), join(root, 'prebuilds', prebuild())];
+function load(): Addon {
+  const folder = packageFolder();
+  if (folder === undefined) {
+    throw new Error(
+      'the package is not where this code is: a bundle needs node_modules/node-ebpf beside or above it, with its package.json and prebuilds',
+    );
+  }
+  const places = [join(folder, 'build/Release/node_ebpf.node'), join(folder, 'prebuilds', prebuild())];
   const path = places.find((place) => existsSync(place));
   if (path === undefined) throw new Error(`there is none for it: neither ${places.join(' nor ')} exists`);
   const module = { exports: {} };
@@ -249,11 +255,25 @@ function prebuild(): string {
   return `linux-${process.arch}/node.napi${tags}.node`;
 }
 
-/** The nearest folder with a package.json: above lib/sys in a clone, above dist once published. */
-function packageFolder(): string {
-  let folder = __dirname;
-  while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) folder = dirname(folder);
-  return folder;
+/** This package: above lib/sys in a clone, above dist once published; in a bundle, the one that is installed where it lies. */
+function packageFolder(): string | undefined {
+  // A bundle of ES modules has no __dirname.
+  const above = ancestors(typeof __dirname === 'string' ? __dirname : dirname(process.argv[1] ?? ''));
+  return above.find(isPackage) ?? above.map((folder) => join(folder, 'node_modules/node-ebpf')).find(isPackage);
+}
+
+function ancestors(folder: string): string[] {
+  const parent = dirname(folder);
+  return parent === folder ? [folder] : [folder, ...ancestors(parent)];
+}
+
+function isPackage(folder: string): boolean {
+  try {
+    const manifest: unknown = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    return (manifest as { name?: unknown } | null)?.name === 'node-ebpf';
+  } catch {
+    return false;
+  }
 }
 
 function firstLine(error: unknown): string {
