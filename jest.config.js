@@ -37,6 +37,11 @@ module.exports = {
       // Fails a file that leaves descriptors, programs, maps or links behind; skips all of them without root.
       testEnvironment: '<rootDir>/test/helpers/kernel-environment.ts',
     },
-    { ...shared, displayName: 'package', testMatch: ['<rootDir>/test/package/**/*.test.ts'] },
+    {
+      ...shared,
+      displayName: 'package',
+      testMatch: ['<rootDir>/test/package/**/*.test.ts'],
+      globalSetup: '<rootDir>/test/package/set-up.mjs',
+    },
   ],
 };

@@ -25,11 +25,20 @@ export async function report({ accept }) {
       lines.push(`${place}${message.text}`);
     },
   });
+  await format(path.join(root, 'dist', 'index.d.ts'));
   if (result.apiReportChanged && !accept) {
     lines.push('The public API is not the reviewed one: look at the difference, then accept it with: npm run api');
     lines.push('  diff etc/node-ebpf.api.md temp/node-ebpf.api.md');
   }
   return { ok: result.succeeded, built: result.errorCount === 0, text: lines.map((line) => `${line}\n`).join('') };
+}
+
+/** What is rolled up goes ever deeper to the right, until nine tenths of it are spaces. */
+async function format(file) {
+  const { default: prettier } = await import('prettier');
+  const settings = await prettier.resolveConfig(path.join(root, 'package.json'));
+  const text = await prettier.format(fs.readFileSync(file, 'utf8'), { ...settings, parser: 'typescript' });
+  fs.writeFileSync(file, text);
 }
 
 if (path.resolve(process.argv[1] ?? '') === fileURLToPath(import.meta.url)) {

@@ -6,7 +6,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { cached, hashOf, makeEntry } from '../test/vm/cache.mjs';
 import { readJson, root } from './files.mjs';
-import { SetupError, aptInstall, findCommand, isDebianRoot, run, say } from './setup.mjs';
+import { fetchWheel } from './pip.mjs';
+import { SetupError, say } from './setup.mjs';
 
 const toolchain = readJson(path.join(root, 'scripts', 'toolchain.json'));
 const machines = { x64: 'x86_64', arm64: 'aarch64', s390x: 's390x' };
@@ -65,18 +66,7 @@ async function fetchZig() {
     cached(name, recipe) ??
     (await makeEntry(name, recipe, (folder) => {
       const start = Date.now();
-      const wheels = path.join(folder, 'wheels');
-      fs.mkdirSync(wheels);
-      const requirements = path.join(wheels, 'requirements.txt');
-      fs.writeFileSync(
-        requirements,
-        `ziglang==${version} ${sha256.map((hash) => `--hash=sha256:${hash}`).join(' ')}\n`,
-      );
-      const pip = ['-m', 'pip', 'download', '--quiet', '--no-deps', '--only-binary=:all:', '--require-hashes'];
-      run(python(), [...pip, '--dest', wheels, '--requirement', requirements], { what: `fetching zig ${version}` });
-      const wheel = fs.readdirSync(wheels).find((file) => file.endsWith('.whl'));
-      run(python(), ['-m', 'zipfile', '-e', path.join(wheels, wheel), folder], { what: `unpacking ${wheel}` });
-      fs.rmSync(wheels, { recursive: true });
+      fetchWheel({ name: 'ziglang', version, sha256 }, folder);
       fs.chmodSync(path.join(folder, 'ziglang', 'zig'), 0o755);
       say(`prebuild: fetched zig ${version} in ${((Date.now() - start) / 1000).toFixed(1)} s`);
       return {};
@@ -84,25 +74,6 @@ async function fetchZig() {
   const cache = path.join(root, 'build', 'zig', 'cache');
   const env = { ...process.env, ZIG_GLOBAL_CACHE_DIR: cache, ZIG_LOCAL_CACHE_DIR: cache };
   return (...args) => spawned(path.join(entry.folder, 'ziglang', 'zig'), args, env);
-}
-
-function python() {
-  const found = findCommand('python3');
-  const hasPip = (command) => {
-    try {
-      run(command, ['-m', 'pip', '--version'], { what: 'pip' });
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  if (found !== undefined && hasPip(found)) return found;
-  if (!isDebianRoot())
-    throw new SetupError(
-      'prebuild: python3 with pip brings the compiler. Install with: sudo apt-get install python3-pip',
-    );
-  aptInstall(['python3-pip'], 'it brings the compiler of prebuilds');
-  return '/usr/bin/python3';
 }
 
 function spawned(command, args, env) {

@@ -1,6 +1,6 @@
 import { MapType } from '../abi/index.js';
 import { EbpfError, UnsupportedError, quote } from '../errors/index.js';
-import { explainPermission, kernelKnows } from '../kernel/index.js';
+import { explainPermission, kernelKnows, type Capability } from '../kernel/index.js';
 
 import { mapTypeName } from './map-type-name.js';
 
@@ -14,11 +14,21 @@ const since = new Map<number, string>([
   [MapType.INSN_ARRAY, '6.19'],
 ]);
 
+/** Those that CAP_BPF does not suffice for (map_create in kernel/bpf/syscall.c, before Linux 6.5 each type's own file). */
+const ofNetworks: ReadonlySet<number> = new Set<number>([
+  MapType.SOCKMAP,
+  MapType.SOCKHASH,
+  MapType.DEVMAP,
+  MapType.DEVMAP_HASH,
+  MapType.XSKMAP,
+]);
+
 /** Says why a map could not be created, as far as it can be told. */
 export async function createMapFailure(error: unknown, name: string, type: number): Promise<unknown> {
   if (!EbpfError.is(error)) return error;
   if (error.errnoName === 'EPERM' || error.errnoName === 'EACCES') {
-    return explainPermission(error, { what: `create map ${quote(name)}`, capabilities: ['CAP_BPF'] });
+    const capabilities: Capability[] = ofNetworks.has(type) ? ['CAP_BPF', 'CAP_NET_ADMIN'] : ['CAP_BPF'];
+    return explainPermission(error, { what: `create map ${quote(name)}`, capabilities });
   }
   const typeName = mapTypeName(type);
   if (error.errnoName === 'EINVAL' && (await kernelKnows('bpf_map_type', `BPF_MAP_TYPE_${typeName}`)) === false) {

@@ -1,79 +1,129 @@
 // The packed tarball as a user has it: installed in an empty folder, with no compiler and nothing of this repository.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { Executor, repository, RunningCommand, samples } from '../helpers/command.js';
+import { newApp, output, packed } from '../helpers/packed.js';
 
-const patienceMs = 180_000;
-let folder: string;
-/** Node and npm, and the shell that npm's own scripts begin with: no compiler, make or python. */
-let path: string;
+const { app, commands, files, peers, tarball, unpackedSize } = packed();
+const env = { ...process.env, PATH: commands };
 
-function run(
-  program: string,
-  args: readonly string[],
-  cwd: string,
-  environment: NodeJS.ProcessEnv = process.env,
-): string {
-  const { status, stdout, stderr, error } = spawnSync(program, args, { cwd, env: environment, encoding: 'utf8' });
-  if (error !== undefined) throw error;
-  if (status !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${status}\n${stdout}\n${stderr}`);
-  return stdout;
+interface Manifest {
+  version: string;
+  exports: Record<string, string | Record<string, string>>;
+  scripts: Record<string, string>;
 }
-
-function pack(source: string, destination: string): string {
-  const output = run('npm', ['pack', '--json', '--pack-destination', destination], source);
-  const [{ filename }] = JSON.parse(output.slice(output.indexOf('['))) as [{ filename: string }];
-  return join(destination, filename);
-}
-
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'node-ebpf-package-'));
-  const commands = join(folder, 'commands');
-  mkdirSync(commands);
-  const npm = run('/bin/sh', ['-c', 'command -v npm'], folder).trim();
-  const commandsOnPath: [string, string][] = [
-    ['node', process.execPath],
-    ['npm', npm],
-    ['sh', '/bin/sh'],
-    ['env', '/usr/bin/env'],
-  ];
-  for (const [name, target] of commandsOnPath) symlinkSync(target, join(commands, name));
-  path = commands;
-
-  const own = pack(repository, folder);
-  const app = join(folder, 'app');
-  mkdirSync(app);
-  writeFileSync(join(app, 'package.json'), '{ "name": "app", "private": true }');
-  const quiet = ['--offline', '--no-audit', '--no-fund', '--loglevel=error'];
-  run('npm', ['install', ...quiet, own], app, { ...process.env, PATH: path });
-}, patienceMs);
-
-afterAll(() => {
-  rmSync(folder, { recursive: true });
-});
+const manifest = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as Manifest;
 
 function node(...args: string[]): string {
-  return run('node', args, join(folder, 'app'), { ...process.env, PATH: path });
+  return output('node', args, { cwd: app, env });
 }
 
-test('installs the package and nothing else', () => {
-  const installed = readdirSync(join(folder, 'app/node_modules')).filter((name) => !name.startsWith('.'));
-  expect(installed.sort()).toEqual(['node-ebpf']);
+describe('what is packed', () => {
+  test('what is built of lib/, what package.json exports, the binaries, and what names the rest: no more', () => {
+    const parts = output(process.execPath, [
+      '--input-type=module',
+      '-e',
+      `import { parts } from ${JSON.stringify(join(repository, 'scripts/bundle-parts.mjs'))}; console.log(Object.keys(parts).join())`,
+    ]);
+    const exported = Object.values(manifest.exports).flatMap((entry) =>
+      typeof entry === 'string' ? entry : Object.values(entry),
+    );
+    const expected = new Set([
+      ...parts
+        .trim()
+        .split(',')
+        .map((part) => `dist/${part}.js`),
+      ...exported.map((file) => file.replace('./', '')),
+      'dist/cli/main.js',
+      ...['LICENSE', 'LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'UPGRADING.md', 'package.json'],
+      ...['prebuilds/README.md', 'prebuilds/manifest.json'],
+      ...['linux-x64/node.napi.node', 'linux-x64/node.napi.musl.node'].map((file) => `prebuilds/${file}`),
+      ...['linux-arm64/node.napi.armv8.node', 'linux-arm64/node.napi.armv8.musl.node'].map(
+        (file) => `prebuilds/${file}`,
+      ),
+    ]);
+    expect(files.map((file) => file.path).sort()).toEqual([...expected].sort());
+  });
+
+  test('is at most 2 MB unpacked', () => {
+    expect(unpackedSize).toBeLessThanOrEqual(2_000_000);
+  });
+
+  test('runs nothing when it is installed', () => {
+    const inApp = JSON.parse(readFileSync(join(app, 'node_modules/node-ebpf/package.json'), 'utf8')) as Manifest;
+    const hooks = Object.keys(inApp.scripts).filter((name) => /^(?:pre|post)?install$|^prepare$/.test(name));
+    expect(hooks).toEqual([]);
+    const lock = readFileSync(join(app, 'package-lock.json'), 'utf8');
+    expect(lock).not.toContain('hasInstallScript');
+  });
+
+  test('publint finds nothing', () => {
+    const command = join(peers, 'publint/src/cli.js');
+    expect(output(process.execPath, [command, 'run', tarball, '--strict'])).toContain('All good!');
+  });
+
+  test('attw finds nothing wrong with its types in any way of resolving them', () => {
+    const command = join(peers, '@arethetypeswrong/cli/dist/index.js');
+    const args = [command, tarball, '--no-definitely-typed', '--format', 'json'];
+    const { analysis, problems } = JSON.parse(output(process.execPath, args)) as {
+      analysis: { entrypoints: Record<string, { resolutions: Record<string, object> }> };
+      problems?: object;
+    };
+    expect(problems ?? {}).toEqual({});
+    const ways = ['bundler', 'node10', 'node16-cjs', 'node16-esm'];
+    expect(Object.keys(analysis.entrypoints['.']?.resolutions ?? {}).sort()).toEqual(ways);
+  });
 });
 
-test('is imported by name and required, as the same module', () => {
-  const script = `
-    import { createRequire } from 'node:module';
-    import { Ebpf, EbpfError, HashMap, isSupported, ObjectSpec, RingBuffer, struct, u32 } from 'node-ebpf';
-    const required = createRequire(import.meta.url)('node-ebpf');
-    console.log(JSON.stringify([required.Ebpf === Ebpf, isSupported(), typeof ObjectSpec.parse, 'default' in required]));
-  `;
-  expect(JSON.parse(node('--input-type=module', '-e', script))).toEqual([true, true, 'function', false]);
+describe('npm pack', () => {
+  let clone: string;
+  beforeAll(async () => {
+    clone = await mkdtemp(join(tmpdir(), 'node-ebpf-clone-'));
+    const names = [
+      'package.json',
+      'package-lock.json',
+      'binding.gyp',
+      'native',
+      'prebuilds',
+      'scripts',
+      'test/vm/cache.mjs',
+    ];
+    for (const name of names) cpSync(join(repository, name), join(clone, name), { recursive: true });
+    symlinkSync(join(repository, 'node_modules'), join(clone, 'node_modules'));
+  });
+  afterAll(() => {
+    rmSync(clone, { recursive: true });
+  });
+
+  const binary = 'prebuilds/linux-arm64/node.napi.armv8.musl.node';
+  test.each([
+    ['one binary is missing', binary, undefined, `${binary} is missing: run npm run prebuild`],
+    ['one is another', binary, 'x', `${binary} is not the one that its manifest records: run npm run prebuild`],
+    [
+      'the manifest is missing',
+      'prebuilds/manifest.json',
+      undefined,
+      'prebuilds/manifest.json is missing: run npm run prebuild',
+    ],
+    ['native/ changed', 'native/addon.cc', '// changed\n', 'native/ changed: run npm run prebuild'],
+  ])('refuses when %s', (_when, file, added, why) => {
+    const place = join(clone, file);
+    const before = readFileSync(place);
+    if (added === undefined) rmSync(place);
+    else writeFileSync(place, Buffer.concat([before, Buffer.from(added)]));
+    const { status, stderr } = spawnSync('npm', ['pack', '--loglevel=error'], { cwd: clone, encoding: 'utf8' });
+    writeFileSync(place, before);
+    expect(stderr).toContain(`prebuild: ${why}`);
+    expect(status).not.toBe(0);
+    expect(readdirSync(clone).filter((name) => name.endsWith('.tgz'))).toEqual([]);
+  });
 });
 
+<<<<<<< HEAD
 test('what a program does not use is not read', () => {
   const script = `
     const { spawnSync } = require('node:child_process');
@@ -115,86 +165,86 @@ test('import, which asks for every name, does not read what has only functions b
   `;
   expect(JSON.parse(node('--input-type=module', '-e', script))).toEqual([false, true, true]);
 });
+=======
+describe('installed in an empty folder', () => {
+  test('there is the package and nothing else', () => {
+    const installed = readdirSync(join(app, 'node_modules')).filter((name) => !name.startsWith('.'));
+    expect(installed.sort()).toEqual(['node-ebpf']);
+  });
+>>>>>>> b0e92b3 (test/package: the tarball's exact contents, size, publint and attw; what binaries need of a system, who finds them; npm pack refuses stale ones)
 
-test('errors have their names, and traces those of functions', () => {
-  const script = `
-    const { HashMap, ObjectSpec } = require('node-ebpf');
-    let stack;
+  test('is imported by name and required, as the same module', () => {
+    const script = `
+      import { createRequire } from 'node:module';
+      import { Ebpf, EbpfError, HashMap, isSupported, ObjectSpec, RingBuffer, struct, u32 } from 'node-ebpf';
+      const required = createRequire(import.meta.url)('node-ebpf');
+      console.log(JSON.stringify([required.Ebpf === Ebpf, isSupported(), typeof ObjectSpec.parse, 'default' in required]));
+    `;
+    expect(JSON.parse(node('--input-type=module', '-e', script))).toEqual([true, true, 'function', false]);
+  });
+
+  test('what a program does not use is not read', () => {
+    const script = `
+      const { basename, dirname } = require('node:path');
+      const { Ebpf, kernelBtf } = require('node-ebpf');
+      const folder = dirname(require.resolve('node-ebpf'));
+      const read = () => Object.keys(require.cache).filter((file) => dirname(file) === folder).map((file) => basename(file));
+      (async () => {
+        (await kernelBtf()).find('task_struct');
+        const forTypes = read();
+        const ebpf = await Ebpf.load(${JSON.stringify(join(samples, 'execsnoop.bpf.o'))});
+        console.log(JSON.stringify([forTypes, read()]));
+        await ebpf.close();
+      })();
+    `;
+    const forTypes = ['index.js', 'types.js'];
+    expect(JSON.parse(node('-e', script))).toEqual([forTypes, [...forTypes, 'load.js']]);
+  });
+
+  test('errors have their names, and traces those of functions', () => {
+    const script = `
+      const { HashMap, ObjectSpec } = require('node-ebpf');
+      let stack;
+      try {
+        ObjectSpec.parse(new Uint8Array(3), { name: 'x' });
+      } catch (error) {
+        stack = error.stack;
+      }
+      console.log(JSON.stringify([stack.split('\\n').slice(0, 4), HashMap.name, ObjectSpec.name]));
+    `;
+    const [stack, ...names] = JSON.parse(node('-e', script)) as [string[], string, string];
+    expect(stack.map((line) => line.replace(/ \(.*/, ''))).toEqual([
+      'ObjectFormatError: x, offset 0: not an ELF file: the magic number is missing',
+      '    at fail',
+      '    at ElfFile.parse',
+      '    at readObject',
+    ]);
+    expect(names).toEqual(['HashMap', 'ObjectSpec']);
+  });
+
+  test('the command is there', () => {
+    const command = join(app, 'node_modules/.bin/node-ebpf');
+    expect(output(command, ['--version'], { env }).trim()).toBe(manifest.version);
+  });
+
+  test("the README's example prints what a process executes", async () => {
+    const own = newApp();
+    copyFileSync(join(repository, 'examples/execsnoop.mjs'), join(own, 'execsnoop.mjs'));
+    copyFileSync(join(samples, 'execsnoop.bpf.o'), join(own, 'execsnoop.bpf.o'));
+    const executor = new Executor();
+    const args = ['execsnoop.mjs', 'execsnoop.bpf.o', String(executor.pid)];
+    const command = new RunningCommand(process.execPath, args, { cwd: own, env: { PATH: commands } });
     try {
-      ObjectSpec.parse(new Uint8Array(3), { name: 'x' });
-    } catch (error) {
-      stack = error.stack;
+      let pid = 0;
+      while (command.stdout === '') pid = await executor.execute('/bin/true');
+      await command.shows(new RegExp(`^${pid} ${executor.pid} true /bin/true$`, 'm'));
+      command.signal('SIGINT');
+      expect(await command.exit()).toBe(0);
+      expect(command.stderr).toBe('');
+    } finally {
+      await command.end();
+      await executor.end();
+      rmSync(own, { recursive: true });
     }
-    console.log(JSON.stringify([stack.split('\\n').slice(0, 4), HashMap.name, ObjectSpec.name]));
-  `;
-  const [stack, ...names] = JSON.parse(node('-e', script)) as [string[], string, string];
-  expect(stack.map((line) => line.replace(/ \(.*/, ''))).toEqual([
-    'ObjectFormatError: x, offset 0: not an ELF file: the magic number is missing',
-    '    at fail',
-    '    at ElfFile.parse',
-    '    at readObject',
-  ]);
-  expect(names).toEqual(['HashMap', 'ObjectSpec']);
+  }, 60_000);
 });
-
-test('the command is there', () => {
-  const { version } = JSON.parse(run('cat', ['package.json'], repository)) as { version: string };
-  const command = join(folder, 'app/node_modules/.bin/node-ebpf');
-  expect(run(command, ['--version'], folder, { ...process.env, PATH: path }).trim()).toBe(version);
-});
-
-test("the README's example prints what a process executes", async () => {
-  const app = join(folder, 'app');
-  copyFileSync(join(repository, 'examples/execsnoop.mjs'), join(app, 'execsnoop.mjs'));
-  copyFileSync(join(samples, 'execsnoop.bpf.o'), join(app, 'execsnoop.bpf.o'));
-  const executor = new Executor();
-  const args = ['execsnoop.mjs', 'execsnoop.bpf.o', String(executor.pid)];
-  const command = new RunningCommand(process.execPath, args, { cwd: app, env: { PATH: path } });
-  try {
-    let pid = 0;
-    while (command.stdout === '') pid = await executor.execute('/bin/true');
-    await command.shows(new RegExp(`^${pid} ${executor.pid} true /bin/true$`, 'm'));
-    command.signal('SIGINT');
-    expect(await command.exit()).toBe(0);
-    expect(command.stderr).toBe('');
-  } finally {
-    await command.end();
-    await executor.end();
-  }
-}, 60_000);
-
-test('the types compile in a strict project, libraries checked too', () => {
-  const app = join(folder, 'app');
-  const consumer = `
-    import { Ebpf, HashMap, RingBuffer, struct, u32, u64, cstr, type Infer } from 'node-ebpf';
-    const Exec = struct('event', { ts: u64, pid: u32, comm: cstr(16) });
-    const sample: Infer<typeof Exec> = { ts: 1n, pid: 2, comm: 'sh' };
-    export async function main(): Promise<bigint> {
-      const ebpf = await Ebpf.load('execsnoop.bpf.o', { variables: { target_ppid: sample.pid } });
-      let sum = sample.ts;
-      for await (const event of ebpf.map('events', RingBuffer.of(Exec)).read()) sum += event.ts;
-      for (const [uid, count] of ebpf.map('counts', HashMap.of(u32, u64))) sum += BigInt(uid) + count;
-      await ebpf.close();
-      // @ts-expect-error A string is no number of a process.
-      const wrong: Infer<typeof Exec> = { ts: 1n, pid: 'x', comm: 'sh' };
-      return sum + BigInt(wrong.pid);
-    }
-  `;
-  const options = {
-    strict: true,
-    exactOptionalPropertyTypes: true,
-    skipLibCheck: false,
-    noEmit: true,
-    target: 'es2022',
-    lib: ['es2023', 'esnext.disposable'],
-    typeRoots: [join(repository, 'node_modules/@types')],
-    types: ['node'],
-  };
-  writeFileSync(join(app, 'consumer.mts'), consumer);
-  writeFileSync(join(app, 'consumer.cts'), consumer);
-  const compilerOptions = { ...options, module: 'nodenext', moduleResolution: 'nodenext' };
-  const project = { compilerOptions, files: ['consumer.mts', 'consumer.cts'] };
-  writeFileSync(join(app, 'tsconfig.json'), JSON.stringify(project));
-  const compiler = join(repository, 'node_modules/typescript/bin/tsc');
-  expect(spawnSync(process.execPath, [compiler, '-p', app], { encoding: 'utf8' }).stdout).toBe('');
-}, 120_000);

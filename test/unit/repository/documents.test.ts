@@ -9,6 +9,7 @@ const documents = [
   'CONTRIBUTING.md',
   'SECURITY.md',
   'CHANGELOG.md',
+  'UPGRADING.md',
   'docs/architecture.md',
   'docs/network.md',
   'docs/performance.md',

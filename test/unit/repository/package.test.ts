@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
@@ -27,6 +26,7 @@ describe('package.json', () => {
     ]);
     expect(manifest).toMatchObject({ sideEffects: false, type: 'commonjs', engines: { node: '>=20.19.0' } });
   });
+<<<<<<< HEAD
 
   test('publishes what was compiled, one file of types, and no sources', () => {
     const args = ['pack', '--dry-run', '--json', '--ignore-scripts'];
@@ -46,6 +46,8 @@ describe('package.json', () => {
     );
     expect(files.map((file) => file.path)).toEqual(expect.arrayContaining(['dist/index.js', 'dist/cli/main.js']));
   }, 30_000);
+=======
+>>>>>>> b0e92b3 (test/package: the tarball's exact contents, size, publint and attw; what binaries need of a system, who finds them; npm pack refuses stale ones)
 });
 
 describe('package-lock.json', () => {
