@@ -26,28 +26,6 @@ describe('package.json', () => {
     ]);
     expect(manifest).toMatchObject({ sideEffects: false, type: 'commonjs', engines: { node: '>=20.19.0' } });
   });
-<<<<<<< HEAD
-
-  test('publishes what was compiled, one file of types, and no sources', () => {
-    const args = ['pack', '--dry-run', '--json', '--ignore-scripts'];
-    const { status, stdout, stderr } = spawnSync('npm', args, { cwd: root, encoding: 'utf8' });
-    expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
-    const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }];
-    const others = files.map((file) => file.path).filter((file) => !/^dist\/(?:[\w.-]+\/)*[\w.-]+\.js$/u.test(file));
-    // The types are rolled up by `npm run build` only.
-    const types = 'dist/index.d.ts';
-    expect(others.filter((file) => file !== types && !file.endsWith('.node')).sort()).toEqual(
-      [
-        ...['LICENSE', 'LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'package.json', 'prebuilds/README.md'],
-        'prebuilds/manifest.json',
-        // For those who write programs.
-        ...['bpf-samples/include/node_ebpf_events.h', 'bpf-samples/include/node_ebpf_log.h'],
-      ].sort(),
-    );
-    expect(files.map((file) => file.path)).toEqual(expect.arrayContaining(['dist/index.js', 'dist/cli/main.js']));
-  }, 30_000);
-=======
->>>>>>> b0e92b3 (test/package: the tarball's exact contents, size, publint and attw; what binaries need of a system, who finds them; npm pack refuses stale ones)
 });
 
 describe('package-lock.json', () => {
