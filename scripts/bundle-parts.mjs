@@ -67,6 +67,16 @@ export const parts = {
   ],
   // Values to bytes and back, and the types of declared ones.
   codec: ['codec', 'binary', ...files('btf', 'btf-builder type-name with-type-ids')],
+  // Kernel functions by name, pattern and address, and probes at them.
+  functions: [
+    ...files(
+      'kernel',
+      'function-choice function-list glob kernel-functions read-lines syscall-function traceable-functions',
+    ),
+    ...files('programs', 'choose-functions kernel-probe kernel-probe-event kprobe kprobe-multi kprobe-multi-attach'),
+    ...files('programs', 'kprobe-multi-program kprobe-session kretprobe kretprobe-multi kretsyscall ksyscall'),
+    'links/kprobe-multi-link',
+  ],
   // BTF and objects written, printed and merged.
   write: [
     'btf',

@@ -16,6 +16,9 @@ const kernelHas = (symbol) => new RegExp(` ${symbol}(\\t|$)`, 'mu').test(read('/
 
 const hasKprobes = () => fs.existsSync('/sys/bus/event_source/devices/kprobe');
 
+// The call is there without CONFIG_FPROBE too, and refuses.
+const hasKprobeMulti = () => hasKprobes() && kernelHas('register_fprobe_ips');
+
 const hasBtf = () => fs.existsSync('/sys/kernel/btf/vmlinux');
 
 const hasJit = () => !['', '0'].includes(read('/proc/sys/net/core/bpf_jit_enable').trim());
@@ -63,6 +66,11 @@ const needs = new Map([
   ['Linux', () => (process.platform === 'linux' ? 'this is Linux' : undefined)],
   ['root', () => (process.getuid?.() === 0 ? 'this is root' : undefined)],
   ['kprobes', () => (hasKprobes() ? 'the kernel has kprobes' : undefined)],
+  ['kprobe.multi', () => (hasKprobeMulti() ? 'the kernel has kprobes and register_fprobe_ips' : undefined)],
+  [
+    'kprobe.session',
+    () => (hasKprobeMulti() && kernelHas('bpf_session_is_return') ? 'the kernel has bpf_session_is_return' : undefined),
+  ],
   ['uprobes', () => (fs.existsSync('/sys/bus/event_source/devices/uprobe') ? 'the kernel has uprobes' : undefined)],
   ['kernel BTF', () => (hasBtf() ? '/sys/kernel/btf/vmlinux exists' : undefined)],
   ['a kernel without BTF', () => (hasBtf() ? undefined : 'there is no /sys/kernel/btf/vmlinux')],

@@ -5,28 +5,15 @@ import { features } from './features/index.js';
 import { givenKconfig, givenOptions, readOptions, runningConfig, type Kconfig } from './kernel-config.js';
 import type { SymbolScanner } from './kernel-symbols.js';
 import { kernelVersionCode } from './kernel-version.js';
+import { wrapperSymbol } from './syscall-function.js';
 
 const versionName = 'LINUX_KERNEL_VERSION';
 const cookieName = 'LINUX_HAS_BPF_COOKIE';
 const wrapperName = 'LINUX_HAS_SYSCALL_WRAPPER';
 
-/** How a system call's function is called where it takes its arguments from a `struct pt_regs`. */
-const wrappers: Partial<Record<NodeJS.Architecture, string>> = {
-  x64: '__x64_sys_bpf',
-  ia32: '__ia32_sys_bpf',
-  arm64: '__arm64_sys_bpf',
-  arm: '__arm_sys_bpf',
-  s390x: '__s390x_sys_bpf',
-  riscv64: '__riscv_sys_bpf',
-  ppc64: '__powerpc64_sys_bpf',
-  loong64: '__loongarch_sys_bpf',
-  mips: '__mips_sys_bpf',
-  mipsel: '__mips_sys_bpf',
-};
-
 /** The kernel symbols that tell what is asked for. */
 export function symbolsForKconfig(wanted: ReadonlySet<string>): readonly string[] {
-  const wrapper = wrappers[process.arch];
+  const wrapper = wrapperSymbol();
   return wanted.has(wrapperName) && wrapper !== undefined ? [wrapper] : [];
 }
 

@@ -1,5 +1,7 @@
 export * from './explain-permission.js';
 export * from './features/index.js';
+export * from './function-choice.js';
+export * from './function-list.js';
 export * from './gather-facts.js';
 export * from './ip-address.js';
 export * from './kernel-btf.js';
@@ -25,4 +27,6 @@ export * from './require-linux.js';
 export * from './required-capabilities.js';
 export * from './security-modules.js';
 export * from './short-lived-maps.js';
+export { syscallFunction, usualSyscallFunction } from './syscall-function.js';
+export * from './traceable-functions.js';
 export * from './tracefs.js';

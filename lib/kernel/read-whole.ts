@@ -39,7 +39,8 @@ async function statOf(path: string): Promise<Stats> {
   });
 }
 
-async function readSome(descriptor: number, bytes: Uint8Array, offset: number): Promise<number> {
+/** One read(2) off the event loop, into `bytes` from `offset` on. */
+export async function readSome(descriptor: number, bytes: Uint8Array, offset: number): Promise<number> {
   return new Promise((resolve, reject) => {
     read(descriptor, bytes, offset, bytes.length - offset, null, (error, count) => {
       if (error === null) resolve(count);

@@ -1,4 +1,5 @@
 export * from './cgroup-link.js';
+export * from './kprobe-multi-link.js';
 export * from './link.js';
 export * from './list-links.js';
 export * from './netfilter-link.js';

@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 
 import { LinkType } from '../abi/index.js';
 import { UnsupportedError, UsageError, escapeControl, quote } from '../errors/index.js';
-import { pin, warnOfShortLivedMapsOf, type ObjectSource } from '../kernel/index.js';
+import { pin, warnOfShortLivedMapsOf, type FunctionList, type ObjectSource } from '../kernel/index.js';
 import { detachLink, objectInfo, type Handle, type HeldObject, type LinkInfo } from '../sys/index.js';
 
 import { openLinkAs, registerLinkClass, type LinkKind } from './open-link.js';
@@ -34,6 +34,8 @@ export interface LinkDetails {
   readonly survivesProcess?: boolean | undefined;
   /** Of a link that was opened by a pin: its path. */
   readonly pins?: readonly string[] | undefined;
+  /** Of a link to many kernel functions: those. */
+  readonly functions?: FunctionList | undefined;
   /** Told once, when the link is gone. */
   readonly onClose?: ((link: Link) => void) | undefined;
 }

@@ -1,17 +1,13 @@
-import { UsageError, escapeControl, quote } from '../errors/index.js';
-import { PerfEventLink } from '../links/index.js';
+import type { PerfEventLink } from '../links/index.js';
 
-import { attachFailure } from './attach-failure.js';
-import { kernelPlace, openKernelProbe } from './kernel-probe.js';
-import { attachToPerfEvent } from './perf-event-attach.js';
-import { Program, type AttachOptions } from './program.js';
+import { KernelProbe, type KernelProbeOptions } from './kernel-probe.js';
 
 /** Where and how {@link Kprobe.attach} attaches. */
-export interface KprobeAttachOptions extends AttachOptions {
-  /** `function` or `function+offset`, the offset in bytes; without it the section says where. */
+export interface KprobeAttachOptions extends KernelProbeOptions {
+  /** `function`, `function+offset`, the offset in bytes, or `module:function`; without it the section says where. */
   readonly function?: string | undefined;
-  /** A number the program reads with `bpf_get_attach_cookie`. Least kernel: 5.15. */
-  readonly cookie?: number | bigint | undefined;
+  /** The address of an instruction, in place of a function's name. */
+  readonly address?: bigint | undefined;
 }
 
 /**
@@ -23,37 +19,15 @@ export interface KprobeAttachOptions extends AttachOptions {
  * const link = await ebpf.program('on_open', Kprobe).attach({ function: 'do_sys_openat2' });
  * ```
  */
-export class Kprobe extends Program {
+export class Kprobe extends KernelProbe {
   /**
    * Attaches to the function that the section names, or to another place.
    *
-   * @throws {@link UsageError} when neither names a function, or the kernel has none of that name or cannot probe it;
-   * {@link UnsupportedError} for a kernel without kprobes, or without cookies when one is given;
+   * @throws {@link UsageError} when neither names a function, or the kernel has none of that name, several, or one that it
+   * cannot probe; {@link UnsupportedError} for a kernel without kprobes, or without cookies when one is given;
    * {@link PermissionError}.
    */
   override async attach(options: KprobeAttachOptions = {}): Promise<PerfEventLink> {
-    const { signal, cookie } = options;
-    signal?.throwIfAborted();
-    const text = options.function ?? this.attachTo;
-    if (text === undefined) {
-      throw UsageError.invalidValue(
-        'function',
-        `section ${quote(this.section)} of program ${quote(this.name)} names none; give { function: 'name' }`,
-      );
-    }
-    const place = kernelPlace(text);
-    const target = `kprobe ${escapeControl(text)}`;
-    const program = this.handle;
-    try {
-      const event = await openKernelProbe(place, false, target);
-      const handle = await attachToPerfEvent(program, event, cookie);
-      return await this.attached(PerfEventLink, handle, target, signal);
-    } catch (error) {
-      throw attachFailure(error, this.name, target, ['CAP_PERFMON', 'CAP_BPF'], true);
-    }
-  }
-
-  protected override sectionObstacle(): string | undefined {
-    return this.attachTo === undefined ? `its section ${quote(this.section)} names no kernel function` : undefined;
+    return this.attachToPlace(options, false);
   }
 }

@@ -1,17 +1,13 @@
-import { UsageError, escapeControl, quote } from '../errors/index.js';
-import { PerfEventLink } from '../links/index.js';
+import type { PerfEventLink } from '../links/index.js';
 
-import { attachFailure } from './attach-failure.js';
-import { kernelPlace, openKernelProbe } from './kernel-probe.js';
-import { attachToPerfEvent } from './perf-event-attach.js';
-import { Program, type AttachOptions } from './program.js';
+import { KernelProbe, type KernelProbeOptions } from './kernel-probe.js';
 
 /** Where and how {@link Kretprobe.attach} attaches. */
-export interface KretprobeAttachOptions extends AttachOptions {
-  /** The function's name; without it the section says where. */
+export interface KretprobeAttachOptions extends KernelProbeOptions {
+  /** The function's name, or `module:function`; without it the section says where. */
   readonly function?: string | undefined;
-  /** A number the program reads with `bpf_get_attach_cookie`. Least kernel: 5.15. */
-  readonly cookie?: number | bigint | undefined;
+  /** The function's address, in place of its name. */
+  readonly address?: bigint | undefined;
 }
 
 /**
@@ -23,43 +19,15 @@ export interface KretprobeAttachOptions extends AttachOptions {
  * const link = await ebpf.program('on_opened', Kretprobe).attach({ function: 'do_sys_openat2' });
  * ```
  */
-export class Kretprobe extends Program {
+export class Kretprobe extends KernelProbe {
   /**
    * Attaches to the function that the section names, or to another one.
    *
-   * @throws {@link UsageError} when neither names a function, or the kernel has none of that name or cannot probe it;
-   * {@link UnsupportedError} for a kernel without kprobes, or without cookies when one is given;
+   * @throws {@link UsageError} when neither names a function, or the kernel has none of that name, several, or one that it
+   * cannot probe; {@link UnsupportedError} for a kernel without kprobes, or without cookies when one is given;
    * {@link PermissionError}.
    */
   override async attach(options: KretprobeAttachOptions = {}): Promise<PerfEventLink> {
-    const { signal, cookie } = options;
-    signal?.throwIfAborted();
-    const text = options.function ?? this.attachTo;
-    if (text === undefined) {
-      throw UsageError.invalidValue(
-        'function',
-        `section ${quote(this.section)} of program ${quote(this.name)} names none; give { function: 'name' }`,
-      );
-    }
-    const place = kernelPlace(text);
-    if (place.offset !== 0) {
-      throw UsageError.invalidValue(
-        'function',
-        `a function returns as a whole: ${quote(text)} must not have an offset`,
-      );
-    }
-    const target = `kretprobe ${escapeControl(text)}`;
-    const program = this.handle;
-    try {
-      const event = await openKernelProbe(place, true, target);
-      const handle = await attachToPerfEvent(program, event, cookie);
-      return await this.attached(PerfEventLink, handle, target, signal);
-    } catch (error) {
-      throw attachFailure(error, this.name, target, ['CAP_PERFMON', 'CAP_BPF'], true);
-    }
-  }
-
-  protected override sectionObstacle(): string | undefined {
-    return this.attachTo === undefined ? `its section ${quote(this.section)} names no kernel function` : undefined;
+    return this.attachToPlace(options, true);
   }
 }

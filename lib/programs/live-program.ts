@@ -9,7 +9,12 @@ import { Fentry } from './fentry.js';
 import { Fexit } from './fexit.js';
 import { FlowDissector } from './flow-dissector.js';
 import { Kprobe } from './kprobe.js';
+import { KprobeMulti } from './kprobe-multi.js';
+import { KprobeSession } from './kprobe-session.js';
 import { Kretprobe } from './kretprobe.js';
+import { KretprobeMulti } from './kretprobe-multi.js';
+import { Kretsyscall } from './kretsyscall.js';
+import { Ksyscall } from './ksyscall.js';
 import { Lsm } from './lsm.js';
 import { LwtIn } from './lwt-in.js';
 import { LwtOut } from './lwt-out.js';
@@ -55,6 +60,16 @@ function classOf(kind: string): new (details: ProgramDetails) => Program {
       return Uprobe;
     case 'uretprobe':
       return Uretprobe;
+    case 'ksyscall':
+      return Ksyscall;
+    case 'kretsyscall':
+      return Kretsyscall;
+    case 'kprobe.multi':
+      return KprobeMulti;
+    case 'kretprobe.multi':
+      return KretprobeMulti;
+    case 'kprobe.session':
+      return KprobeSession;
     case 'fentry':
       return Fentry;
     case 'fexit':

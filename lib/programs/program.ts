@@ -189,6 +189,7 @@ export class Program {
     made: Handle | AttachmentWithoutLink,
     target: string,
     signal: AbortSignal | undefined,
+    details: Pick<LinkDetails, 'functions'> = {},
   ): Promise<L> {
     const attachment = 'withoutLink' in made ? made : { handle: made };
     if (signal?.aborted === true || this.closed) {
@@ -199,6 +200,7 @@ export class Program {
     const { owner } = this.#details;
     const link = new kind({
       handle: undefined,
+      ...details,
       ...attachment,
       program: this.name,
       target,

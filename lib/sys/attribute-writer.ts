@@ -95,12 +95,17 @@ export class AttributeWriter<Field extends string> {
 
   /** The field takes the address of `text` as a C string; undefined leaves zero. */
   string(field: Field, text: string | undefined, what = 'path'): this {
-    if (text === undefined) return this;
-    const bytes = Buffer.from(`${text}\0`, 'utf8');
-    if (bytes.indexOf(0) !== bytes.length - 1 || bytes.length > PATH_MAX) {
-      throw UsageError.invalidValue(what, `${quote(text)} has a NUL or is longer than ${PATH_MAX - 1} bytes`);
+    return text === undefined ? this : this.pointer(field, cBytes(text, what), Direction.TO_KERNEL);
+  }
+
+  /** The field takes the address of an array of addresses of C strings. */
+  strings(field: Field, texts: readonly string[], what = 'name'): this {
+    const array = new Uint8Array(texts.length * 8);
+    this.pointer(field, array, Direction.TO_KERNEL);
+    for (const [index, text] of texts.entries()) {
+      this.pointerIn(array, index * 8, cBytes(text, what), Direction.TO_KERNEL);
     }
-    return this.pointer(field, bytes, Direction.TO_KERNEL);
+    return this;
   }
 
   /** Reads a field after the call. */
@@ -108,6 +113,14 @@ export class AttributeWriter<Field extends string> {
     const [offset, size] = this.#layout.fields[field];
     return readField(this.#view, offset, size);
   }
+}
+
+function cBytes(text: string, what: string): Uint8Array {
+  const bytes = Buffer.from(`${text}\0`, 'utf8');
+  if (bytes.indexOf(0) !== bytes.length - 1 || bytes.length > PATH_MAX) {
+    throw UsageError.invalidValue(what, `${quote(text)} has a NUL or is longer than ${PATH_MAX - 1} bytes`);
+  }
+  return bytes;
 }
 
 function readField(view: DataView, offset: number, size: number): number {

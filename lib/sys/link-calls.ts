@@ -10,7 +10,7 @@ import {
   RawTracepointOpenAttr,
 } from '../abi/index.js';
 import { KernelError, quote } from '../errors/index.js';
-import { AttributeWriter } from './attribute-writer.js';
+import { AttributeWriter, Direction } from './attribute-writer.js';
 import { bpfAsync, commandName, tryBpfAsync } from './bpf-call.js';
 import { Handle } from './handle.js';
 
@@ -44,6 +44,10 @@ export interface CreateLinkOptions {
   readonly fields?: Readonly<Partial<Record<LinkField, number | bigint>>> | undefined;
   /** Fields that take the descriptor of a program or link: `tcx.relative_fd`. */
   readonly handles?: Readonly<Partial<Record<LinkField, Handle>>> | undefined;
+  /** Fields that take the address of what the kernel reads: `kprobe_multi.addrs`. */
+  readonly buffers?: Readonly<Partial<Record<LinkField, Uint8Array>>> | undefined;
+  /** Fields that take the address of an array of C strings: `kprobe_multi.syms`. */
+  readonly strings?: Readonly<Partial<Record<LinkField, readonly string[]>>> | undefined;
   /** Where the interface is; in the process's own network namespace without it. */
   readonly networkNamespace?: Handle | undefined;
 }
@@ -51,6 +55,7 @@ export interface CreateLinkOptions {
 /** BPF_LINK_CREATE, off the event loop. Which attach types it knows depends on the kernel: EINVAL for the others. */
 export async function createLink(options: CreateLinkOptions): Promise<Handle> {
   const { program, target, attachType, flags, fields = {}, handles = {}, networkNamespace } = options;
+  const { buffers = {}, strings = {} } = options;
   const attr = new AttributeWriter(LinkCreateAttr)
     .handle('prog_fd', program)
     .number('attach_type', attachType)
@@ -59,6 +64,10 @@ export async function createLink(options: CreateLinkOptions): Promise<Handle> {
   else attr.handle('target_fd', target);
   for (const [field, value] of Object.entries(fields)) attr.number(field as LinkField, value);
   for (const [field, handle] of Object.entries(handles)) attr.handle(field as LinkField, handle);
+  for (const [field, buffer] of Object.entries(buffers)) {
+    attr.pointer(field as LinkField, buffer, Direction.TO_KERNEL);
+  }
+  for (const [field, texts] of Object.entries(strings)) attr.strings(field as LinkField, texts);
   const token = await bpfAsync(BpfCommand.LINK_CREATE, attr, `attach ${program.describe()}`, networkNamespace);
   return new Handle('link', token, program.name);
 }

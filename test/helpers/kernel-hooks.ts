@@ -23,3 +23,8 @@ export const hasInsnArrays: boolean = hasKernelBtf && enumeratorsOf('bpf_map_typ
 
 // Only these compile indirect jumps so far (bpf_jit_supports_indirect_jumps… of arch/*/net).
 export const hasJumps: boolean = hasInsnArrays && hasJit && (process.arch === 'x64' || process.arch === 'arm64');
+
+/** One link to many functions. Kernels without CONFIG_FPROBE have the call, which refuses. */
+export const hasKprobeMulti: boolean = hasKprobes && kernelHasSymbol('register_fprobe_ips');
+
+export const hasKprobeSession: boolean = hasKprobeMulti && kernelHasSymbol('bpf_session_is_return');

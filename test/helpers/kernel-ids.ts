@@ -8,3 +8,8 @@ export function livingIds(ids: Iterable<string>): string[] {
   for (const [key, kind] of Object.entries(kinds)) for (const id of listIds(kind)) living.add(`${key} ${id}`);
   return [...ids].filter((id) => living.has(id));
 }
+
+/** The ids of all links on this machine. */
+export function linkIds(): number[] {
+  return listIds('link');
+}

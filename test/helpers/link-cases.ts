@@ -10,6 +10,8 @@ import {
   Ebpf,
   Fentry,
   Kprobe,
+  KprobeMulti,
+  KprobeMultiLink,
   Lsm,
   NetworkNamespaceLink,
   ObjectSpec,
@@ -32,7 +34,7 @@ import {
   type LinkInfo,
   type Program,
 } from '../../lib/index.js';
-import { hasFentry, hasKprobes, hasLsm } from './kernel-hooks.js';
+import { hasFentry, hasKprobeMulti, hasKprobes, hasLsm } from './kernel-hooks.js';
 import { hasJit, kernelHasSymbol } from './kernel-symbols.js';
 import { kernelHasStruct } from './kernel-types.js';
 import { sample } from './samples.js';
@@ -141,6 +143,14 @@ export const linkCases: readonly LinkCase[] = [
     async attach({ pid }) {
       const ebpf = await load('kprobe', pid);
       return { objects: [ebpf], link: await ebpf.program('enter', Kprobe).attach() };
+    },
+  },
+  {
+    ...{ name: 'kprobe.multi', kind: 'kprobe_multi', linkClass: KprobeMultiLink, event: 'priority', detaches: false },
+    ...{ possible: hasKprobeMulti, need: 'kprobe.multi' },
+    async attach({ pid }) {
+      const ebpf = await load('kprobe_multi', pid);
+      return { objects: [ebpf], link: await ebpf.program('pattern', KprobeMulti).attach() };
     },
   },
   {

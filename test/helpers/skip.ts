@@ -6,6 +6,8 @@ export type Need =
   | 'Linux'
   | 'root'
   | 'kprobes'
+  | 'kprobe.multi'
+  | 'kprobe.session'
   | 'uprobes'
   | 'kernel BTF'
   | 'a kernel without BTF'

@@ -1,4 +1,5 @@
 // Programs at kernel functions. All of them watch security_task_setnice, which runs when a process changes a priority.
+import { readFileSync } from 'node:fs';
 import { getPriority, setPriority } from 'node:os';
 
 import {
@@ -7,6 +8,7 @@ import {
   Fexit,
   Kprobe,
   Kretprobe,
+  Ksyscall,
   Lsm,
   RingBuffer,
   features,
@@ -144,6 +146,47 @@ describe('kprobes', () => {
       await expect(
         ebpf.program('leave', Kretprobe).attach({ function: 'security_task_setnice+8' }),
       ).rejects.toMatchObject({ code: 'ERR_EBPF_INVALID_VALUE' });
+    } finally {
+      await ebpf.close();
+    }
+  });
+
+  testIf(hasKprobes, 'kprobes')('run at an address, and at what another kprobe would be refused for', async () => {
+    const ebpf = await load('kprobe');
+    try {
+      const symbols = readFileSync('/proc/kallsyms', 'latin1');
+      const [, digits = ''] = /^(\S+) [tT] security_task_setnice$/mu.exec(symbols) ?? [];
+      const program = ebpf.program('anywhere', Kprobe);
+      const link = await program.attach({ address: BigInt(`0x${digits}`) });
+      expect(link.target).toBe(`kprobe 0x${digits}`);
+      await program.attach({ function: 'vmlinux:security_task_setnice' });
+      changePriority(5);
+      expect(ebpf.variable('entries').value).toBe(2n);
+      await expect(program.attach({ address: 0xfffn })).rejects.toMatchObject({
+        code: 'ERR_EBPF_INVALID_VALUE',
+        path: 'address',
+      });
+      await expect(program.attach({ function: 'nf_tables:security_task_setnice' })).rejects.toMatchObject({
+        code: 'ERR_EBPF_NOT_FOUND',
+      });
+    } finally {
+      await ebpf.close();
+    }
+  });
+
+  testIf(hasKprobes, 'kprobes')('run at entry and return of a system call', async () => {
+    const ebpf = await load('ksyscall');
+    try {
+      const { links } = await ebpf.attach();
+      expect(links.map(({ target }) => target)).toEqual(['ksyscall setpriority', 'kretsyscall setpriority']);
+      changePriority(5);
+      expect([ebpf.variables['entries'], ebpf.variables['returns']]).toEqual([1n, 1n]);
+      const program = ebpf.program('anywhere', Ksyscall);
+      await expect(program.attach({ syscall: 'setpriorities' })).rejects.toMatchObject({
+        code: 'ERR_EBPF_NOT_FOUND',
+        suggestions: expect.arrayContaining(['setpriority']) as unknown,
+      });
+      await expect(program.attach()).rejects.toThrow("names none; give { syscall: 'name' }");
     } finally {
       await ebpf.close();
     }

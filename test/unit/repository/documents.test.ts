@@ -13,6 +13,7 @@ const documents = [
   'docs/architecture.md',
   'docs/network.md',
   'docs/performance.md',
+  'docs/tracing.md',
   'docs/troubleshooting.md',
   'prebuilds/README.md',
 ];
