@@ -61,20 +61,20 @@ export const parts = {
   probes: [
     'user-space',
     ...files('elf', 'byte-source elf-headers elf-image elf-layout elf-notes elf-symbol-table elf-versions'),
-    ...files('programs', 'kernel-probe kprobe kretprobe uprobe uretprobe user-probe'),
+    ...files('programs', 'kernel-probe kernel-probe-event kprobe kretprobe uprobe uretprobe user-probe'),
     ...files('programs', 'perf-event perf-event-failure perf-event-names perf-event-places'),
     ...files('programs', 'perf-event-sampling perf-event-source'),
   ],
   // Values to bytes and back, and the types of declared ones.
   codec: ['codec', 'binary', ...files('btf', 'btf-builder type-name with-type-ids')],
-  // Kernel functions by name, pattern and address, and probes at them.
+  // Kernel functions by pattern, and programs at many of them.
   functions: [
     ...files(
       'kernel',
       'function-choice function-list glob kernel-functions read-lines syscall-function traceable-functions',
     ),
-    ...files('programs', 'choose-functions kernel-probe kernel-probe-event kprobe kprobe-multi kprobe-multi-attach'),
-    ...files('programs', 'kprobe-multi-program kprobe-session kretprobe kretprobe-multi kretsyscall ksyscall'),
+    ...files('programs', 'choose-functions kprobe-multi kprobe-multi-attach'),
+    ...files('programs', 'kprobe-multi-program kprobe-session kretprobe-multi kretsyscall ksyscall'),
     'links/kprobe-multi-link',
   ],
   // BTF and objects written, printed and merged.
