@@ -37,7 +37,17 @@ export const architectures = {
 };
 
 /** Loading, attaching, maps, ring buffers, CO-RE, variables: where an architecture could make a difference. */
-const smoke = ['load', 'maps', 'events', 'relocate', 'function-programs', 'kprobe-multi', 'sys-maps', 'sys-programs', 'sys-ring'];
+const smoke = [
+  'load',
+  'maps',
+  'events',
+  'relocate',
+  'function-programs',
+  'kprobe-multi',
+  'sys-maps',
+  'sys-programs',
+  'sys-ring',
+];
 
 /**
  * One row for each kernel: the newest package of that version in the first of these Debian suites that can be had. Version
