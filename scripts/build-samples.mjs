@@ -46,7 +46,7 @@ const BIG_ENDIAN_TOO = new Set([
   ...['cgroup_membership', 'cgroup_values', 'cgrp_storage', 'inner_maps', 'inode_storage', 'stacks', 'tail_calls'],
   ...['cgroup_programs', 'task_storage'],
   ...['xdp', 'socket_filter', 'socket_choice', 'socket_maps', 'tc'],
-  ...['bloom_filter', 'legacy_map_types', 'locked_values', 'logs', 'map_types', 'timed_values'],
+  ...['bloom_filter', 'legacy_map_types', 'locked_values', 'logs', 'map_types', 'streams', 'timed_values'],
   ...['uprobe'],
 ]);
 

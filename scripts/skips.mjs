@@ -43,6 +43,9 @@ const hasStructOpsLinks = () => {
 
 const hasTestNetworks = () => commandSays('ip') && commandSays('unshare') && kernelHas('veth_xmit');
 
+/** Of 6.17; of 6.18 by the name of bpf_stream_vprintk_impl. */
+const hasStreams = () => /(?:^| )bpf_stream_vprintk/mu.test(read('/proc/kallsyms'));
+
 const hasTcx = () => kernelHas('tcx_prog_attach');
 
 const hasNetkit = () => kernelHas('netkit_link_attach');
@@ -150,6 +153,8 @@ const needs = new Map([
         ? 'tracefs is mounted, and perf events have links'
         : undefined,
   ],
+  ['streams of programs', () => (hasStreams() ? 'the kernel has bpf_stream_vprintk' : undefined)],
+  ['a kernel without streams of programs', () => (hasStreams() ? undefined : 'the kernel has no bpf_stream_vprintk')],
   ['big-endian processor', () => (os.endianness() === 'BE' ? 'this processor is big-endian' : undefined)],
   ['callbacks of helpers', () => (hasCallbacks() ? 'the kernel has bpf_loop and a JIT' : undefined)],
   [

@@ -18,10 +18,7 @@ export function tracefsPath(): string {
   }
   const found = places.includes(usualPlace) ? usualPlace : places[0];
   if (found === undefined) {
-    throw new UnsupportedError(
-      'tracefs',
-      `it is not mounted, and tracepoints are named there; as root: mount -t tracefs tracefs ${usualPlace}`,
-    );
+    throw new UnsupportedError('tracefs', `it is not mounted; as root: mount -t tracefs tracefs ${usualPlace}`);
   }
   return found;
 }

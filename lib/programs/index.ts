@@ -35,6 +35,7 @@ export type { PerfEventNumbers } from './perf-event-names.js';
 export type { PerfEventScope } from './perf-event-places.js';
 export type { PerfSampling } from './perf-event-sampling.js';
 export type { PerfBreakpoint, PerfEventSource } from './perf-event-source.js';
+export * from './program-stream.js';
 export * from './program.js';
 export * from './program-kind.js';
 export * from './program-stats.js';

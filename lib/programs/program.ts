@@ -7,6 +7,7 @@ import type { ProgramSpec } from '../object/index.js';
 import { pin, programTypeName, warnOfShortLivedMaps } from '../kernel/index.js';
 import { objectInfo, type Handle, type ProgramInfo, type TestRunResult } from '../sys/index.js';
 
+import { ProgramStream, type ProgramStreamName, type ProgramStreamOptions } from './program-stream.js';
 import { runTest, type TestRunOptions } from './test-run.js';
 
 /** What a program is made from. @internal */
@@ -138,6 +139,21 @@ export class Program {
    */
   async testRun(options: TestRunOptions = {}): Promise<TestRunResult> {
     return runTest(this.handle, this.type, options);
+  }
+
+  /**
+   * What the program writes with `bpf_stream_printk()`, and the kernel about it on `'stderr'`. Least kernel: 6.17.
+   *
+   * @throws {@link UsageError} `ERR_EBPF_INVALID_VALUE` for another name, `ERR_EBPF_CLOSED`; on reading
+   * {@link UnsupportedError}.
+   *
+   * @example
+   * ```js
+   * for await (const text of program.stream('stderr', { signal })) process.stderr.write(escapeControl(text));
+   * ```
+   */
+  stream(name: ProgramStreamName, options: ProgramStreamOptions = {}): ProgramStream {
+    return new ProgramStream(this.name, this.handle, name, options);
   }
 
   /** What the kernel says about this program: id, tag, maps, sizes, run statistics. A few system calls. */

@@ -2,6 +2,7 @@ import {
   BpfCommand,
   EnableStatsAttr,
   ProgLoadAttr,
+  ProgStreamReadAttr,
   ProgTestRunAttr,
   StatsType,
   type ProgramType,
@@ -232,4 +233,16 @@ export function enableStatistics(): Handle {
   const attr = new AttributeWriter(EnableStatsAttr).number('type', StatsType.RUN_TIME);
   const name = 'the statistics of programs';
   return new Handle('other', bpf(BpfCommand.ENABLE_STATS, attr, 'have the runs of programs counted'), name);
+}
+
+/**
+ * Takes what a program has written into a stream (BPF_STDOUT 1, BPF_STDERR 2) out of it; returns the bytes read, 0 when it is
+ * empty. Linux 6.17. Throws KernelError.
+ */
+export function readProgramStream(program: Handle, stream: number, destination: Uint8Array): number {
+  const attr = new AttributeWriter(ProgStreamReadAttr)
+    .pointer('stream_buf', destination, Direction.FROM_KERNEL, 'stream_buf_len')
+    .number('stream_id', stream)
+    .handle('prog_fd', program);
+  return bpf(BpfCommand.PROG_STREAM_READ_BY_FD, attr, `read a stream of ${program.describe()}`);
 }

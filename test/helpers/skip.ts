@@ -27,6 +27,8 @@ export type Need =
   | 'timers'
   | 'tracefs'
   | 'tracefs, mounted'
+  | 'streams of programs'
+  | 'a kernel without streams of programs'
   | 'big-endian processor'
   | 'a processor that is not emulated'
   | 'callbacks of helpers'

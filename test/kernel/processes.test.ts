@@ -100,9 +100,7 @@ test(
     expect(report(await runInNamespace(script))).toEqual({
       name: 'UnsupportedError',
       code: 'ERR_EBPF_UNSUPPORTED',
-      message:
-        'tracefs: it is not mounted, and tracepoints are named there; as root: ' +
-        'mount -t tracefs tracefs /sys/kernel/tracing',
+      message: 'tracefs: it is not mounted; as root: mount -t tracefs tracefs /sys/kernel/tracing',
     });
   },
   patienceMs,
