@@ -25,7 +25,7 @@ export const parts = {
     'binary/byte-writer',
     ...files(
       'btf',
-      'btf-ext btf-type data-sections downgrade extern-declarations static-functions type-size validate-types',
+      'btf-ext btf-type data-sections downgrade extern-declarations static-functions type-name type-size validate-types',
     ),
     'events/channels',
     ...files(
@@ -65,8 +65,25 @@ export const parts = {
     ...files('programs', 'perf-event perf-event-failure perf-event-names perf-event-places'),
     ...files('programs', 'perf-event-sampling perf-event-source'),
   ],
-  // Values to bytes and back, and the types of declared ones.
-  codec: ['codec', 'binary', ...files('btf', 'btf-builder type-name with-type-ids')],
+  // Maps that are made or opened without an object, and of types that few objects have.
+  maps: [
+    'codec/btf-from-layouts',
+    ...files('btf', 'btf-builder with-type-ids'),
+    ...files(
+      'maps',
+      'bloom-filter create-map kernel-types lpm-key lpm-trie lru-per-cpu-hash-map open-map per-cpu-array-map per-cpu-hash-map per-cpu-values push-pop-map queue share-token stack trie-conditions value-store',
+    ),
+    ...files('maps', 'arena mapped-memory struct-ops user-record user-ring-buffer'),
+    'sys/user-ring',
+    ...files(
+      'maps',
+      'array-of-maps cgroup-array hash-of-maps held-failure inner-map insn-array program-array slots stack-trace-map',
+    ),
+    ...files(
+      'maps',
+      'cgroup-storage cgroup-storage-map cgrp-storage inode-storage local-storage per-cpu-cgroup-storage sk-storage task-storage',
+    ),
+  ],
   // Kernel functions by pattern, and programs at many of them.
   functions: [
     ...files(
@@ -79,6 +96,7 @@ export const parts = {
   ],
   // BTF and objects written, printed and merged.
   write: [
+    ...files('codec', 'typescript typescript-names'),
     'btf',
     'elf',
     'object/rename-map',
@@ -89,6 +107,7 @@ export const parts = {
   ],
   // What few objects have or need.
   seldom: [
+    'events/logs',
     ...files('kernel', 'btf-file full-range-offsets gather-kconfig kernel-config kernel-symbols kernel-version'),
     ...files('kernel', 'ip-address module-btf pin'),
     'sys/object-calls',
@@ -112,27 +131,19 @@ export const parts = {
   ],
   // What is told once something failed, or to those who ask.
   why: [
-    ...['errors', 'kernel', 'relocate/source-line', 'sys/kernel-log', 'sys/probe-calls'],
+    ...[
+      'errors',
+      'kernel',
+      'relocate/source-line',
+      'sys/kernel-log',
+      'sys/link-info',
+      'sys/probe-calls',
+      'links/open-link',
+    ],
     ...files('programs', 'load-failure verifier-log attach-failure'),
     ...files('maps', 'call-failure map-failure'),
   ],
-  // Maps that are made or opened without an object, and of types that few objects have.
-  maps: [
-    ...files(
-      'maps',
-      'bloom-filter create-map kernel-types lpm-key lpm-trie lru-per-cpu-hash-map open-map per-cpu-array-map per-cpu-hash-map per-cpu-values push-pop-map queue share-token stack trie-conditions value-store',
-    ),
-    ...files('maps', 'arena mapped-memory struct-ops user-record user-ring-buffer'),
-    'sys/user-ring',
-    ...files(
-      'maps',
-      'array-of-maps cgroup-array hash-of-maps held-failure inner-map insn-array program-array slots stack-trace-map',
-    ),
-    ...files(
-      'maps',
-      'cgroup-storage cgroup-storage-map cgrp-storage inode-storage local-storage per-cpu-cgroup-storage sk-storage task-storage',
-    ),
-  ],
+  codec: ['codec', 'binary'],
   // What is done with a loaded object: attached, read, written.
   live: ['live-parts', 'logs', 'events', 'links', 'maps', 'programs', 'sys', 'index'],
 };

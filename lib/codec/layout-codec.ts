@@ -3,7 +3,9 @@ import { inspect } from 'node:util';
 import { hostIsLittleEndian } from '../binary/index.js';
 import { UsageError, escapeControl } from '../errors/index.js';
 import type { Codec } from './codec.js';
-import { compile, type CompiledLayout } from './compile.js';
+import { compileDecoder, compileEncoder } from './compile.js';
+import type { RecordDecoder } from './interpret-decode.js';
+import type { Encoder } from './interpret-encode.js';
 import { leastLength, type Layout } from './layout.js';
 import { pathAt, UnsafeInteger } from './unsafe-integer.js';
 
@@ -14,13 +16,14 @@ export interface LayoutCodecOptions {
   readonly generateCode?: boolean | undefined;
 }
 
-/** The codec of a layout. Nothing is compiled before the first value. */
+/** The codec of a layout. Nothing is compiled before the first value, and only for the way that it goes. */
 export class LayoutCodec<Value, Input = Value> implements Codec<Value, Input> {
   readonly layout: Layout;
   readonly littleEndian: boolean;
   readonly #generateCode: boolean | undefined;
   readonly #leastLength: number;
-  #compiled: CompiledLayout | undefined;
+  #decode: RecordDecoder | undefined;
+  #encode: Encoder | undefined;
 
   static {
     // A codec's layout is long and seldom what somebody wants to see who prints one.
@@ -54,7 +57,7 @@ export class LayoutCodec<Value, Input = Value> implements Codec<Value, Input> {
     if (length !== undefined && length < this.#leastLength) throw this.#tooShort(length);
     const end = offset + (length ?? this.#leastLength);
     if (!(offset >= 0 && end <= view.byteLength)) throw this.#outside('value', view, offset, end);
-    const { decode } = this.#compiled ?? this.#compile();
+    const decode = (this.#decode ??= compileDecoder(this.layout, this.littleEndian, this.#generateCode));
     try {
       // The layout decides what the value is, and whoever made this codec named that type.
       return decode(view, offset, length ?? 0) as Value;
@@ -66,13 +69,8 @@ export class LayoutCodec<Value, Input = Value> implements Codec<Value, Input> {
   encode(value: Input, view: DataView, offset: number, path = 'value'): void {
     const end = offset + this.layout.size;
     if (!(offset >= 0 && end <= view.byteLength)) throw this.#outside(path, view, offset, end);
-    const { encode } = this.#compiled ?? this.#compile();
+    const encode = (this.#encode ??= compileEncoder(this.layout, this.littleEndian, this.#generateCode));
     encode(value, view, offset, path, undefined);
-  }
-
-  #compile(): CompiledLayout {
-    this.#compiled = compile(this.layout, this.littleEndian, this.#generateCode);
-    return this.#compiled;
   }
 
   #tooShort(length: number): UsageError {

@@ -92,7 +92,9 @@ export class VariableSpec {
   }
 
   #codecOfType(): Codec<unknown> {
-    this.#codec ??= codecFromBtf(this.#btf, this.typeId, { littleEndian: this.#btf.littleEndian });
+    // Used once or twice: less work than generating code, and V8's to compile that.
+    const options = { littleEndian: this.#btf.littleEndian, generateCode: false };
+    this.#codec ??= codecFromBtf(this.#btf, this.typeId, options);
     if (this.#codec.size > this.size) {
       throw UsageError.invalidValue(
         this.name,
