@@ -131,15 +131,7 @@ export const parts = {
   ],
   // What is told once something failed, or to those who ask.
   why: [
-    ...[
-      'errors',
-      'kernel',
-      'relocate/source-line',
-      'sys/kernel-log',
-      'sys/link-info',
-      'sys/probe-calls',
-      'links/open-link',
-    ],
+    ...['errors', 'kernel', 'relocate/source-line', 'sys/kernel-log', 'sys/link-info', 'sys/probe-calls'],
     ...files('programs', 'load-failure verifier-log attach-failure'),
     ...files('maps', 'call-failure map-failure'),
   ],
