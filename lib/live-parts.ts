@@ -1,5 +1,6 @@
 import type { Codec } from './codec/index.js';
 import type { Ebpf } from './ebpf.js';
+import { quote } from './errors/index.js';
 import type { Link } from './links/index.js';
 import type { LoadedParts } from './load-parts.js';
 import {
@@ -7,6 +8,7 @@ import {
   Variable,
   codecByBtf,
   liveMap,
+  recordCodec,
   shapeOf,
   wantedShape,
   type BpfMap,
@@ -77,7 +79,8 @@ export class LiveParts {
     }
     for (const { spec: loaded, handle, log } of programs) {
       const { ebpf, onAttach, onDetach } = owner;
-      const program = liveProgram({ handle, spec: loaded, verifierLog: log, owner: ebpf, onAttach, onDetach });
+      const details = { handle, spec: loaded, verifierLog: log, owner: ebpf, onAttach, onDetach };
+      const program = liveProgram({ ...details, recordCodec: (type) => this.#recordCodec(loaded.name, type) });
       this.programs.set(program.name, program);
     }
   }
@@ -92,6 +95,11 @@ export class LiveParts {
     for (const program of this.programs.values()) program.close();
     for (const memory of this.#memories.values()) memory.close();
     for (const map of this.ownMaps) map.close();
+  }
+
+  #recordCodec(program: string, type: string | Codec<unknown, never>): Codec<unknown, never> {
+    const types = this.#types({ kind: 'declared', keyType: 0, valueType: 0 });
+    return recordCodec(types, `records of program ${quote(program)}`, `program ${quote(program)}`, type);
   }
 
   #makeVariables(): Map<string, Variable> {

@@ -122,6 +122,19 @@ int64_t PerfEventControlEntry(const Arguments& arguments) {
   return Call::Start(std::move(call), arguments.Function(3));
 }
 
+// iterator, buffers, patches, completion: read(2) into the one buffer
+int64_t IteratorReadEntry(const Arguments& arguments) {
+  std::unique_ptr<Call> call(new (std::nothrow) Call(arguments, SYS_read));
+  if (call == nullptr) return -ENOMEM;
+  const int iterator = call->Use(arguments.Integer(0), Kind::kIterator);
+  if (iterator < 0) return iterator;
+  if (const int error = call->Copy(arguments[1], arguments, 2)) return error;
+  const Call::Block& destination = call->blocks()[0];
+  if (call->blocks().size() != 1) return -EINVAL;
+  call->Set({static_cast<uint64_t>(iterator), Address(destination.data.get()), destination.size});
+  return Call::Start(std::move(call), arguments.Function(3));
+}
+
 // socket, buffers, patches, completion
 int64_t NetlinkSendEntry(const Arguments& arguments) {
   std::unique_ptr<Call> call(new (std::nothrow) Call(arguments, SYS_write));
@@ -177,6 +190,7 @@ const Entries kCallEntries = {
     {"mapElement", Calls<MapElementEntry>},
     {"perfEventOpen", Calls<PerfEventOpenEntry>},
     {"perfEventControl", Calls<PerfEventControlEntry>},
+    {"iteratorRead", Calls<IteratorReadEntry>},
     {"netlinkSend", Calls<NetlinkSendEntry>},
     {"close", Calls<CloseEntry>},
     {"adopt", Calls<AdoptEntry>},

@@ -24,6 +24,7 @@ const namedEnums = [
   ['HelperId', 'bpf_func_id', 'BPF_FUNC_'],
   ['StatsType', 'bpf_stats_type', 'BPF_STATS_'],
   ['CoreRelocationKind', 'bpf_core_relo_kind', 'BPF_CORE_'],
+  ['CgroupIterOrder', 'bpf_cgroup_iter_order', 'BPF_CGROUP_ITER_'],
   ['PerfLinkType', 'bpf_perf_event_type', 'BPF_PERF_EVENT_'],
   ['PerfType', 'perf_type_id', 'PERF_TYPE_'],
   ['PerfHardwareEvent', 'perf_hw_id', 'PERF_COUNT_HW_'],
@@ -82,6 +83,8 @@ const structs = [
   ['PerfEventAttr', 'perf_event_attr'],
   ['PerfEventHeader', 'perf_event_header'],
 ];
+
+const unions = [['IterLinkInfo', 'bpf_iter_link_info']];
 
 /** Structs whose bit-fields are wanted too, as `…Bits`. */
 const structsWithBits = [['PerfEventAttrBits', 'perf_event_attr']];
@@ -169,6 +172,9 @@ function layouts(btf) {
     ),
     ...structs.map(([name, kernelName]) =>
       layout(btf, name, `\`struct ${kernelName}\`.`, find(btf, kernelName, BtfKind.STRUCT)),
+    ),
+    ...unions.map(([name, kernelName]) =>
+      layout(btf, name, `\`union ${kernelName}\`.`, find(btf, kernelName, BtfKind.UNION)),
     ),
     ...structsWithBits.map(([name, kernelName]) => bits(name, kernelName, find(btf, kernelName, BtfKind.STRUCT))),
   ].join('\n');

@@ -137,6 +137,13 @@ const needs = new Map([
     () => (hasBtf() && !hasInstructionArrays() ? "the kernel's BTF has no BPF_MAP_TYPE_INSN_ARRAY" : undefined),
   ],
   [
+    'a kernel that goes over all tasks',
+    () =>
+      hasBtf() && !kernelTypes().includes('\0bpf_iter_cgroup\0')
+        ? "the kernel's BTF has no bpf_iter_cgroup, which came with iterators over some tasks"
+        : undefined,
+  ],
+  [
     'breakpoints',
     () =>
       fs.existsSync('/sys/bus/event_source/devices/breakpoint') && os.arch() !== 's390x' && kernelHas('modprobe_path')

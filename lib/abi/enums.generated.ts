@@ -456,6 +456,17 @@ export const CoreRelocationKind = {
 } as const;
 export type CoreRelocationKind = (typeof CoreRelocationKind)[keyof typeof CoreRelocationKind];
 
+/** `enum bpf_cgroup_iter_order` */
+export const CgroupIterOrder = {
+  ORDER_UNSPEC: 0,
+  SELF_ONLY: 1,
+  DESCENDANTS_PRE: 2,
+  DESCENDANTS_POST: 3,
+  ANCESTORS_UP: 4,
+  CHILDREN: 5,
+} as const;
+export type CgroupIterOrder = (typeof CgroupIterOrder)[keyof typeof CgroupIterOrder];
+
 /** `enum bpf_perf_event_type` */
 export const PerfLinkType = {
   UNSPEC: 0,

@@ -591,6 +591,20 @@ export const PerfEventHeader = {
   },
 } as const;
 
+/** `union bpf_iter_link_info`. */
+export const IterLinkInfo = {
+  size: 16,
+  fields: {
+    'map.map_fd': [0, 4],
+    'cgroup.order': [0, 4],
+    'cgroup.cgroup_fd': [4, 4],
+    'cgroup.cgroup_id': [8, 8],
+    'task.tid': [0, 4],
+    'task.pid': [4, 4],
+    'task.pid_fd': [8, 4],
+  },
+} as const;
+
 /** The bit-fields of `struct perf_event_attr`: [bit offset, bits], counted from the lowest bit on little-endian machines. */
 export const PerfEventAttrBits = {
   disabled: [320, 1],

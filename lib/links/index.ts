@@ -1,5 +1,6 @@
 export * from './cgroup-link.js';
 export * from './kprobe-multi-link.js';
+export * from './iterator-link.js';
 export * from './link.js';
 export * from './list-links.js';
 export * from './netfilter-link.js';

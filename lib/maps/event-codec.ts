@@ -3,24 +3,33 @@ import type { Codec } from '../codec/index.js';
 import { UsageError, quote } from '../errors/index.js';
 
 import type { BpfMap } from './bpf-map.js';
-import { codecByBtf, requireLayout } from './value-types.js';
+import { codecByBtf, requireLayout, type ValueTypes } from './value-types.js';
 
 /**
  * The codec of a map's records, which its definition does not tell: by the name of a C type of the object, or declared,
  * and then checked against the object's type of that name.
  */
 export function eventCodec(map: BpfMap, noun: string, type: string | Codec<unknown>): Codec<unknown> {
-  const { types } = map.details;
+  return recordCodec(map.details.types, `events of ${noun} ${quote(map.name)}`, `map ${quote(map.name)}`, type);
+}
+
+/** The same of any records: `what` they are, and `path` to what has them, are for errors. */
+export function recordCodec(
+  types: ValueTypes,
+  what: string,
+  path: string,
+  type: string | Codec<unknown, never>,
+): Codec<unknown, never> {
   if (typeof type !== 'string') {
     const name = structName(type);
     if (types.btf === undefined || name === undefined) return type;
     const typeId = requireType(types.btf, name);
-    requireLayout(`events of ${noun} ${quote(map.name)}`, type, types, typeId, type.size);
+    requireLayout(what, type, types, typeId, type.size);
     return type;
   }
   if (types.btf === undefined) {
     throw UsageError.invalidValue(
-      `map ${quote(map.name)}`,
+      path,
       `the object has no BTF in which to find ${quote(type)}; compile it with -g, or declare the type with struct()`,
     );
   }

@@ -12,6 +12,7 @@ export * from './fentry.js';
 export * from './fexit.js';
 export * from './flow-dissector.js';
 export * from './kernel-probe.js';
+export * from './iterator-program.js';
 export * from './kprobe.js';
 export * from './kprobe-multi.js';
 export * from './kprobe-multi-program.js';

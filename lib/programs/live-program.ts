@@ -8,6 +8,7 @@ import { CgroupSysctl } from './cgroup-sysctl.js';
 import { Fentry } from './fentry.js';
 import { Fexit } from './fexit.js';
 import { FlowDissector } from './flow-dissector.js';
+import { IteratorProgram } from './iterator-program.js';
 import { Kprobe } from './kprobe.js';
 import { KprobeMulti } from './kprobe-multi.js';
 import { KprobeSession } from './kprobe-session.js';
@@ -76,6 +77,8 @@ function classOf(kind: string): new (details: ProgramDetails) => Program {
       return Fexit;
     case 'lsm':
       return Lsm;
+    case 'iter':
+      return IteratorProgram;
     case 'perf_event':
       return PerfEvent;
     case 'cgroup_skb':

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 
 import { type AttachType, ProgramType } from '../abi/index.js';
 import { UnsupportedError, UsageError, escapeControl, quote } from '../errors/index.js';
-import type { Link, LinkDetails, LinkKeeper } from '../links/index.js';
+import type { Link, LinkDetails, LinkKeeper, RecordCodec } from '../links/index.js';
 import type { ProgramSpec } from '../object/index.js';
 import { pin, programTypeName, warnOfShortLivedMaps } from '../kernel/index.js';
 import { objectInfo, type Handle, type ProgramInfo, type TestRunResult } from '../sys/index.js';
@@ -22,12 +22,19 @@ export interface ProgramDetails {
   readonly onAttach: (link: Link) => void;
   /** Told of each link that is gone. */
   readonly onDetach: (link: Link) => void;
+  /** How records that the program writes are decoded, by the object's types. */
+  readonly recordCodec?: RecordCodec | undefined;
 }
 
 /** An attachment that is no kernel link. @internal */
 export type AttachmentWithoutLink = Required<Pick<LinkDetails, 'withoutLink' | 'detach' | 'survivesProcess'>> & {
   readonly detach: () => Promise<void>;
 };
+
+/** An attachment by a kernel link, with what else its object is made from. @internal */
+export interface AttachmentByHandle {
+  readonly handle: Handle;
+}
 
 /** What every attach takes. */
 export interface AttachOptions {
@@ -190,6 +197,11 @@ export class Program {
     return `this version cannot attach programs of type ${programTypeName(this.type)}`;
   }
 
+  /** @internal */
+  protected get recordCodec(): RecordCodec | undefined {
+    return this.#details.recordCodec;
+  }
+
   /** Takes over a link that attaches this program from now on. @internal */
   keeperOf(link: Link): LinkKeeper {
     this.#keep(link);
@@ -202,14 +214,14 @@ export class Program {
    */
   protected async attached<L extends Link>(
     kind: new (details: LinkDetails) => L,
-    made: Handle | AttachmentWithoutLink,
+    made: Handle | AttachmentByHandle | AttachmentWithoutLink,
     target: string,
     signal: AbortSignal | undefined,
     details: Pick<LinkDetails, 'functions'> = {},
   ): Promise<L> {
-    const attachment = 'withoutLink' in made ? made : { handle: made };
+    const attachment = 'withoutLink' in made || 'handle' in made ? made : { handle: made };
     if (signal?.aborted === true || this.closed) {
-      await ('withoutLink' in made ? made.detach() : made.closeAsync());
+      await ('withoutLink' in attachment ? attachment.detach() : attachment.handle.closeAsync());
       signal?.throwIfAborted();
       throw UsageError.closed(`program ${quote(this.name)}`);
     }

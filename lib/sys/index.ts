@@ -6,6 +6,7 @@ export * from './event-source.js';
 export { Handle, type HandleKind } from './handle.js';
 export * from './held-object.js';
 export * from './interface-calls.js';
+export * from './iterator-calls.js';
 export * from './limit-calls.js';
 export { readInMemory } from './read-file.js';
 export * from './link-calls.js';

@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import {
   AttachType,
   BpfCommand,
+  IterLinkInfo,
   LinkCreateAttr,
   LinkDetachAttr,
   LinkUpdateAttr,
@@ -69,6 +70,30 @@ export async function createLink(options: CreateLinkOptions): Promise<Handle> {
   }
   for (const [field, texts] of Object.entries(strings)) attr.strings(field as LinkField, texts);
   const token = await bpfAsync(BpfCommand.LINK_CREATE, attr, `attach ${program.describe()}`, networkNamespace);
+  return new Handle('link', token, program.name);
+}
+
+/** The fields of `union bpf_iter_link_info` that hold plain numbers, and those that take a descriptor. */
+export interface IteratorTarget {
+  readonly fields?: Readonly<Partial<Record<keyof typeof IterLinkInfo.fields, number>>> | undefined;
+  readonly handles?: Readonly<Partial<Record<keyof typeof IterLinkInfo.fields, Handle>>> | undefined;
+}
+
+/** Makes the link of an iterator, off the event loop; without a target it goes over everything. */
+export async function createIteratorLink(program: Handle, target: IteratorTarget | undefined): Promise<Handle> {
+  const attr = new AttributeWriter(LinkCreateAttr)
+    .handle('prog_fd', program)
+    .number('attach_type', AttachType.TRACE_ITER);
+  if (target !== undefined) {
+    const { fields = {}, handles = {} } = target;
+    const info = new AttributeWriter(IterLinkInfo);
+    for (const [field, value] of Object.entries(fields)) info.number(field as keyof typeof IterLinkInfo.fields, value);
+    attr.pointer('iter_info', info.bytes, Direction.TO_KERNEL, 'iter_info_len');
+    for (const [field, handle] of Object.entries(handles)) {
+      attr.handleIn(info.bytes, IterLinkInfo.fields[field as keyof typeof IterLinkInfo.fields][0], handle);
+    }
+  }
+  const token = await bpfAsync(BpfCommand.LINK_CREATE, attr, `attach ${program.describe()}`);
   return new Handle('link', token, program.name);
 }
 

@@ -15,10 +15,10 @@ export class TestCgroup {
   readonly #root: string = cgroupRoot();
   readonly #home: string;
 
-  constructor(name = 'test') {
-    // Beside this process, where it may move to and come back from.
+  /** Below another one, or beside this process, where it may move to and come back from. */
+  constructor(name = 'test', parent?: TestCgroup) {
     this.#home = join(this.#root, /^0::(.*)$/mu.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/');
-    this.path = join(this.#home, `node-ebpf-${name}-${process.pid}`);
+    this.path = join(parent?.path ?? this.#home, `node-ebpf-${name}-${process.pid}`);
     mkdirSync(this.path);
   }
 

@@ -9,12 +9,15 @@ import {
   CgroupSock,
   Ebpf,
   Fentry,
+  IteratorLink,
+  IteratorProgram,
   Kprobe,
   KprobeMulti,
   KprobeMultiLink,
   Lsm,
   NetworkNamespaceLink,
   ObjectSpec,
+  PerfEvent,
   PerfEventLink,
   RawTracepoint,
   RawTracepointLink,
@@ -151,6 +154,26 @@ export const linkCases: readonly LinkCase[] = [
     async attach({ pid }) {
       const ebpf = await load('kprobe_multi', pid);
       return { objects: [ebpf], link: await ebpf.program('pattern', KprobeMulti).attach() };
+    },
+  },
+  {
+    ...{ name: 'perf event', kind: 'perf_event', linkClass: PerfEventLink, event: 'exec', detaches: false },
+    ...{ possible: kernelHasSymbol('bpf_perf_link_attach'), need: 'kernel 5.15' },
+    async attach({ pid }) {
+      const ebpf = await load('perf_event', pid);
+      const options = { event: 'page-faults', period: 1, thread: pid, inherit: true };
+      const { links } = await ebpf.program('count', PerfEvent).attach(options);
+      const [link] = links;
+      if (link === undefined) throw new Error('there is no link');
+      return { objects: [ebpf], link };
+    },
+  },
+  {
+    ...{ name: 'iterator', possible: true, need: 'root', kind: 'iter', linkClass: IteratorLink, detaches: false },
+    async attach() {
+      const ebpf = await load('iterators');
+      const link = await ebpf.program('dump_task', IteratorProgram).attach();
+      return { objects: [ebpf], link, other: ebpf.program('write_task') };
     },
   },
   {

@@ -24,6 +24,7 @@ export type Need =
   | 'a kernel without indirect jumps'
   | 'bloom filters'
   | 'breakpoints'
+  | 'a kernel that goes over all tasks'
   | 'timers'
   | 'tracefs'
   | 'tracefs, mounted'

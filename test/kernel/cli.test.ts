@@ -63,6 +63,26 @@ describe('node-ebpf run', () => {
     }
   });
 
+  test('prints what iterators write, as lines and as records, and ends when that is all', async () => {
+    const iterators = join(samples, 'iterators.bpf.o');
+    const text = await commandLine('run', iterators, '--events', 'write_task=task_entry');
+    expect(text).toMatchObject({ status: 0, stderr: expect.stringContaining('Attached 2 programs') as unknown });
+    expect(text.stdout).toMatch(
+      new RegExp(
+        `^dump_task:\\nprocess thread comm\\n[^]*^${process.pid} ${process.pid} [^]*^write_task:\\nPROCESS +THREAD +COMM`,
+        'm',
+      ),
+    );
+    const { stdout } = await commandLine('run', iterators, '--events', 'write_task=struct task_entry', '--json');
+    const lines = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown);
+    expect(lines).toContainEqual({ program: 'dump_task', line: 'process thread comm' });
+    const record = expect.objectContaining({ process: process.pid, thread: process.pid }) as unknown;
+    expect(lines).toContainEqual({ program: 'write_task', record });
+  });
+
   test('prints what programs log beside their events', async () => {
     const run = ['run', join(samples, 'logs.bpf.o'), '--set', `target_ppid=${executor.pid}`];
     const command = nodeEbpf([...run, '--log-level', 'debug']);

@@ -60,3 +60,14 @@ test('maps.mjs reads and writes maps and variables', async () => {
     await command.end();
   }
 });
+
+test('tasks.mjs prints the threads that there are', async () => {
+  const command = example('tasks.mjs', join(samples, 'iterators.bpf.o'));
+  try {
+    expect(await command.exit()).toBe(0);
+    expect(command.stderr).toBe('');
+    expect(command.stdout).toMatch(new RegExp(`^${process.pid} ${process.pid} `, 'm'));
+  } finally {
+    await command.end();
+  }
+});

@@ -2,12 +2,21 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 
-import { Ebpf, escapeControl, type EventReader, ObjectSpec, PerfEventArray, RingBuffer } from '../../index.js';
+import {
+  Ebpf,
+  escapeControl,
+  type EventReader,
+  IteratorLink,
+  ObjectSpec,
+  PerfEventArray,
+  RingBuffer,
+} from '../../index.js';
 import type { Command, CommandContext } from '../command.js';
 import { CommandError } from '../command-error.js';
 import { Output } from '../output.js';
 import { parseValue } from '../parse-value.js';
 import { EventStream } from './event-stream.js';
+import { isIterator, printIterators } from './iterator-listing.js';
 import { LogStream } from './log-stream.js';
 import { parseRunOptions, type RunOptions } from './run-options.js';
 import { summary } from './summary.js';
@@ -15,19 +24,21 @@ import { summary } from './summary.js';
 const help = `Usage: node-ebpf run <object> [options]
 
 Loads a compiled BPF object, attaches every program whose section says where, prints the events of its ring buffers,
-and on Ctrl-C (or after --count or --duration) detaches and prints totals and the contents of its maps.
+and on Ctrl-C (or after --count or --duration) detaches and prints totals and the contents of its maps. What its
+iterators write is printed first; when there is nothing else to wait for, that is all.
 
   --set <name>=<value>    a variable of the object before it is loaded, such as a filter; may be given many times.
                           Numbers in decimal, 0x, 0b or 0o; true or false; text for char arrays; hex digits for other
                           byte arrays; JSON for arrays and structs
   --events <map>=<type>   print the records of ring <map>, decoded as the C type <type> of the object; <map> alone
-                          prints their bytes in hexadecimal. Many times for several rings; without it all of them, as bytes
+                          prints their bytes in hexadecimal. Many times for several rings; without it all of them, as bytes.
+                          <iterator>=<type> prints what that program writes as such records, in place of text
   --logs                  print what the programs log (node_ebpf_log.h), to stderr, with --json as JSON lines
   --log-level <level>     the same, and let them log up to error, warn, info, debug or trace
   --count <N>             end after N events
   --duration <seconds>    end after this time, such as 10 or 0.5
   --json                  events as JSON lines, 64-bit integers as strings; the totals go to stderr. With several
-                          rings each line is {"map": …, "event": …}
+                          rings each line is {"map": …, "event": …}, of iterators {"program": …, "line": …} or "record"
 
 Exit status: 0 when it ran to its end, Ctrl-C included; 1 when something failed; 2 when the command line could not be
 understood; 77 when rights are missing.
@@ -71,7 +82,10 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
     context.stderr.write(
       `Attached ${links} ${links === 1 ? 'program' : 'programs'} of ${escapeControl(spec.name)}; Ctrl-C ends.\n`,
     );
-    await follow({ ebpf, streams, logs, options, stop, output });
+    await printIterators(ebpf, { types: options.events, json: options.json, output, signal: stop.signal });
+    const onlyLists = links > 0 && ebpf.links.every((link) => link instanceof IteratorLink);
+    if (!onlyLists || streams.length > 0 || logs !== undefined)
+      await follow({ ebpf, streams, logs, options, stop, output });
     output.throwIfFailed();
     const totals = summary(ebpf, spec, streams);
     if (options.json) context.stderr.write(totals);
@@ -102,7 +116,7 @@ function variablesOf(spec: ObjectSpec, options: RunOptions): Record<string, unkn
 }
 
 function openStreams(ebpf: Ebpf, spec: ObjectSpec, options: RunOptions, context: CommandContext): EventStream[] {
-  const chosen = new Map(options.events);
+  const chosen = new Map([...options.events].filter(([name]) => !isIterator(ebpf, name)));
   if (chosen.size === 0) {
     for (const map of ebpf.maps) {
       if ((map instanceof RingBuffer && map.name !== LOG_RING) || map instanceof PerfEventArray) {
