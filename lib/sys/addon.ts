@@ -56,7 +56,12 @@ export interface Addon {
   /** ioctl(2) on a perf event. The argument is a token where the request takes a descriptor, and never an address. */
   perfEventControl(event: number, request: number, argument: number, completion?: Completion): number;
   /** read(2) of an iterator into the one buffer, without patches; returns the bytes read, 0 at its end. */
-  iteratorRead(iterator: number, buffers: readonly Uint8Array[], patches: Float64Array, completion?: Completion): number;
+  iteratorRead(
+    iterator: number,
+    buffers: readonly Uint8Array[],
+    patches: Float64Array,
+    completion?: Completion,
+  ): number;
   /** The key of a local storage is a descriptor: its bytes, or a token, here and in the next three. */
   mapLookup(map: number, key: Uint8Array | number | null, value: Uint8Array, flags: number): number;
   mapLookupAndDelete(map: number, key: Uint8Array | number | null, value: Uint8Array, flags: number): number;
