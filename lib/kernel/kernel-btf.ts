@@ -3,6 +3,7 @@ import { UnsupportedError } from '../errors/index.js';
 
 import { btfFromUsualPlaces } from './btf-file.js';
 import { readSysfs } from './read-sysfs.js';
+import { requireLinux } from './require-linux.js';
 
 const path = '/sys/kernel/btf/vmlinux';
 
@@ -29,6 +30,7 @@ async function load(): Promise<Btf> {
   try {
     bytes = await readSysfs(path, allocateBtf);
   } catch (cause) {
+    requireLinux();
     const found = await btfFromUsualPlaces();
     if (found !== undefined) return found;
     throw new UnsupportedError(

@@ -16,7 +16,7 @@ import type { UserRing } from '../sys/index.js';
  */
 export class UserRecord {
   /** What the record will hold: zeros at first. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly bytes: Uint8Array;
   readonly #ring: UserRing;
   readonly #position: number;
   #done = false;

@@ -23,13 +23,13 @@ const leastRecord = 16;
  * `bytes`, `lengths[index]` bytes long, and came from CPU `cpus[index]`; ring buffers do not tell, and leave 0.
  */
 export class RecordBuffer {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly view: DataView<ArrayBuffer>;
-  readonly offsets: Uint32Array<ArrayBuffer>;
-  readonly lengths: Uint32Array<ArrayBuffer>;
-  readonly cpus: Uint32Array<ArrayBuffer>;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly offsets: Uint32Array;
+  readonly lengths: Uint32Array;
+  readonly cpus: Uint32Array;
   /** The three tables in one piece, for the addon. */
-  readonly tables: Uint32Array<ArrayBuffer>;
+  readonly tables: Uint32Array;
 
   /** For up to `size` bytes of records with their headers, and `most` records. */
   constructor(size: number, most: number = Math.max(1, Math.floor(size / leastRecord))) {
