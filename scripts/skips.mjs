@@ -77,6 +77,7 @@ const needs = new Map([
   ['uprobes', () => (fs.existsSync('/sys/bus/event_source/devices/uprobe') ? 'the kernel has uprobes' : undefined)],
   ['kernel BTF', () => (hasBtf() ? '/sys/kernel/btf/vmlinux exists' : undefined)],
   ['a kernel without BTF', () => (hasBtf() ? undefined : 'there is no /sys/kernel/btf/vmlinux')],
+  ['a JIT', () => (hasJit() ? 'net.core.bpf_jit_enable is not 0' : undefined)],
   ['fentry', () => (hasTrampolines() ? 'the kernel has kprobes, BTF, a JIT and register_ftrace_direct' : undefined)],
   [
     'a kernel without fentry',

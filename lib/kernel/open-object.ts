@@ -34,6 +34,21 @@ export function openObject(kind: ObjectKind, source: unknown, { flags, more = ''
   throw UsageError.invalidValue('source', `${problem}, not ${inspect(source)}`);
 }
 
+/** What `read` gives of an object; undefined when it is gone or this process may not open it. */
+export function tryWithObject<Value>(kind: ObjectKind, id: number, read: (handle: Handle) => Value): Value | undefined {
+  try {
+    const handle = openById(kind, id);
+    try {
+      return read(handle);
+    } finally {
+      handle.close();
+    }
+  } catch (error) {
+    if (EbpfError.is(error) && error.errno !== undefined) return undefined;
+    throw error;
+  }
+}
+
 function permitted(open: () => Handle, what: string): Handle {
   try {
     return open();

@@ -1,15 +1,9 @@
 import { MapType } from '../abi/index.js';
 import { Btf, BtfKind } from '../btf/index.js';
-import { EbpfError, quote } from '../errors/index.js';
-import {
-  isPinnedMap,
-  objectInfo,
-  openById,
-  readBtf,
-  type Handle,
-  type MapInfo,
-  type ObjectKind,
-} from '../sys/index.js';
+import { quote } from '../errors/index.js';
+import { isPinnedMap, objectInfo, readBtf, type MapInfo } from '../sys/index.js';
+
+import { tryWithObject } from './open-object.js';
 
 /**
  * Warns of maps that a program which was pinned, or whose link was, uses and that lose what they hold with the last
@@ -30,12 +24,12 @@ export function warnOfShortLivedMaps(what: string, mapIds: readonly number[]): v
 /** As {@link warnOfShortLivedMaps}, of a program by its id. */
 export function warnOfShortLivedMapsOf(what: string, programId: number): void {
   const info =
-    programId === 0 ? undefined : withObject('program', programId, (program) => objectInfo(program, 'program'));
+    programId === 0 ? undefined : tryWithObject('program', programId, (program) => objectInfo(program, 'program'));
   if (info !== undefined) warnOfShortLivedMaps(what, info.mapIds);
 }
 
 function whatIsLost(id: number): string | undefined {
-  const map = withObject('map', id, (handle) => objectInfo(handle, 'map'));
+  const map = tryWithObject('map', id, (handle) => objectInfo(handle, 'map'));
   if (map === undefined) return undefined;
   if (map.type === MapType.PROG_ARRAY) return `what program array ${quote(map.name)} holds`;
   return hasTimers(map) ? `the timers of map ${quote(map.name)}` : undefined;
@@ -46,7 +40,7 @@ const timers: ReadonlySet<string> = new Set(['bpf_timer', 'bpf_wq', 'bpf_task_wo
 
 function hasTimers({ btfId, btfValueTypeId }: MapInfo): boolean {
   if (btfId === 0 || btfValueTypeId === 0) return false;
-  const found = withObject('btf', btfId, (handle) => {
+  const found = tryWithObject('btf', btfId, (handle) => {
     const btf = Btf.parse(readBtf(handle), { name: `BTF ${btfId}` });
     return [...timers].some((name) => btf.find(name, BtfKind.STRUCT) !== undefined) && holdsTimer(btf, btfValueTypeId);
   });
@@ -59,19 +53,4 @@ function holdsTimer(btf: Btf, id: number): boolean {
   if (type.kind === BtfKind.ARRAY) return holdsTimer(btf, type.elementType);
   if (type.kind !== BtfKind.STRUCT && type.kind !== BtfKind.UNION) return false;
   return timers.has(type.name) || type.members.some((member) => holdsTimer(btf, member.type));
-}
-
-/** What `read` gives of an object; undefined when it is gone or this process may not open it. */
-function withObject<Value>(kind: ObjectKind, id: number, read: (handle: Handle) => Value): Value | undefined {
-  try {
-    const handle = openById(kind, id);
-    try {
-      return read(handle);
-    } finally {
-      handle.close();
-    }
-  } catch (error) {
-    if (EbpfError.is(error) && error.errno !== undefined) return undefined;
-    throw error;
-  }
 }

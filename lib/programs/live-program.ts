@@ -24,6 +24,7 @@ import { LwtXmit } from './lwt-xmit.js';
 import { Netfilter } from './netfilter.js';
 import { Netkit } from './netkit.js';
 import { PerfEvent } from './perf-event.js';
+import { registerProgramClasses, type ProgramClass } from './open-program.js';
 import { Program, type ProgramDetails } from './program.js';
 import { RawTracepoint } from './raw-tracepoint.js';
 import { SkLookup } from './sk-lookup.js';
@@ -38,14 +39,11 @@ import { Uprobe } from './uprobe.js';
 import { Uretprobe } from './uretprobe.js';
 import { Xdp } from './xdp.js';
 
-/** The live program that a handle stands for. */
-export function liveProgram(details: ProgramDetails): Program {
-  const kind = classOf(details.spec.kind);
-  return new kind(details);
-}
+/** The live program that a handle stands for, of the class of its kind. @internal */
+export const liveProgram: (details: ProgramDetails) => Program = registerProgramClasses(classOf);
 
 /** The class of a kind of section (`lib/object/section-table.ts`). A new program type is one file and a line here. */
-function classOf(kind: string): new (details: ProgramDetails) => Program {
+function classOf(kind: string): ProgramClass {
   switch (kind) {
     case 'tracepoint':
       return Tracepoint;

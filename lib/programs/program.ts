@@ -1,19 +1,24 @@
+import { unlinkSync } from 'node:fs';
 import { inspect } from 'node:util';
 
 import { type AttachType, ProgramType } from '../abi/index.js';
 import { UnsupportedError, UsageError, escapeControl, quote } from '../errors/index.js';
 import type { Link, LinkDetails, LinkKeeper, RecordCodec } from '../links/index.js';
 import type { ProgramSpec } from '../object/index.js';
-import { pin, programTypeName, warnOfShortLivedMaps } from '../kernel/index.js';
-import { objectInfo, type Handle, type ProgramInfo, type TestRunResult } from '../sys/index.js';
+import { pin, programTypeName, warnOfShortLivedMaps, type ObjectSource } from '../kernel/index.js';
+import { objectInfo, openPinned, type Handle, type ProgramInfo, type TestRunResult } from '../sys/index.js';
 
+import type { MachineCode, TranslatedCode } from './code.js';
+import { openProgramAs, type OpenProgramOptions } from './open-program.js';
+import type { ProgramKind } from './program-kind.js';
+import { machineCode, translatedCode } from './read-code.js';
 import { ProgramStream, type ProgramStreamName, type ProgramStreamOptions } from './program-stream.js';
 import { runTest, type TestRunOptions } from './test-run.js';
 
 /** What a program is made from. @internal */
 export interface ProgramDetails {
   readonly handle: Handle;
-  readonly spec: ProgramSpec;
+  readonly spec: Pick<ProgramSpec, 'name' | 'section' | 'kind' | 'type' | 'attachType' | 'attachTo' | 'autoAttach'>;
   /** What the verifier wrote as it took the program; empty when it was not asked to. */
   readonly verifierLog: string;
   /** Kept alive by the program's links: whoever owns the program's maps. */
@@ -93,6 +98,25 @@ export class Program {
     this.#details = details;
   }
 
+  /**
+   * Opens a program that is loaded already: by the path of a pin, by `{ id }`, or by `{ descriptor }`, which is copied and stays
+   * yours. `Xdp.open` gives that class and refuses programs of other types. `Program.open` gives the class of the program's type
+   * where there is only one; of several, as of kprobes and uprobes, only you know which it is: `Kprobe.open(…)`. Its `section` is
+   * then one that it could have been in. A few system calls.
+   *
+   * @throws {@link UsageError} when it is another kind of object, or of program; {@link PermissionError}: ids need
+   * CAP_SYS_ADMIN; {@link KernelError} ENOENT when there is none.
+   *
+   * @example
+   * ```js
+   * using firewall = Xdp.open('/sys/fs/bpf/firewall');
+   * const link = await firewall.attach({ interface: 'veth0' });
+   * ```
+   */
+  static open<P extends Program>(this: ProgramKind<P>, source: ObjectSource, options?: OpenProgramOptions): P {
+    return openProgramAs(this, source, options);
+  }
+
   /** True after {@link close}. Links that were made before keep the program running. */
   get closed(): boolean {
     return this.#details.handle.closed;
@@ -123,6 +147,10 @@ export class Program {
    */
   async attach(options: AttachOptions = {}): Promise<Link> {
     options.signal?.throwIfAborted();
+    if (this.section === '') {
+      const problem = `several classes attach programs of type ${programTypeName(this.type)}; open it as one of them: Kprobe.open(…)`;
+      throw UsageError.invalidValue(`program ${quote(this.name)}`, problem);
+    }
     const error = new UnsupportedError(
       `attaching programs of type ${programTypeName(this.type)}`,
       `program ${quote(this.name)} in section ${quote(this.section)} can be loaded and run with testRun(), but not ` +
@@ -179,6 +207,54 @@ export class Program {
   pin(path: string): void {
     pin(this.handle, path);
     warnOfShortLivedMaps(`program ${quote(this.name)}`, this.info().mapIds);
+  }
+
+  /**
+   * Removes a pin of this program; the program itself lives on.
+   *
+   * @throws {@link UsageError} `ERR_EBPF_INVALID_VALUE` when something else is pinned at `path`; {@link KernelError} such as
+   * ENOENT.
+   */
+  unpin(path: string): void {
+    const pinned = openPinned(path, 'program');
+    try {
+      if (objectInfo(pinned, 'program').id !== this.info().id) {
+        const problem = `${quote(path)} is a pin of another program, not of ${quote(this.name)}`;
+        throw UsageError.invalidValue('path', problem);
+      }
+    } finally {
+      pinned.close();
+    }
+    unlinkSync(path);
+  }
+
+  /**
+   * The program's instructions as the verifier left them, with its functions and lines of C; `String(…)` prints them. Needs
+   * CAP_BPF, and reads the names of helpers out of /proc/kallsyms, off the event loop.
+   *
+   * @throws {@link PermissionError} when the kernel keeps them from this process; {@link UsageError} `ERR_EBPF_CLOSED`.
+   *
+   * @example
+   * ```js
+   * console.log(String(await program.translatedCode()));
+   * // handle_exec:
+   * // ; pid = bpf_get_current_pid_tgid() >> 32; @ execsnoop.bpf.c:41
+   * //    0: (85) call bpf_get_current_pid_tgid
+   * ```
+   */
+  async translatedCode(): Promise<TranslatedCode> {
+    return translatedCode(this.handle, this.name);
+  }
+
+  /**
+   * The machine code that the kernel's compiler made, by functions, with where they are and the lines of C; `String(…)` prints it
+   * in hexadecimal digits.
+   *
+   * @throws {@link PermissionError} when the kernel keeps it from this process, as `kernel.kptr_restrict` says;
+   * {@link UnsupportedError} when the program is interpreted; {@link UsageError} `ERR_EBPF_CLOSED`.
+   */
+  machineCode(): MachineCode {
+    return machineCode(this.handle, this.name);
   }
 
   /** Lets go of the program. It lasts while a link, a pin or another process holds it. May be called again. */

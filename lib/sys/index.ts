@@ -21,6 +21,7 @@ export * from './perf-buffer.js';
 export { isPinnedMap } from './pinned-maps.js';
 export * from './probe-calls.js';
 export * from './program-calls.js';
+export * from './program-code.js';
 export * from './program-info.js';
 export * from './ring.js';
 export * from './query-calls.js';

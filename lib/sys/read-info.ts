@@ -14,15 +14,20 @@ export interface InfoBuffer<Field extends string> {
   readonly buffer: Uint8Array;
 }
 
-/** What the kernel tells about an object, BPF_OBJ_GET_INFO_BY_FD. What a buffer of zero bytes is for is not asked. */
+/**
+ * What the kernel tells about an object, BPF_OBJ_GET_INFO_BY_FD. What a buffer of zero bytes is for is not asked. `numbers` are
+ * fields that the kernel reads.
+ */
 export function readInfo<Field extends string>(
   handle: Handle,
   layout: StructLayout<Field>,
   buffers: readonly InfoBuffer<NoInfer<Field>>[] = [],
+  numbers: readonly (readonly [NoInfer<Field>, number])[] = [],
 ): AttributeReader<Field> {
   const asked = buffers.filter(({ buffer }) => buffer.byteLength > 0);
   const lengths = new AttributeWriter(layout);
   for (const { length, elements, buffer } of asked) lengths.number(length, elements ?? buffer.byteLength);
+  for (const [field, value] of numbers) lengths.number(field, value);
   const info = lengths.bytes;
   const attr = new AttributeWriter(ObjectInfoAttr)
     .handle('bpf_fd', handle)

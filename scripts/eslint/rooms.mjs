@@ -22,7 +22,22 @@ export const rooms = {
   // A ring buffer opens its reader; a program, or a map of operations, makes its links. Never the reverse.
   maps: { imports: ['events', 'links', 'sys', 'kernel', 'codec', 'object', 'relocate', 'btf', 'abi', 'errors'] },
   programs: {
-    imports: ['user-space', 'links', 'sys', 'kernel', 'codec', 'object', 'relocate', 'btf', 'abi', 'errors'],
+    imports: [
+      ...[
+        'user-space',
+        'links',
+        'sys',
+        'kernel',
+        'codec',
+        'object',
+        'relocate',
+        'asm',
+        'binary',
+        'btf',
+        'abi',
+        'errors',
+      ],
+    ],
   },
 
   // The command line is a user like any other.

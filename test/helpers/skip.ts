@@ -15,6 +15,7 @@ export type Need =
   | 'kernel functions'
   | 'kernel modules'
   | 'fentry'
+  | 'a JIT'
   | 'a kernel without fentry'
   | 'BPF LSM'
   | 'links of struct_ops'

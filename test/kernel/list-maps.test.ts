@@ -63,8 +63,10 @@ describe('node-ebpf map', () => {
   test('list prints every map, as a table and as JSON', async () => {
     const table = await commandLine('map', 'list');
     expect(table).toMatchObject({ status: 0, stderr: '' });
-    expect(table.stdout).toMatch(/^ *ID {2}NAME +TYPE +KEY +VALUE +ENTRIES\n/);
-    expect(table.stdout).toMatch(new RegExp(`^ *${idOf('flows')} {2}flows +hash +8 +48 +128$`, 'm'));
+    expect(table.stdout).toMatch(/^ *ID {2}NAME +TYPE +KEY +VALUE +ENTRIES +HOLDERS\n/);
+    expect(table.stdout).toMatch(
+      new RegExp(`^ *${idOf('flows')} {2}flows +hash +8 +48 +128 .*\\(${process.pid}\\)`, 'm'),
+    );
     const { stdout } = await commandLine('map', 'list', '--json');
     const { btfId } = ebpf.map('records').info();
     expect(parsed(stdout)).toContainEqual({
@@ -76,6 +78,7 @@ describe('node-ebpf map', () => {
       maxEntries: 4096,
       flags: 0,
       btfId,
+      holders: expect.arrayContaining([expect.objectContaining({ pid: process.pid })]) as unknown,
     });
   });
 

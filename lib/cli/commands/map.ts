@@ -1,16 +1,15 @@
 import { parseArgs } from 'node:util';
 
-import { BpfMap, escapeControl, listMaps, MapType, type MapInfo } from '../../index.js';
+import { BpfMap, escapeControl, holders, listMaps, MapType, type Holders, type MapInfo } from '../../index.js';
 import type { Command, CommandContext } from '../command.js';
 import { CommandError, CommandLineError } from '../command-error.js';
-import { jsonLine } from '../json-line.js';
-import { Output } from '../output.js';
-import { Table } from '../table.js';
+import { printRows } from '../print-rows.js';
+import { holderWords } from './holder-words.js';
 
 const help = `Usage: node-ebpf map list [--json]
        node-ebpf map dump <id | pin | name> [--json]
 
-  list   the maps of the kernel, whoever made them
+  list   the maps of the kernel, whoever made them, and which processes have them open
   dump   the entries of a map, decoded by the types that the kernel keeps with it. A map is named by its id, the path
          it is pinned at (with a slash), or the name that list shows, when one map has it
 
@@ -22,9 +21,6 @@ rights are missing.
 Example:
   node-ebpf map dump execs_by_uid
 `;
-
-/** Rows that are formatted and written at once. */
-const ROWS = 256;
 
 const typeNames = new Map<number, string>(Object.entries(MapType).map(([name, type]) => [type, name.toLowerCase()]));
 
@@ -42,20 +38,25 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
     options: { json: { type: 'boolean', default: false } },
   });
   const [action, ...operands] = positionals;
-  if (action === 'list' && operands.length === 0) await printRows(listRows(values.json), values.json, context);
-  else if (action === 'dump' && operands[0] !== undefined && operands.length === 1) {
+  if (action === 'list' && operands.length === 0) {
+    await printRows(listRows(values.json, await holders()), values.json, context);
+  } else if (action === 'dump' && operands[0] !== undefined && operands.length === 1) {
     using map = openMap(operands[0]);
     await printRows(entriesOf(map), values.json, context);
   } else throw new CommandLineError('expected: map list, or map dump <id | pin | name>');
   return 0;
 }
 
-function* listRows(json: boolean): Generator<object> {
+function* listRows(json: boolean, { maps: held }: Holders): Generator<object> {
   for (const { id, name, type, keySize, valueSize, maxEntries, flags, btfId } of listMaps()) {
     const typeName = typeNames.get(type) ?? type;
     // A person sees what is short; the rest is one --json away.
-    if (json) yield { id, name, type: typeName, keySize, valueSize, maxEntries, flags, btfId };
-    else yield { id, name, type: typeName, key: keySize, value: valueSize, entries: maxEntries };
+    if (json) {
+      yield { id, name, type: typeName, keySize, valueSize, maxEntries, flags, btfId, holders: held.get(id) ?? [] };
+      continue;
+    }
+    const sizes = { key: keySize, value: valueSize, entries: maxEntries };
+    yield { id, name, type: typeName, ...sizes, holders: holderWords(held.get(id)) };
   }
 }
 
@@ -98,20 +99,4 @@ function hasIds(map: BpfMap): map is BpfMap & { ids(): Iterable<[unknown, number
 
 function hasEntries(map: BpfMap): map is BpfMap & { entries(): Iterable<[unknown, unknown]> } {
   return 'entries' in map && typeof map.entries === 'function';
-}
-
-async function printRows(rows: Iterable<object>, json: boolean, context: CommandContext): Promise<void> {
-  const output = new Output(context.stdout, () => {});
-  const table = new Table();
-  const format = (some: readonly object[]): string => (json ? some.map(jsonLine).join('') : table.lines(some));
-  let some: object[] = [];
-  for (const row of rows) {
-    some.push(row);
-    if (some.length < ROWS) continue;
-    await output.write(format(some));
-    some = [];
-    if (output.ended) break;
-  }
-  await output.write(format(some));
-  output.throwIfFailed();
 }
