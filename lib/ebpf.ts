@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { inspect } from 'node:util';
 
+import { dispatchedPrograms } from './dispatcher/index.js';
 import { UsageError, escapeControl, quote } from './errors/index.js';
 import {
   attachChannel,
@@ -95,6 +96,9 @@ export class Ebpf<S extends Shape = AnyShape> {
     const spec = await readSource(source, options);
     const reused = applyOptions(spec, options);
     requireLoadable(spec);
+    // What few loads need is not even read by the others.
+    const dispatched =
+      options.dispatched === undefined ? new Map<string, never>() : dispatchedPrograms(spec, options.dispatched);
     requireLinux();
     const wanted = needs(spec);
     // Between two steps that take this thread's time, others get theirs.
@@ -104,7 +108,7 @@ export class Ebpf<S extends Shape = AnyShape> {
     for (const warning of plan.warnings) process.emitWarning(warning, { type: 'EbpfWarning', code: 'EBPF_LOAD' });
     await nextTurn();
     const { verifierLog = 'failure' } = options;
-    const ebpf = new Ebpf<S>(await loadParts(spec, plan, { reused, decode: options, verifierLog, signal }));
+    const ebpf = new Ebpf<S>(await loadParts(spec, plan, { reused, decode: options, verifierLog, dispatched, signal }));
     if (started !== undefined) ebpf.#publishLoad(performance.now() - started);
     return ebpf;
   }

@@ -80,6 +80,16 @@ export {
   type StructValue,
   type WideIntegerCodec,
 } from './codec/index.js';
+export {
+  XdpDispatcher,
+  type DispatchedProgram,
+  type DispatcherChange,
+  type DispatcherEntry,
+  type DispatcherState,
+  type DispatchOptions,
+  type XdpAction,
+  type XdpDispatcherOptions,
+} from './dispatcher/index.js';
 export { Ebpf, type Attachment, type Unattached } from './ebpf.js';
 export {
   EbpfError,
@@ -135,6 +145,7 @@ export {
 } from './kernel/index.js';
 export {
   CgroupLink,
+  DispatchedXdpLink,
   KprobeMultiLink,
   Link,
   NetfilterLink,

@@ -79,7 +79,8 @@ export class LiveParts {
     }
     for (const { spec: loaded, handle, log } of programs) {
       const { ebpf, onAttach, onDetach } = owner;
-      const details = { handle, spec: loaded, verifierLog: log, owner: ebpf, onAttach, onDetach };
+      const dispatch = context.dispatched.get(loaded.name);
+      const details = { handle, spec: loaded, verifierLog: log, owner: ebpf, dispatch, onAttach, onDetach };
       const program = liveProgram({ ...details, recordCodec: (type) => this.#recordCodec(loaded.name, type) });
       this.programs.set(program.name, program);
     }

@@ -53,6 +53,11 @@ export interface LoadOptions extends DecodeOptions {
    * says, `'info'` unless its source defines NODE_EBPF_LOG_LEVEL.
    */
   readonly logLevel?: LogLevel | 'off' | undefined;
+  /**
+   * XDP programs that are loaded to run beside others on one interface, all of section `xdp` or by name: {@link XdpDispatcher}.
+   * The kernel has them as programs of type EXT. Default: none.
+   */
+  readonly dispatched?: boolean | readonly string[] | undefined;
   /** What errors call the object. Default: the file's name. */
   readonly name?: string | undefined;
   /** Aborting it ends the load between two system calls: it rejects with `signal.reason` and leaves nothing behind. */
@@ -69,6 +74,7 @@ const loadOptionNames = [
   'kconfig',
   'verifierLog',
   'logLevel',
+  'dispatched',
   'name',
   'signal',
 ];

@@ -1,8 +1,15 @@
+import { loadTemplate } from './dispatcher/index.js';
 import { EbpfError, quote } from './errors/index.js';
 import { ModuleDescriptors, capabilitiesFor, explainPermission } from './kernel/index.js';
 import { CreatedMaps, type BpfMap, type DecodeOptions } from './maps/index.js';
 import type { ObjectSpec, ProgramLog } from './object/index.js';
-import { loadPrograms, type LoadedProgram, type VerifierLog } from './programs/index.js';
+import {
+  loadPrograms,
+  type DispatchDefaults,
+  type LoadedProgram,
+  type ReplacedFunction,
+  type VerifierLog,
+} from './programs/index.js';
 import type { LoadPlan, MapPlan } from './relocate/index.js';
 import { loadBtf, type Handle } from './sys/index.js';
 
@@ -11,6 +18,8 @@ export interface LoadContext {
   readonly reused: ReadonlyMap<string, BpfMap>;
   readonly decode: DecodeOptions;
   readonly verifierLog: VerifierLog;
+  /** XDP programs that are loaded for a dispatcher, by name. */
+  readonly dispatched: ReadonlyMap<string, DispatchDefaults>;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -29,17 +38,24 @@ export interface LoadedParts {
  * Gives a plan to the kernel: BTF, maps, programs, in this order. Whatever fails, nothing of it stays.
  */
 export async function loadParts(spec: ObjectSpec, plan: LoadPlan, context: LoadContext): Promise<LoadedParts> {
-  const { signal, reused, verifierLog } = context;
+  const { signal, reused, verifierLog, dispatched } = context;
   const maps = new CreatedMaps();
   const programs: LoadedProgram[] = [];
   const modules = new ModuleDescriptors();
   let btf: Handle | undefined;
+  let template: Handle | undefined;
   try {
     btf = await loadObjectBtf(spec, plan);
     await maps.create(plan.maps, { btf, modules, reused, signal });
     signal?.throwIfAborted();
     const { license, kernelVersion } = spec;
-    const shared = { maps: maps.handles, btf, modules, license, kernelVersion, verifierLog, signal };
+    const replaced = new Map<string, ReplacedFunction>();
+    if (dispatched.size > 0) {
+      const { handle, slotIds } = await loadTemplate();
+      template = handle;
+      for (const name of dispatched.keys()) replaced.set(name, { program: handle, functionId: slotIds[0] ?? 0 });
+    }
+    const shared = { maps: maps.handles, btf, modules, license, kernelVersion, verifierLog, signal, replaced };
     await loadPrograms(plan, shared, (program) => {
       programs.push(program);
     });
@@ -51,6 +67,7 @@ export async function loadParts(spec: ObjectSpec, plan: LoadPlan, context: LoadC
   } finally {
     // Maps and programs have references of their own.
     btf?.close();
+    template?.close();
     modules.close();
   }
   return { spec, mapPlans: plan.maps, maps, programs, logs: plan.logs, context };

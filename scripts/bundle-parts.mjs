@@ -129,6 +129,8 @@ export const parts = {
     ...files('maps', 'cpu-map dev-map dev-map-hash device-map network-value reuseport-sock-array'),
     ...files('maps', 'sock-hash sock-map socket-array socket-value xsk-map'),
   ],
+  // Several XDP programs on one interface.
+  dispatcher: ['dispatcher', 'sys/lock-file'],
   // What is told once something failed, or to those who ask.
   why: [
     ...['errors', 'kernel', 'relocate/source-line', 'sys/kernel-log', 'sys/link-info', 'sys/probe-calls'],

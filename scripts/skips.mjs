@@ -80,6 +80,18 @@ const needs = new Map([
   ['a JIT', () => (hasJit() ? 'net.core.bpf_jit_enable is not 0' : undefined)],
   ['fentry', () => (hasTrampolines() ? 'the kernel has kprobes, BTF, a JIT and register_ftrace_direct' : undefined)],
   [
+    'freplace',
+    () =>
+      hasTestNetworks() && hasKprobes() && hasBtf() && hasJit() ? 'the kernel has kprobes, BTF and a JIT' : undefined,
+  ],
+  [
+    'xdp-loader',
+    () =>
+      hasTestNetworks() && hasKprobes() && hasBtf() && hasJit() && commandSays('nsenter')
+        ? commandSays('xdp-loader')
+        : undefined,
+  ],
+  [
     'a kernel without fentry',
     () =>
       hasKprobes() && hasBtf() && !hasTrampolines()

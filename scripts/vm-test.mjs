@@ -14,6 +14,7 @@ import { neverInVms } from './skips.mjs';
 import { kernelTests } from '../test/vm/image.mjs';
 import { fetchKernels, fetchTools } from '../test/vm/fetch.mjs';
 import { fetchUserSpace } from '../test/vm/user-space.mjs';
+import { fetchXdpTools } from '../test/vm/xdp-tools.mjs';
 import { checkKernelsPage } from '../test/vm/kernels-page.mjs';
 import { machineName, selectMachines } from '../test/vm/machines.mjs';
 import { runSuite } from '../test/vm/run-suite.mjs';
@@ -110,7 +111,9 @@ await main(undefined, async (args) => {
   for (const architecture of new Set(selected.map((machine) => machine.architecture))) {
     tools.set(architecture, await fetchTools(architecture));
     const userSpace = await fetchUserSpace(architecture, tools.get(architecture));
-    parts.set(architecture, { tools: tools.get(architecture), userSpace, addon: await addonFor(architecture) });
+    const xdpTools = await fetchXdpTools(architecture);
+    const addon = await addonFor(architecture);
+    parts.set(architecture, { tools: tools.get(architecture), userSpace, xdpTools, addon });
   }
   const kernels = await fetchKernels(selected, tools);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'node-ebpf-vm-'));

@@ -1,4 +1,5 @@
 export * from './cgroup-link.js';
+export * from './dispatched-xdp-link.js';
 export * from './kprobe-multi-link.js';
 export * from './iterator-link.js';
 export * from './link.js';

@@ -1,10 +1,19 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
+import { ProgramType } from '../abi/index.js';
 import type { ModuleDescriptors } from '../kernel/index.js';
-import type { ProgramSpec } from '../object/index.js';
+import { ProgramFlag, type ProgramSpec } from '../object/index.js';
 import type { LoadPlan, ProgramPlan } from '../relocate/index.js';
-import { loadProgram, LogLevel, type CodeBinding, type Handle, type LoadProgramResult } from '../sys/index.js';
+import {
+  loadProgram,
+  LogLevel,
+  type CodeBinding,
+  type Handle,
+  type LoadProgramOptions,
+  type LoadProgramResult,
+} from '../sys/index.js';
 
+import type { ReplacedFunction } from './dispatched.js';
 import { JumpTableMaps } from './jump-tables.js';
 import { loadFailure } from './load-failure.js';
 
@@ -30,6 +39,8 @@ export interface LoadContext {
   readonly kernelVersion: number;
   readonly verifierLog: VerifierLog;
   readonly signal: AbortSignal | undefined;
+  /** Programs that are loaded to take the place of functions of other programs (BPF_PROG_TYPE_EXT), by name. */
+  readonly replaced?: ReadonlyMap<string, ReplacedFunction> | undefined;
 }
 
 /** A program that the kernel took. */
@@ -91,6 +102,7 @@ async function loadWith(
 ): Promise<LoadedProgram> {
   const { spec } = plan;
   const typed = context.btf !== undefined;
+  const replaced = context.replaced?.get(spec.name);
   const result: LoadProgramResult = await loadProgram({
     type: spec.type,
     name: plan.kernelName,
@@ -109,9 +121,21 @@ async function loadWith(
     lineInfo: typed ? plan.lineInfo : undefined,
     lineInfoRecordSize: plan.lineInfoRecordSize,
     logLevel: verifierLogLevels[context.verifierLog],
+    ...(replaced === undefined ? {} : extensionOf(spec, replaced)),
   });
   if (result.handle === undefined) throw await loadFailure(plan, result);
   return { spec, handle: result.handle, log: result.log };
+}
+
+/** Whether packets come in several buffers is up to the program whose function is replaced. */
+function extensionOf({ flags }: ProgramSpec, { program, functionId }: ReplacedFunction): Partial<LoadProgramOptions> {
+  return {
+    type: ProgramType.EXT,
+    expectedAttachType: 0,
+    attachBtfId: functionId,
+    attachBtf: program,
+    flags: flags & ~ProgramFlag.XDP_HAS_FRAGS,
+  };
 }
 
 function bindingsOf(plan: ProgramPlan, { maps, modules }: LoadContext): CodeBinding[] {

@@ -12,6 +12,7 @@ import type { MachineCode, TranslatedCode } from './code.js';
 import { openProgramAs, type OpenProgramOptions } from './open-program.js';
 import type { ProgramKind } from './program-kind.js';
 import { machineCode, translatedCode } from './read-code.js';
+import type { DispatchDefaults } from './dispatched.js';
 import { ProgramStream, type ProgramStreamName, type ProgramStreamOptions } from './program-stream.js';
 import { runTest, type TestRunOptions } from './test-run.js';
 
@@ -23,6 +24,8 @@ export interface ProgramDetails {
   readonly verifierLog: string;
   /** Kept alive by the program's links: whoever owns the program's maps. */
   readonly owner: object;
+  /** Of an XDP program that was loaded for a dispatcher. */
+  readonly dispatch?: DispatchDefaults | undefined;
   /** Told of each new link. */
   readonly onAttach: (link: Link) => void;
   /** Told of each link that is gone. */

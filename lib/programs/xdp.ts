@@ -3,13 +3,19 @@ import { inspect } from 'node:util';
 import { AttachType } from '../abi/index.js';
 import { EbpfError, KernelError, UnsupportedError, UsageError, quote } from '../errors/index.js';
 import { withInterface } from '../kernel/index.js';
-import { XdpLink, type LinkableProgram } from '../links/index.js';
-import { createLink, queryXdp, XdpFlag, type AttachedXdp, type XdpMode } from '../sys/index.js';
+import { XdpLink, type Link, type LinkableProgram, type LinkDetails } from '../links/index.js';
+import { createLink, queryXdp, XdpFlag, type AttachedXdp, type Handle, type XdpMode } from '../sys/index.js';
 
 import { attachFailure } from './attach-failure.js';
 import { interfaceTarget, type InterfaceOptions } from './interface-target.js';
-import { Program, type AttachOptions } from './program.js';
+import type { DispatchDefaults } from './dispatched.js';
+import { Program, type AttachmentWithoutLink, type AttachOptions, type ProgramDetails } from './program.js';
 import { attachByNetlink } from './xdp-netlink.js';
+
+/** An attachment that a dispatcher has made. @internal */
+export type AttachmentOfDispatcher = AttachmentWithoutLink & {
+  readonly replace: (program: Handle, expected: Handle | undefined) => Promise<void>;
+};
 
 /** Where and how {@link Xdp.attach} attaches. */
 export interface XdpAttachOptions extends AttachOptions, InterfaceOptions {
@@ -44,6 +50,15 @@ const modeFlags: Readonly<Record<XdpMode, number>> = {
  * ```
  */
 export class Xdp extends Program {
+  /** How it runs in a dispatcher, when it was loaded for one. @internal */
+  readonly dispatch: DispatchDefaults | undefined;
+
+  /** @internal */
+  constructor(details: ProgramDetails) {
+    super(details);
+    this.dispatch = details.dispatch;
+  }
+
   /**
    * Attaches to a network interface. Programs can be replaced without a gap: {@link XdpLink.update}.
    *
@@ -54,7 +69,7 @@ export class Xdp extends Program {
   override async attach(options?: XdpAttachOptions): Promise<XdpLink> {
     const { signal, mode } = options ?? {};
     signal?.throwIfAborted();
-    const obstacle = this.#mapOnly();
+    const obstacle = this.#elsewhere();
     if (obstacle !== undefined) throw UsageError.invalidValue(`program ${quote(this.name)}`, obstacle);
     const target = interfaceTarget('xdp', options);
     if (mode !== undefined && !Object.hasOwn(modeFlags, mode)) {
@@ -100,11 +115,22 @@ export class Xdp extends Program {
   }
 
   protected override sectionObstacle(): string | undefined {
-    return this.#mapOnly() ?? `section ${quote(this.section)} names no interface; give attach({ interface: 'name' })`;
+    return this.#elsewhere() ?? `section ${quote(this.section)} names no interface; give attach({ interface: 'name' })`;
   }
 
-  /** What is said of programs that a map runs. */
-  #mapOnly(): string | undefined {
+  /** Makes the link of an attachment that a dispatcher has made. @internal */
+  async attachedBy<L extends Link>(
+    kind: new (details: LinkDetails) => L,
+    made: AttachmentOfDispatcher,
+    target: string,
+    signal: AbortSignal | undefined,
+  ): Promise<L> {
+    return this.attached(kind, made, target, signal);
+  }
+
+  /** What is said of programs that a map or a dispatcher runs. */
+  #elsewhere(): string | undefined {
+    if (this.dispatch !== undefined) return 'it was loaded for a dispatcher: dispatcher.attach(program)';
     if (this.attachType === AttachType.XDP_DEVMAP) return 'it runs from a map: devMap.set(key, { ifindex, program })';
     if (this.attachType === AttachType.XDP_CPUMAP) return 'it runs from a map: cpuMap.set(cpu, { queueSize, program })';
     return undefined;

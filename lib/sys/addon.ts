@@ -140,6 +140,8 @@ export interface Addon {
    * bytes read. `destination` is written where it is: it must not be detached before the completion.
    */
   read(descriptor: number, destination: Uint8Array, offset: number, completion?: Completion): number;
+  /** flock(2) on one of Node's own descriptors, which is never waited for: -EWOULDBLOCK. */
+  lockFile(descriptor: number, operation: number): number;
   /** getsockopt(2) on one of Node's own descriptors; returns the bytes written into `value`. */
   getSocketOption(descriptor: number, level: number, option: number, value: Uint8Array): number;
   /** setsockopt(2) on one of Node's own descriptors; a value that is a number is the token of a descriptor. */

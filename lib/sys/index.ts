@@ -10,6 +10,7 @@ export * from './iterator-calls.js';
 export * from './limit-calls.js';
 export { readInMemory } from './read-file.js';
 export * from './link-calls.js';
+export * from './lock-file.js';
 export * from './link-info.js';
 export * from './map-calls.js';
 export * from './mapping.js';

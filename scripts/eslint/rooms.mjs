@@ -40,6 +40,11 @@ export const rooms = {
     ],
   },
 
+  // Several XDP programs on one interface.
+  dispatcher: {
+    imports: ['programs', 'links', 'sys', 'kernel', 'object', 'btf', 'asm', 'binary', 'abi', 'errors'],
+  },
+
   // The command line is a user like any other.
   cli: { imports: ['public API'] },
 };

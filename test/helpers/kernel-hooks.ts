@@ -12,6 +12,9 @@ export const hasKprobes: boolean = existsSync('/sys/bus/event_source/devices/kpr
  */
 export const hasFentry: boolean = hasKprobes && hasKernelBtf && hasJit && kernelHasSymbol('register_ftrace_direct');
 
+/** Functions of programs can be replaced: by the same means, but for the tracer. */
+export const hasFreplace: boolean = hasKprobes && hasKernelBtf && hasJit;
+
 const securityModules = existsSync('/sys/kernel/security/lsm') ? readFileSync('/sys/kernel/security/lsm', 'utf8') : '';
 
 /** BPF is among the active security modules. */

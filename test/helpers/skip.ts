@@ -16,6 +16,8 @@ export type Need =
   | 'kernel modules'
   | 'fentry'
   | 'a JIT'
+  | 'freplace'
+  | 'xdp-loader'
   | 'a kernel without fentry'
   | 'BPF LSM'
   | 'links of struct_ops'

@@ -10,7 +10,7 @@ import { runMachine } from './machine.mjs';
  */
 export async function runSuite(
   machine,
-  { files, pattern, askFeatures, script, addon, userSpace, kernel, tools, folder, timeoutMs, onTest },
+  { files, pattern, askFeatures, script, addon, userSpace, xdpTools = [], kernel, tools, folder, timeoutMs, onTest },
 ) {
   const { archive, sourceLine } = suiteArchive({
     ...{ architecture: machine.architecture, addon, files, pattern, askFeatures, script },
@@ -34,7 +34,7 @@ export async function runSuite(
       outcome.ended = value;
     }
   };
-  const archives = [[fs.readFileSync(userSpace)], modulesArchive(kernel), archive];
+  const archives = [[fs.readFileSync(userSpace)], modulesArchive(kernel), ...xdpTools, archive];
   const run = await runMachine(machine, { tools, kernel, archives, folder, timeoutMs, onMessage });
   const { problems, console, milliseconds, status } = run;
   if (status !== undefined && status !== 0 && outcome.failed.length === 0) {

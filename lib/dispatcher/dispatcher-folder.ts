@@ -1,0 +1,91 @@
+import { closeSync, constants, mkdirSync, openSync, rmdirSync, rmSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { UsageError, quote } from '../errors/index.js';
+import { lockFile, openPinned, pinObject, type Handle } from '../sys/index.js';
+
+/** BPF_FS_MAGIC of include/uapi/linux/magic.h. */
+const bpfFileSystem = 0xcafe_4a11;
+/** How long others may take for a change. */
+const lockTimeoutMs = 30_000;
+
+/** A program of a dispatcher, and its link to a function of the dispatcher. */
+export interface PinnedSlot {
+  readonly program: Handle;
+  readonly link: Handle;
+}
+
+/**
+ * Where a BPF file system is mounted that dispatchers are pinned in, with the `xdp` folder in it. Links of dispatchers are known
+ * by their files alone.
+ */
+export class DispatcherFolder {
+  readonly path: string;
+
+  /** @throws {@link UsageError} when there is no BPF file system at `root`. */
+  constructor(root: string | undefined) {
+    const place = root ?? process.env['LIBXDP_BPFFS'] ?? '/sys/fs/bpf';
+    if (fileSystemOf(place) !== bpfFileSystem) {
+      const problem = `${quote(place)} is no BPF file system, which dispatchers are kept in: mount -t bpf bpf ${place}`;
+      throw UsageError.invalidValue('bpffs', problem);
+    }
+    this.path = join(place, 'xdp');
+  }
+
+  /** Runs `use` with the folder locked against other processes, and against others of this one. */
+  async locked<Result>(signal: AbortSignal | undefined, use: () => Promise<Result>): Promise<Result> {
+    mkdirSync(this.path, { recursive: true, mode: 0o700 });
+    const descriptor = openSync(this.path, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      await lockFile(descriptor, { what: quote(this.path), timeoutMs: lockTimeoutMs, signal });
+      return await use();
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
+  /** Pins what a dispatcher is made of; nothing of it when that fails. */
+  pin(interfaceIndex: number, dispatcherId: number, slots: readonly PinnedSlot[]): void {
+    const folder = this.#folderOf(interfaceIndex, dispatcherId);
+    mkdirSync(folder, { mode: 0o700 });
+    try {
+      for (const [index, { program, link }] of slots.entries()) {
+        pinObject(link, join(folder, `prog${index}-link`));
+        pinObject(program, join(folder, `prog${index}-prog`));
+      }
+    } catch (error) {
+      this.unpin(interfaceIndex, dispatcherId);
+      throw error;
+    }
+  }
+
+  /** Opens the program in a slot; the caller closes it. */
+  openProgram(interfaceIndex: number, dispatcherId: number, slot: number): Handle {
+    return openPinned(join(this.#folderOf(interfaceIndex, dispatcherId), `prog${slot}-prog`), 'program');
+  }
+
+  /** Removes the pins of a dispatcher, as far as they are there. */
+  unpin(interfaceIndex: number, dispatcherId: number): void {
+    const folder = this.#folderOf(interfaceIndex, dispatcherId);
+    for (let slot = 0; slot < 10; slot++) {
+      for (const kind of ['link', 'prog']) rmSync(join(folder, `prog${slot}-${kind}`), { force: true });
+    }
+    try {
+      rmdirSync(folder);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+
+  #folderOf(interfaceIndex: number, dispatcherId: number): string {
+    return join(this.path, `dispatch-${interfaceIndex}-${dispatcherId}`);
+  }
+}
+
+function fileSystemOf(path: string): number | undefined {
+  try {
+    return statfsSync(path).type;
+  } catch {
+    return undefined;
+  }
+}
