@@ -10,6 +10,7 @@ const documents = [
   'SECURITY.md',
   'CHANGELOG.md',
   'UPGRADING.md',
+  '.github/workflows/release.yml',
   'docs/architecture.md',
   'docs/network.md',
   'docs/performance.md',
