@@ -126,6 +126,7 @@ export {
   type ReadOptions,
 } from './events/index.js';
 export {
+  KernelSymbols,
   cgroupId,
   features,
   holders,
@@ -138,6 +139,7 @@ export {
   type Holder,
   type Holders,
   type Kconfig,
+  type KernelAddress,
   type KernelFunction,
   type KernelFunctionPattern,
   type NetworkNamespaceSource,

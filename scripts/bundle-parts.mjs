@@ -88,7 +88,7 @@ export const parts = {
   functions: [
     ...files(
       'kernel',
-      'function-choice function-list glob kernel-functions read-lines syscall-function traceable-functions',
+      'function-choice function-list glob kallsyms kernel-functions kernel-symbols read-lines syscall-function traceable-functions',
     ),
     ...files('programs', 'choose-functions kprobe-multi kprobe-multi-attach'),
     ...files('programs', 'kprobe-multi-program kprobe-session kretprobe-multi kretsyscall ksyscall'),
@@ -108,7 +108,7 @@ export const parts = {
   // What few objects have or need.
   seldom: [
     'events/logs',
-    ...files('kernel', 'btf-file full-range-offsets gather-kconfig kernel-config kernel-symbols kernel-version'),
+    ...files('kernel', 'btf-file full-range-offsets gather-kconfig kernel-config symbol-scanner kernel-version'),
     ...files('kernel', 'ip-address module-btf pin'),
     'sys/object-calls',
     ...['object', 'relocate', 'asm/code-builder'],

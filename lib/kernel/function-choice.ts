@@ -92,13 +92,12 @@ export class FunctionChoice {
     return undefined;
   }
 
-  #addText(text: string): void {
-    const match = typeof text === 'string' ? shape.exec(text) : null;
-    const [, owner, name] = match ?? [];
-    if (name === undefined) {
+  #addText(text: unknown): void {
+    const [, owner, name] = (typeof text === 'string' ? shape.exec(text) : null) ?? [];
+    if (typeof text !== 'string' || name === undefined) {
       throw UsageError.invalidValue(
         'functions',
-        `must be names of kernel functions, such as 'vfs_read', 'tcp_*' or 'nf_conntrack:*', not ${quote(text)}`,
+        `must be names of kernel functions, such as 'vfs_read', 'tcp_*' or 'nf_conntrack:*', not ${quote(String(text))}`,
       );
     }
     // Modules are named by their files, where either is used, and by the kernel.
@@ -129,6 +128,7 @@ function expressionTest(expression: RegExp): LooseChoice['matches'] {
 
 /** That a name stands for several functions, with where they are. */
 export function ambiguousName(
+  path: string,
   name: string,
   found: readonly (Pick<KernelFunction, 'address'> & { readonly module?: string | undefined })[],
   cause?: unknown,
@@ -137,8 +137,8 @@ export function ambiguousName(
     return `0x${address.toString(16)}${module === undefined ? '' : ` (${quote(module)})`}`;
   });
   return UsageError.invalidValue(
-    'function',
-    `the kernel has ${found.length} functions named ${quote(name)}, at ${places.join(', ')}; choose one by its address`,
+    path,
+    `the kernel has ${found.length} symbols named ${quote(name)}, at ${places.join(', ')}; choose one by its address`,
     { cause },
   );
 }

@@ -9,7 +9,7 @@ import { btfFrom } from './btf-file.js';
 import { gatherKconfig, symbolsForKconfig } from './gather-kconfig.js';
 import { kernelBtf } from './kernel-btf.js';
 import type { Kconfig } from './kernel-config.js';
-import { addressesOf, findKernelSymbols, type SymbolScanner } from './kernel-symbols.js';
+import { addressesOf, findKernelSymbols, type SymbolScanner } from './symbol-scanner.js';
 import { allowLockedMemory } from './locked-memory.js';
 import { moduleBtf } from './module-btf.js';
 import { pageSize } from './page-size.js';

@@ -3,7 +3,7 @@ import type { KconfigFacts, KconfigOption } from '../relocate/index.js';
 
 import { features } from './features/index.js';
 import { givenKconfig, givenOptions, readOptions, runningConfig, type Kconfig } from './kernel-config.js';
-import type { SymbolScanner } from './kernel-symbols.js';
+import type { SymbolScanner } from './symbol-scanner.js';
 import { kernelVersionCode } from './kernel-version.js';
 import { wrapperSymbol } from './syscall-function.js';
 

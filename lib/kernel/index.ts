@@ -10,6 +10,7 @@ export type { Kconfig } from './kernel-config.js';
 export * from './kernel-functions.js';
 export * from './kernel-helpers.js';
 export * from './kernel-knows.js';
+export * from './kernel-symbols.js';
 export * from './list-interfaces.js';
 export * from './list-objects.js';
 export { allowLockedMemory } from './locked-memory.js';

@@ -1,6 +1,6 @@
 import type { KernelSymbol } from '../relocate/index.js';
 
-import { addressesOf, findKernelSymbols } from './kernel-symbols.js';
+import { addressesOf, findKernelSymbols } from './symbol-scanner.js';
 import { readSysfs } from './read-sysfs.js';
 
 /** The kernel's functions by /proc/kallsyms, modules' included: to suggest names. Empty when it cannot be read. */

@@ -1,120 +1,92 @@
-import { closeSync, openSync, readSync } from 'node:fs';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { ambiguousName } from './function-choice.js';
+import type { KernelFunction } from './function-list.js';
+import { Kallsyms } from './kallsyms.js';
+import { readLines } from './read-lines.js';
+import { hiddenAddresses, noKallsyms, symbolsPath } from './symbol-scanner.js';
 
-import { PermissionError, UnsupportedError, quote } from '../errors/index.js';
-import type { KernelSymbol } from '../relocate/index.js';
-
-import { readText } from './read-text.js';
-
-const path = '/proc/kallsyms';
-const restriction = '/proc/sys/kernel/kptr_restrict';
-
-/** How long to read before the event loop gets a turn. */
-const sliceMs = 3;
-/** The kernel hands out a page or two per call, whatever is asked for. */
-const chunkSize = 65_536;
-
-/** What stands between a symbol's name and the hash that LTO of clang adds to that of a static one. */
-const cloneMark = '.llvm.';
-
-/** Picks wanted symbols out of the text of /proc/kallsyms, which comes in pieces. */
-export class SymbolScanner {
-  /** Those found, by the name that was wanted. */
-  readonly found: Map<string, KernelSymbol[]> = new Map();
-  /** Whether every address read so far is zero: they are kept from this process. */
-  addressesHidden = true;
-  readonly #wanted: ReadonlySet<string>;
-  #rest = '';
-
-  constructor(wanted: ReadonlySet<string>) {
-    this.#wanted = wanted;
-  }
-
-  /** Takes the next piece of the text, which need not end with a line. */
-  push(piece: string): void {
-    const text = this.#rest + piece;
-    let start = 0;
-    for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', start)) {
-      this.#line(text, start, end);
-      start = end + 1;
-    }
-    this.#rest = text.slice(start);
-  }
-
-  /** `ffffffff81000000 T name`, and for a module's symbol `\t[module]` behind it. */
-  #line(text: string, start: number, end: number): void {
-    const space = text.indexOf(' ', start);
-    if (space < 0 || space > end) return;
-    if (this.addressesHidden) this.addressesHidden = /^0+$/.test(text.slice(start, space));
-    const tab = text.indexOf('\t', space);
-    const full = text.slice(space + 3, tab >= 0 && tab < end ? tab : end);
-    const mark = full.indexOf(cloneMark);
-    const name = mark < 0 ? full : full.slice(0, mark);
-    const wanted = this.#wanted.has(full) ? full : this.#wanted.has(name) ? name : undefined;
-    if (wanted === undefined) return;
-    const module = /\t\[(.+)\]$/.exec(text.slice(space, end))?.[1];
-    const symbol = { address: BigInt(`0x${text.slice(start, space)}`), module };
-    const known = this.found.get(wanted);
-    if (known === undefined) this.found.set(wanted, [symbol]);
-    else known.push(symbol);
-  }
+/** A function or variable of the kernel, and how far behind its beginning an address is. */
+export interface KernelAddress extends KernelFunction {
+  /** Bytes from the symbol's beginning to the address. */
+  readonly offset: number;
 }
 
 /**
- * Where the kernel has symbols of these names, its modules included. Reads some megabytes, in slices between which the
- * event loop runs.
+ * The kernel's symbols, those of its modules and of loaded BPF programs included, as they are at one moment: what is loaded
+ * later is found by reading them anew. They take some 10 MB. Reading takes a tenth of a second, off the event loop; to turn an
+ * address into a name takes a microsecond.
  *
- * @throws {@link UnsupportedError} when the kernel does not tell its symbols.
+ * @example
+ * ```js
+ * const symbols = await KernelSymbols.read();
+ * for (const address of stacks.get(id)) {
+ *   const { name, offset } = symbols.resolve(address) ?? { name: address.toString(16), offset: 0 };
+ *   console.log(`${name}+${offset}`);
+ * }
+ * console.log(symbols.address('vfs_read'));
+ * ```
  */
-export async function findKernelSymbols(wanted: ReadonlySet<string>): Promise<SymbolScanner> {
-  const scanner = new SymbolScanner(wanted);
-  let descriptor: number;
-  try {
-    descriptor = openSync(path, 'r');
-  } catch (cause) {
-    const problem = `${path} cannot be read: the kernel needs CONFIG_KALLSYMS=y, and proc must be mounted`;
-    throw new UnsupportedError("the kernel's symbols", problem, { cause });
-  }
-  try {
-    const chunk = Buffer.alloc(chunkSize);
-    let sliceStart = performance.now();
-    for (;;) {
-      const count = readSync(descriptor, chunk, 0, chunkSize, null);
-      if (count === 0) return scanner;
-      scanner.push(chunk.toString('latin1', 0, count));
-      if (performance.now() - sliceStart > sliceMs) {
-        await nextTurn();
-        sliceStart = performance.now();
-      }
-    }
-  } finally {
-    closeSync(descriptor);
-  }
-}
+export class KernelSymbols {
+  readonly #symbols: Kallsyms;
 
-/**
- * The symbols that were found, with the addresses of those that are wanted.
- *
- * @throws {@link PermissionError} when the kernel keeps them from this process and has one that is asked for.
- */
-export function addressesOf(
-  wanted: ReadonlySet<string>,
-  scanned: SymbolScanner,
-  facts: { readonly kptrRestrict: string | undefined } = { kptrRestrict: readText(restriction) },
-): ReadonlyMap<string, readonly KernelSymbol[]> {
-  const { found, addressesHidden } = scanned;
-  const first = [...found.keys()].find((name) => wanted.has(name));
-  if (first === undefined || !addressesHidden) return found;
-  const level = facts.kptrRestrict?.trim();
-  const obstacle = `kptr_restrict is ${level ?? 'unknown'}${level === '2' ? '' : ' and CAP_SYSLOG is missing'}`;
-  // kallsyms_show_value of kernel/kallsyms.c
-  const advice =
-    level === '2'
-      ? 'Nobody sees addresses then, root included: sysctl kernel.kptr_restrict=1'
-      : 'Run as root, or give the process CAP_SYSLOG (systemd: AmbientCapabilities=, container: --cap-add)';
-  throw new PermissionError(
-    `cannot read the address of kernel symbol ${quote(first)}: all addresses in ${path} are zero, since ${obstacle}. ${advice}`,
-    [obstacle],
-    {},
-  );
+  private constructor(symbols: Kallsyms) {
+    this.#symbols = symbols;
+  }
+
+  /**
+   * Reads /proc/kallsyms.
+   *
+   * @throws {@link PermissionError} when the kernel keeps addresses from this process: without CAP_SYSLOG, or with
+   * `kernel.kptr_restrict` 2; {@link UnsupportedError} when the kernel has no /proc/kallsyms.
+   */
+  static async read(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<KernelSymbols> {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    const symbols = new Kallsyms();
+    try {
+      for await (const lines of readLines(symbolsPath, signal)) symbols.push(lines);
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw (error as NodeJS.ErrnoException).syscall === 'open' ? noKallsyms(error) : error;
+    }
+    if (symbols.addressesHidden) throw hiddenAddresses('tell the addresses of kernel symbols');
+    await symbols.sort(signal);
+    return new KernelSymbols(symbols);
+  }
+
+  /** How many symbols there are. */
+  get size(): number {
+    return this.#symbols.length;
+  }
+
+  /** The symbol that an address of the kernel lies in; undefined for one that lies in none, such as an address of user space. */
+  resolve(address: bigint): KernelAddress | undefined {
+    const index = this.#symbols.before(address);
+    if (index === undefined) return undefined;
+    const symbol = this.#at(index);
+    return { ...symbol, offset: Number(address - symbol.address) };
+  }
+
+  /** Every symbol of that name: `vfs_read`, or of one module `nf_conntrack:nf_ct_get`, where `vmlinux` is the kernel proper. */
+  find(name: string): KernelFunction[] {
+    const colon = name.indexOf(':');
+    const owner = colon < 0 ? undefined : name.slice(0, colon).replaceAll('-', '_');
+    const found = this.#symbols.find(name.slice(colon + 1)).map((index) => this.#at(index));
+    return owner === undefined ? found : found.filter(({ module }) => (module ?? 'vmlinux') === owner);
+  }
+
+  /**
+   * Where the symbol of that name is; undefined when there is none.
+   *
+   * @throws {@link UsageError} when there are several: {@link find} has them all.
+   */
+  address(name: string): bigint | undefined {
+    const found = this.find(name);
+    if (found.length > 1) throw ambiguousName('name', name, found);
+    return found[0]?.address;
+  }
+
+  #at(index: number): KernelFunction {
+    const symbols = this.#symbols;
+    return { name: symbols.nameOf(index), module: symbols.moduleOf(index), address: symbols.addressOf(index) };
+  }
 }

@@ -1,6 +1,6 @@
 import { UsageError } from '../errors/index.js';
 
-import { findKernelSymbols } from './kernel-symbols.js';
+import { findKernelSymbols } from './symbol-scanner.js';
 import { kernelFunctionNames } from './kernel-functions.js';
 
 /** How a system call's function is called where it takes its arguments from a `struct pt_regs`. */

@@ -4,7 +4,7 @@ import { EbpfError } from '../errors/index.js';
 
 import type { FunctionChoice } from './function-choice.js';
 import { FunctionList } from './function-list.js';
-import { addressesOf, findKernelSymbols } from './kernel-symbols.js';
+import { addressesOf, findKernelSymbols } from './symbol-scanner.js';
 import { readLines } from './read-lines.js';
 import { readText } from './read-text.js';
 import { tracefsPath } from './tracefs.js';

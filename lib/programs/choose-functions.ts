@@ -73,7 +73,7 @@ async function namedFunctions(
   const { ambiguous, missing } = choice;
   if (ambiguous !== undefined) {
     const found = ambiguous.found.map((index) => traceable.functions.at(index));
-    throw ambiguousName(ambiguous.pattern, found);
+    throw ambiguousName('functions', ambiguous.pattern, found);
   }
   if (missing !== undefined) throw await noFunction(missing);
   return traceable;

@@ -24,10 +24,10 @@ interface NamedPlace {
 const shape = /^(?:([\w-]+):)?([A-Za-z_][\w.$]*)(?:\+(0x[0-9a-f]+|\d+))?$/i;
 
 /** Reads `function`, `function+offset` or `module:function`, the offset decimal or, after `0x`, hexadecimal. */
-export function parsePlace(text: string): NamedPlace {
+export function parsePlace(text: unknown): NamedPlace {
   const [, module, name, offset = '0'] = (typeof text === 'string' ? shape.exec(text) : null) ?? [];
   if (name === undefined || Number(offset) > 0xffff_ffff) {
-    throw UsageError.invalidValue('function', `must be 'function' or 'function+offset', not ${quote(text)}`);
+    throw UsageError.invalidValue('function', `must be 'function' or 'function+offset', not ${quote(String(text))}`);
   }
   return { function: name, offset: Number(offset), module };
 }
@@ -81,7 +81,7 @@ async function inModule(place: NamedPlace, module: string, text: string): Promis
   const found = (await kernelFunctionsNamed(place.function)).filter((one) => (one.module ?? 'vmlinux') === owner);
   const [first] = found;
   if (first === undefined) throw UsageError.notFound(`function of kernel module ${quote(module)}`, place.function, []);
-  if (found.length > 1) throw ambiguousName(text, found);
+  if (found.length > 1) throw ambiguousName('function', text, found);
   return { address: first.address + BigInt(place.offset) };
 }
 
@@ -95,7 +95,7 @@ async function probeFailure(error: unknown, place: KernelPlace, text: string): P
       return UsageError.invalidValue('address', `no kernel code is at ${quote(text)}`, { cause: error });
     case 'EADDRNOTAVAIL': {
       const found = 'function' in place ? await kernelFunctionsNamed(place.function).catch(() => []) : [];
-      if (found.length > 1) return ambiguousName(text, found, error);
+      if (found.length > 1) return ambiguousName('function', text, found, error);
       const problem = `the kernel has several functions named ${quote(text)}, or one that cannot be probed`;
       return UsageError.invalidValue('function', problem, { cause: error });
     }

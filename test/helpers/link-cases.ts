@@ -149,7 +149,7 @@ export const linkCases: readonly LinkCase[] = [
     },
   },
   {
-    ...{ name: 'kprobe.multi', kind: 'kprobe_multi', linkClass: KprobeMultiLink, event: 'priority', detaches: false },
+    ...{ name: 'kprobes', kind: 'kprobe_multi', linkClass: KprobeMultiLink, event: 'priority', detaches: false },
     ...{ possible: hasKprobeMulti, need: 'kprobe.multi' },
     async attach({ pid }) {
       const ebpf = await load('kprobe_multi', pid);

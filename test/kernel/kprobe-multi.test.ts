@@ -124,7 +124,7 @@ describe('kprobe.multi', () => {
     const seen = new Set<string>();
     const several = traceable().find((name) => /^\w+$/.test(name) && seen.size === seen.add(name).size) ?? '';
     await expect(program.attach({ functions: several })).rejects.toThrow(
-      new RegExp(`functions named "${several}", at 0x[0-9a-f]+, 0x[0-9a-f]+`, 'u'),
+      new RegExp(`symbols named "${several}", at 0x[0-9a-f]+, 0x[0-9a-f]+`, 'u'),
     );
     // What is no function's entry.
     const wrong = (await program.attach({ functions: watched })).functions[0]?.address ?? 0n;
