@@ -1,7 +1,7 @@
 import { HelperId } from '../abi/index.js';
 import { EbpfError } from '../errors/index.js';
 
-import { addressesOf, findKernelSymbols } from './kernel-symbols.js';
+import { addressesOf, findKernelSymbols } from './symbol-scanner.js';
 
 let helpers: Promise<ReadonlyMap<number, string>> | undefined;
 
