@@ -80,7 +80,8 @@ export class LiveParts {
     for (const { spec: loaded, handle, log } of programs) {
       const { ebpf, onAttach, onDetach } = owner;
       const dispatch = context.dispatched.get(loaded.name);
-      const details = { handle, spec: loaded, verifierLog: log, owner: ebpf, dispatch, onAttach, onDetach };
+      const own = { owner: ebpf, maps: handles, dispatch, onAttach, onDetach };
+      const details = { handle, spec: loaded, verifierLog: log, ...own };
       const program = liveProgram({ ...details, recordCodec: (type) => this.#recordCodec(loaded.name, type) });
       this.programs.set(program.name, program);
     }

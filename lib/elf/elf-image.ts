@@ -183,13 +183,14 @@ function preferCode(segments: readonly ElfSegment[]): ElfSegment | undefined {
 
 /** The number in ELF files of the processor that this process runs on; undefined for one that is not known here. */
 export function elfMachineOf(architecture: string): number | undefined {
-  const machines: Readonly<Record<string, number>> = {
-    x64: ElfMachine.X86_64,
-    arm64: ElfMachine.AARCH64,
-    s390x: ElfMachine.S390,
-    riscv64: ElfMachine.RISCV,
-    loong64: ElfMachine.LOONGARCH,
-    ppc64: ElfMachine.PPC64,
-  };
-  return machines[architecture];
+  return machines.get(architecture);
 }
+
+const machines = new Map<string, number>([
+  ['x64', ElfMachine.X86_64],
+  ['arm64', ElfMachine.AARCH64],
+  ['s390x', ElfMachine.S390],
+  ['riscv64', ElfMachine.RISCV],
+  ['loong64', ElfMachine.LOONGARCH],
+  ['ppc64', ElfMachine.PPC64],
+]);

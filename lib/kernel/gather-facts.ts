@@ -4,7 +4,7 @@ import { EbpfError, UnsupportedError } from '../errors/index.js';
 import type { KernelFacts, Needs } from '../relocate/index.js';
 
 import { hasFullRangeOffsets } from './full-range-offsets.js';
-import { features } from './features/index.js';
+import { features, uprobeMultiOfProcess } from './features/index.js';
 import { btfFrom } from './btf-file.js';
 import { gatherKconfig, symbolsForKconfig } from './gather-kconfig.js';
 import { kernelBtf } from './kernel-btf.js';
@@ -38,10 +38,21 @@ export async function gatherFacts(needs: Needs, options: GatherOptions = {}): Pr
   const { kconfig, symbols } = await gatherExterns(needs, options.kconfig);
   const btfKinds = needs.btfKinds.size === 0 ? undefined : await supportedKinds(needs.btfKinds);
   signal?.throwIfAborted();
+  const uprobeMulti = needs.uprobeMulti ? (await uprobeMultiOfProcess()).supported : undefined;
   const fullRangeOffsets = needs.arenaGlobals ? await hasFullRangeOffsets() : undefined;
   signal?.throwIfAborted();
   return {
-    ...{ littleEndian: hostIsLittleEndian, btf, coreBtf, modules, btfKinds, kconfig, symbols, fullRangeOffsets },
+    ...{
+      littleEndian: hostIsLittleEndian,
+      btf,
+      coreBtf,
+      modules,
+      btfKinds,
+      kconfig,
+      symbols,
+      fullRangeOffsets,
+      uprobeMulti,
+    },
     // Few objects make these be read from files.
     get possibleCpus(): number {
       return possibleCpus();

@@ -5,6 +5,7 @@ export * from './function-list.js';
 export * from './gather-facts.js';
 export * from './holders.js';
 export * from './ip-address.js';
+export { globTest } from './glob.js';
 export * from './kernel-btf.js';
 export type { Kconfig } from './kernel-config.js';
 export * from './kernel-functions.js';

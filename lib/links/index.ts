@@ -19,4 +19,6 @@ export * from './tc-filter-link.js';
 export * from './tcx-link.js';
 export * from './tracing-link.js';
 export * from './updatable-link.js';
+export * from './uprobe-multi-link.js';
+export * from './usdt-link.js';
 export * from './xdp-link.js';

@@ -5,6 +5,7 @@ import { LinkType } from '../abi/index.js';
 import { UnsupportedError, UsageError, escapeControl, quote } from '../errors/index.js';
 import { pin, warnOfShortLivedMapsOf, type FunctionList, type ObjectSource } from '../kernel/index.js';
 import { detachLink, objectInfo, type Handle, type HeldObject, type LinkInfo } from '../sys/index.js';
+import type { UsdtPlace } from '../user-space/index.js';
 
 import { openLinkAs, registerLinkClass, type LinkKind } from './open-link.js';
 
@@ -13,6 +14,14 @@ import { openLinkAs, registerLinkClass, type LinkKind } from './open-link.js';
  * behind it: garbage collection never detaches. Each Worker has its own.
  */
 const attached = new Map<Link, object>();
+
+/** A place in user space that a program is attached to. */
+export interface AttachedPlace {
+  /** For people: `malloc+0x10`. */
+  readonly text: string;
+  /** In the file, in bytes; of a member of an archive, from the archive's start. */
+  readonly fileOffset: number;
+}
 
 /** What a link is made from. @internal */
 export interface LinkDetails {
@@ -36,6 +45,12 @@ export interface LinkDetails {
   readonly pins?: readonly string[] | undefined;
   /** Of a link to many kernel functions: those. */
   readonly functions?: FunctionList | undefined;
+  /** Of a link to many places in user space: those. */
+  readonly places?: readonly AttachedPlace[] | undefined;
+  /** Of a link to a probe that a program was built with: where it is in it. */
+  readonly probes?: readonly UsdtPlace[] | undefined;
+  /** Of such a link: gives back what the program was told of the probe. */
+  readonly release?: (() => void) | undefined;
   /** Told once, when the link is gone. */
   readonly onClose?: ((link: Link) => void) | undefined;
 }

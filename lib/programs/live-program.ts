@@ -36,7 +36,11 @@ import { SocketFilter } from './socket-filter.js';
 import { Tc } from './tc.js';
 import { Tracepoint } from './tracepoint.js';
 import { Uprobe } from './uprobe.js';
+import { UprobeMulti } from './uprobe-multi.js';
+import { UprobeSession } from './uprobe-session.js';
 import { Uretprobe } from './uretprobe.js';
+import { UretprobeMulti } from './uretprobe-multi.js';
+import { Usdt } from './usdt.js';
 import { Xdp } from './xdp.js';
 
 /** The live program that a handle stands for, of the class of its kind. @internal */
@@ -69,6 +73,14 @@ function classOf(kind: string): ProgramClass {
       return KretprobeMulti;
     case 'kprobe.session':
       return KprobeSession;
+    case 'uprobe.multi':
+      return UprobeMulti;
+    case 'uretprobe.multi':
+      return UretprobeMulti;
+    case 'uprobe.session':
+      return UprobeSession;
+    case 'usdt':
+      return Usdt;
     case 'fentry':
       return Fentry;
     case 'fexit':

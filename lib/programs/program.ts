@@ -26,6 +26,8 @@ export interface ProgramDetails {
   readonly owner: object;
   /** Of an XDP program that was loaded for a dispatcher. */
   readonly dispatch?: DispatchDefaults | undefined;
+  /** The maps of its object, by their names in it. */
+  readonly maps?: ReadonlyMap<string, Handle> | undefined;
   /** Told of each new link. */
   readonly onAttach: (link: Link) => void;
   /** Told of each link that is gone. */
@@ -281,6 +283,16 @@ export class Program {
     return this.#details.recordCodec;
   }
 
+  /** Whoever owns the program's maps. @internal */
+  protected get owner(): object {
+    return this.#details.owner;
+  }
+
+  /** The maps of the program's object, by their names in it. @internal */
+  protected get objectMaps(): ReadonlyMap<string, Handle> {
+    return this.#details.maps ?? new Map<string, Handle>();
+  }
+
   /** Takes over a link that attaches this program from now on. @internal */
   keeperOf(link: Link): LinkKeeper {
     this.#keep(link);
@@ -296,7 +308,7 @@ export class Program {
     made: Handle | AttachmentByHandle | AttachmentWithoutLink,
     target: string,
     signal: AbortSignal | undefined,
-    details: Pick<LinkDetails, 'functions'> = {},
+    details: Pick<LinkDetails, 'functions' | 'places' | 'probes' | 'release'> = {},
   ): Promise<L> {
     const attachment = 'withoutLink' in made || 'handle' in made ? made : { handle: made };
     if (signal?.aborted === true || this.closed) {

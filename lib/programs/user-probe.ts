@@ -36,12 +36,18 @@ export interface UserProbe {
   readonly text: string;
 }
 
-/** `path:function+offset` or `path:0x1234`, the offset in the file, as sections have it. */
-export function sectionPlace(text: string): UserPlaceOptions & { target: string } {
+/** `path:place` taken apart, as sections have it. */
+export function splitSection(text: string): { target: string; place: string } {
   const [, target, place] = /^([^:]+):(.+)$/s.exec(text) ?? [];
   if (target === undefined || place === undefined) {
-    throw UsageError.invalidValue('target', `must be 'path:function' or 'path:function+offset', not ${quote(text)}`);
+    throw UsageError.invalidValue('target', `must be 'path:function', not ${quote(text)}`);
   }
+  return { target, place };
+}
+
+/** `path:function+offset` or `path:0x1234`, the offset in the file. */
+export function sectionPlace(text: string): UserPlaceOptions & { target: string } {
+  const { target, place } = splitSection(text);
   // No function's name begins with a digit.
   return /^(?:0x[0-9a-f]+|\d+)$/i.test(place) ? { target, offset: Number(place) } : { target, function: place };
 }

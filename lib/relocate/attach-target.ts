@@ -3,6 +3,7 @@ import { type Btf, BtfKind } from '../btf/index.js';
 import { escapeControl, quote, UnsupportedError, UsageError } from '../errors/index.js';
 import type { ProgramSpec } from '../object/index.js';
 import type { KernelFacts } from './load-plan.js';
+import { attachTypeOf } from './program-type.js';
 import type { StructOpsPlans } from './struct-ops.js';
 
 /** What a program names in the kernel's BTF to say where it attaches. */
@@ -74,7 +75,7 @@ export interface Attachment {
  */
 export function attachmentOf(program: ProgramSpec, facts: KernelFacts, structOps: StructOpsPlans): Attachment {
   if (program.type !== ProgramType.STRUCT_OPS) {
-    return { target: targetTypeOf(program, facts), attachType: program.attachType };
+    return { target: targetTypeOf(program, facts), attachType: attachTypeOf(program, facts) };
   }
   const place = structOps.programs.get(program.name);
   if (place !== undefined) return { target: place.structure, attachType: place.memberIndex };

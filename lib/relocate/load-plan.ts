@@ -23,6 +23,8 @@ export interface KernelFacts {
   readonly symbols?: ReadonlyMap<string, readonly KernelSymbol[]> | undefined;
   /** Whether code can take any address in a map's value, also beyond 512 MiB; false when undefined. */
   readonly fullRangeOffsets?: boolean | undefined;
+  /** Of {@link Needs.uprobeMulti}: whether the kernel has such links, which programs must be loaded for; false when undefined. */
+  readonly uprobeMulti?: boolean | undefined;
   /** BTF of kernel modules, split on `btf` and named as they are. Those that may have what `btf` has not. */
   readonly modules?: readonly Btf[] | undefined;
 }
@@ -73,6 +75,8 @@ export interface Needs {
   readonly variables: ReadonlySet<string>;
   /** Whether an arena has global variables, whose place depends on {@link KernelFacts.fullRangeOffsets}. */
   readonly arenaGlobals: boolean;
+  /** Whether there are programs for which one link to many places of user space would do. */
+  readonly uprobeMulti: boolean;
   /** What needs the kernel's BTF, for errors: `program "exec": CO-RE relocation task_struct.pid`. */
   readonly reasons: readonly string[];
   /** The kinds of type in the object's BTF that not every kernel takes. */

@@ -9,6 +9,7 @@ import { FunctionLinker } from './function-linker.js';
 import { kconfigNames } from './kconfig.js';
 import { kernelExtern } from './kernel-extern.js';
 import type { Needs } from './load-plan.js';
+import { attachesToProbes } from './program-type.js';
 import { programsToLoad } from './programs-to-load.js';
 import { kernelStructOf } from './struct-ops.js';
 
@@ -45,6 +46,7 @@ class NeedsCollector {
   readonly #variables = new Set<string>();
   /** What makes the kernel's types necessary, as text that is only made for an error. */
   readonly #reasons: (() => readonly string[])[] = [];
+  #uprobeMulti = false;
   #kernelIds = false;
   #optionalKernelIds = false;
 
@@ -67,6 +69,7 @@ class NeedsCollector {
       arenaGlobals: [...this.#object.maps.values()].some(
         ({ globalsSize, autoCreate }) => globalsSize > 0 && autoCreate,
       ),
+      uprobeMulti: this.#uprobeMulti,
       get reasons(): readonly string[] {
         return [...new Set(reasons.flatMap((reason) => reason()))];
       },
@@ -75,6 +78,7 @@ class NeedsCollector {
   }
 
   addTarget(program: ProgramSpec): void {
+    if (attachesToProbes(program)) this.#uprobeMulti = true;
     const target = attachTarget(program);
     if (target === undefined) return;
     const { name, module, rule } = target;

@@ -1,6 +1,8 @@
-import { ProgramType } from '../abi/index.js';
+import { AttachType, ProgramType } from '../abi/index.js';
 import { nearestNames, quote, UsageError } from '../errors/index.js';
 import { type ProgramSpec, sectionTable } from '../object/index.js';
+
+import type { KernelFacts } from './load-plan.js';
 
 /**
  * Refuses a program of which nobody has said what it is: its section's name means nothing.
@@ -25,4 +27,17 @@ export function checkProgramType(program: ProgramSpec): void {
       'or autoload = false to leave the program out',
     { code: 'ERR_EBPF_NOT_FOUND', suggestions },
   );
+}
+
+/** A program of section `usdt`, of which nobody has said how it is attached. */
+export function attachesToProbes({ kind, type, attachType }: ProgramSpec): boolean {
+  return kind === 'usdt' && type === ProgramType.KPROBE && attachType === 0;
+}
+
+/**
+ * `expected_attach_type` of a program: that of links to many places for programs of section `usdt`, where the kernel has
+ * such links.
+ */
+export function attachTypeOf(program: ProgramSpec, facts: KernelFacts): AttachType {
+  return attachesToProbes(program) && facts.uprobeMulti === true ? AttachType.TRACE_UPROBE_MULTI : program.attachType;
 }

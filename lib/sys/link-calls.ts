@@ -49,6 +49,8 @@ export interface CreateLinkOptions {
   readonly buffers?: Readonly<Partial<Record<LinkField, Uint8Array>>> | undefined;
   /** Fields that take the address of an array of C strings: `kprobe_multi.syms`. */
   readonly strings?: Readonly<Partial<Record<LinkField, readonly string[]>>> | undefined;
+  /** Fields that take the address of a C string: `uprobe_multi.path`. */
+  readonly texts?: Readonly<Partial<Record<LinkField, string>>> | undefined;
   /** Where the interface is; in the process's own network namespace without it. */
   readonly networkNamespace?: Handle | undefined;
 }
@@ -56,7 +58,7 @@ export interface CreateLinkOptions {
 /** BPF_LINK_CREATE, off the event loop. Which attach types it knows depends on the kernel: EINVAL for the others. */
 export async function createLink(options: CreateLinkOptions): Promise<Handle> {
   const { program, target, attachType, flags, fields = {}, handles = {}, networkNamespace } = options;
-  const { buffers = {}, strings = {} } = options;
+  const { buffers = {}, strings = {}, texts = {} } = options;
   const attr = new AttributeWriter(LinkCreateAttr)
     .handle('prog_fd', program)
     .number('attach_type', attachType)
@@ -68,7 +70,8 @@ export async function createLink(options: CreateLinkOptions): Promise<Handle> {
   for (const [field, buffer] of Object.entries(buffers)) {
     attr.pointer(field as LinkField, buffer, Direction.TO_KERNEL);
   }
-  for (const [field, texts] of Object.entries(strings)) attr.strings(field as LinkField, texts);
+  for (const [field, list] of Object.entries(strings)) attr.strings(field as LinkField, list);
+  for (const [field, text] of Object.entries(texts)) attr.string(field as LinkField, text);
   const token = await bpfAsync(BpfCommand.LINK_CREATE, attr, `attach ${program.describe()}`, networkNamespace);
   return new Handle('link', token, program.name);
 }

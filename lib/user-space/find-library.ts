@@ -105,6 +105,11 @@ function filesOf(folder: string): string[] {
   }
 }
 
+/** `e_machine` of programs for this processor; undefined when it is not known. */
+export function hostMachine(): number | undefined {
+  return elfMachineOf(process.arch);
+}
+
 async function isLibraryHere(path: string): Promise<boolean> {
   let source: FileSource | undefined;
   try {
@@ -113,7 +118,7 @@ async function isLibraryHere(path: string): Promise<boolean> {
     const [m0, m1, m2, m3, bits, encoding] = header;
     const isElf = m0 === 0x7f && m1 === 0x45 && m2 === 0x4c && m3 === 0x46;
     const view = new DataView(header.buffer, header.byteOffset);
-    const machine = elfMachineOf(process.arch);
+    const machine = hostMachine();
     return isElf && bits === 2 && (machine === undefined || view.getUint16(18, encoding === 1) === machine);
   } catch (error) {
     if (!EbpfError.is(error)) throw error;

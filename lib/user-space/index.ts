@@ -1,7 +1,11 @@
+export * from './choose-places.js';
 export * from './debug-file.js';
 export * from './file-source.js';
 export * from './find-function.js';
+export { hostMachine } from './find-library.js';
 export * from './process-maps.js';
 export * from './program-file.js';
 export * from './user-place.js';
 export * from './user-target.js';
+export * from './usdt-arguments.js';
+export * from './usdt-probes.js';

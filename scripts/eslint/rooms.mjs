@@ -17,7 +17,7 @@ export const rooms = {
   sys: { imports: ['abi', 'errors', 'binary'] },
   kernel: { imports: ['sys', 'elf', 'btf', 'asm', 'relocate', 'binary', 'abi', 'errors'] },
   'user-space': { imports: ['sys', 'kernel', 'elf', 'binary', 'abi', 'errors'] },
-  links: { imports: ['sys', 'kernel', 'codec', 'object', 'elf', 'btf', 'abi', 'errors'] },
+  links: { imports: ['user-space', 'sys', 'kernel', 'codec', 'object', 'elf', 'btf', 'abi', 'errors'] },
   events: { imports: ['sys', 'kernel', 'codec', 'object', 'btf', 'abi', 'errors'] },
   // A ring buffer opens its reader; a program, or a map of operations, makes its links. Never the reverse.
   maps: { imports: ['events', 'links', 'sys', 'kernel', 'codec', 'object', 'relocate', 'btf', 'abi', 'errors'] },

@@ -52,11 +52,10 @@ const explanations = [
       field === 'code' && withoutMissingFunctions(ours) === withoutMissingFunctions(theirs),
   },
   {
-    reason:
-      'libbpf from 1.3 on attaches USDT probes through uprobe.multi where it can; here each kernel is given the same',
+    reason: 'libbpf before 1.3 never attaches USDT probes through uprobe.multi; here it is done where the kernel can',
     seen: / libbpf-tools .*\/javagc(-libbpf)?$/u,
-    from: [1, 3],
-    isSo: ({ field, ours, theirs }) => field === 'attachType' && ours === 0 && theirs === traceUprobeMulti,
+    before: [1, 3],
+    isSo: ({ field, ours, theirs }) => field === 'attachType' && ours === traceUprobeMulti && theirs === 0,
   },
   {
     // On kernels that lack one of an object's symbols, and not all of them.

@@ -9,7 +9,7 @@ import { activeModules, securityModules } from '../security-modules.js';
 
 import { probeBtfKind } from './btf-probe.js';
 import { no, readRefusal, yes, type Feature } from './feature.js';
-import { kprobeSession, probeLink, probeLinkType } from './link-probe.js';
+import { kprobeSession, probeLink, probeLinkType, uprobeMultiOfThread, uprobeSession } from './link-probe.js';
 import { minimalMap, probeBatchOperations, probeMapType } from './map-probe.js';
 import { minimalProgram, probeHelper, probeProgramType } from './program-probe.js';
 
@@ -61,6 +61,8 @@ export interface Features {
   kprobeSession(): Promise<Feature>;
   /** One link to many places of a program or library. Mainline: 6.6. */
   uprobeMulti(): Promise<Feature>;
+  /** One program at entry and return of many functions of a program or library. Mainline: 6.13. */
+  uprobeSession(): Promise<Feature>;
   /** LSM programs are called: `bpf` is among the active security modules. Loading and attaching them works without. */
   bpfLsm(): Promise<Feature>;
 }
@@ -82,6 +84,7 @@ const probes: Readonly<Record<NamedFeature, () => Promise<Feature>>> = {
   kprobeMulti: async () => probeLinkType(LinkType.KPROBE_MULTI),
   kprobeSession: async () => probeLink('make a kprobe session link', kprobeSession),
   uprobeMulti: async () => probeLinkType(LinkType.UPROBE_MULTI),
+  uprobeSession: async () => probeLink('make a uprobe session link', uprobeSession),
   bpfLsm: probeBpfLsm,
 };
 
@@ -114,6 +117,18 @@ export const features: Features = Object.freeze({
   btfKind: async (kind) => remembered(`BTF kind ${kind}`, async () => probeBtfKind(kind)),
   batchOperations: async (type) => remembered(`batch ${type}`, async () => probeBatchOperations(type)),
 } satisfies Features);
+
+/** Whether links to many places of a program or library can be kept to one process. Mainline: 6.10. */
+export async function uprobeMultiOfProcess(): Promise<Feature> {
+  const { supported, reason } = await features.uprobeMulti();
+  if (!supported) return { supported, reason };
+  const ofThread = await remembered('uprobe.multi of a thread', async () =>
+    probeLink('limit a link of type UPROBE_MULTI to a process', uprobeMultiOfThread),
+  );
+  return ofThread.supported
+    ? no('this kernel takes the process of a link of type UPROBE_MULTI for a thread')
+    : yes('the kernel refused a negative number of a process');
+}
 
 async function fileExists(path: string, otherwise: string): Promise<Feature> {
   return access(path).then(

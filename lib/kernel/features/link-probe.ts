@@ -45,6 +45,16 @@ const manyFunctions = { 'kprobe_multi.addrs': noAddress, 'kprobe_multi.cnt': 1 }
 const manyPlaces = { 'uprobe_multi.path': noAddress, 'uprobe_multi.offsets': noAddress, 'uprobe_multi.cnt': 1 };
 
 export const kprobeSession: Refusal = multi(AttachType.TRACE_KPROBE_SESSION, manyFunctions);
+export const uprobeSession: Refusal = multi(AttachType.TRACE_UPROBE_SESSION, manyPlaces);
+
+/**
+ * Kernels before 6.10 take the process for a thread (46ba0e49b642, "bpf: fix multi-uprobe PID filtering logic"); they do
+ * not refuse a negative number before they read the path.
+ */
+export const uprobeMultiOfThread: Refusal = multi(AttachType.TRACE_UPROBE_MULTI, {
+  ...manyPlaces,
+  'uprobe_multi.pid': 0xffff_ffff,
+});
 
 const links: ReadonlyMap<LinkType, Refusal | WithProgram | WithMapFlag> = new Map<
   LinkType,

@@ -140,6 +140,20 @@ describe('a section that says no type', () => {
   });
 });
 
+test('programs of section usdt are loaded for one link to many places where the kernel has such links', () => {
+  const usdt = program({ kind: 'usdt', type: ProgramType.KPROBE, attachType: 0, section: 'usdt' });
+  expect(needs(usdt).uprobeMulti).toBe(true);
+  expect(relocateOne(usdt, { uprobeMulti: true }).attachType).toBe(AttachType.TRACE_UPROBE_MULTI);
+  expect(relocateOne(usdt, { uprobeMulti: false }).attachType).toBe(0);
+  expect(relocateOne(usdt, {}).attachType).toBe(0);
+  // Who says how it is attached has the last word.
+  const other = program({ kind: 'usdt', type: ProgramType.KPROBE, attachType: AttachType.TRACE_UPROBE_SESSION });
+  expect(needs(other).uprobeMulti).toBe(false);
+  expect(relocateOne(other, { uprobeMulti: true }).attachType).toBe(AttachType.TRACE_UPROBE_SESSION);
+  const uprobe = program({ kind: 'uprobe', type: ProgramType.KPROBE, attachType: 0, section: 'uprobe' });
+  expect(relocateOne(uprobe, { uprobeMulti: true }).attachType).toBe(0);
+});
+
 describe('what an object needs', () => {
   const builder = new BtfBuilder(little);
   const int = builder.addInt('int', { size: 4, signed: true });
@@ -157,6 +171,7 @@ describe('what an object needs', () => {
       kernelIds: false,
       optionalKernelIds: false,
       arenaGlobals: false,
+      uprobeMulti: false,
       btfKinds: new Set(),
       typeNames: new Map([['task_struct', new Set([BtfKind.STRUCT])]]),
       modules: new Set(),
@@ -180,6 +195,7 @@ describe('what an object needs', () => {
       kernelIds: false,
       optionalKernelIds: false,
       arenaGlobals: false,
+      uprobeMulti: false,
       typeNames: new Map(),
       modules: new Set(),
       kconfig: new Set(),
