@@ -40,20 +40,19 @@ export interface DispatcherConfig {
   readonly slots: readonly SlotConfig[];
 }
 
-/** Whether the dispatcher takes packets in several buffers: when all its programs do. */
+/** Whether a dispatcher may take packets in several buffers: when all its programs do. */
 export function takesFragments({ slots }: DispatcherConfig): boolean {
-  return slots.every(({ fragments }) => fragments);
+  return slots.length > 0 && slots.every(({ fragments }) => fragments);
 }
 
-/** The value of the dispatcher's only map. */
-export function encodeConfig(config: DispatcherConfig): Uint8Array {
-  const { version, slots } = config;
+/** The value of the dispatcher's only map; `fragments` says what it was loaded with. */
+export function encodeConfig({ version, slots }: DispatcherConfig, fragments: boolean): Uint8Array {
   const all = Array.from({ length: mostPrograms }, (_, index) => slots[index]);
   const writer = new ByteWriter({ littleEndian })
     .u8(MAGIC)
     .u8(version)
     .u8(slots.length)
-    .u8(takesFragments(config) ? 1 : 0);
+    .u8(fragments ? 1 : 0);
   for (const slot of all) writer.u32(slot === undefined ? 0 : (slot.continueOn | (1 << STUB_RESULT)) >>> 0);
   for (const slot of all) writer.u32(slot?.priority ?? 0);
   for (const slot of all) writer.u32(slot?.fragments === true ? fragmentsFlag : 0);

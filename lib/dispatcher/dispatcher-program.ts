@@ -1,6 +1,14 @@
 import { AttachType, MapFlag, MapType, ProgramType } from '../abi/index.js';
 import { KernelError } from '../errors/index.js';
-import { createMap, freezeMap, loadBtf, loadProgram, mapUpdate, type Handle } from '../sys/index.js';
+import {
+  createMap,
+  freezeMap,
+  loadBtf,
+  loadProgram,
+  mapUpdate,
+  type Handle,
+  type LoadProgramResult,
+} from '../sys/index.js';
 
 import { dispatcherCode } from './dispatcher-code.js';
 import {
@@ -10,7 +18,7 @@ import {
   takesFragments,
   type DispatcherConfig,
 } from './dispatcher-config.js';
-import { dispatcherTypes, functionInfo } from './dispatcher-types.js';
+import { dispatcherTypes, functionInfo, type DispatcherTypes } from './dispatcher-types.js';
 
 /** What other loaders find a dispatcher by. */
 export const dispatcherName = 'xdp_dispatcher';
@@ -27,33 +35,41 @@ export async function loadDispatcher(config: DispatcherConfig): Promise<LoadedDi
   const types = dispatcherTypes(config.slots.length, config.version);
   const btf = await loadBtf(types.bytes);
   try {
-    const map = await configMap(config);
-    try {
-      const code = dispatcherCode(config.slots.length);
-      const functions: [number, number][] = [[0, types.main]];
-      for (const [slot, start] of code.stubs.entries()) functions.push([start, types.slots[slot] ?? 0]);
-      const fragments = takesFragments(config) && config.slots.length > 0;
-      const result = await loadProgram({
-        type: ProgramType.XDP,
-        name: dispatcherName,
-        code: code.bytes,
-        bindings: [{ offset: code.mapOffset, handle: map }],
-        license: 'GPL',
-        expectedAttachType: AttachType.XDP,
-        flags: fragments ? fragmentsFlag : 0,
-        btf,
-        functionInfo: functionInfo(functions),
-        functionInfoRecordSize: 8,
-      });
-      if (result.handle !== undefined) return { handle: result.handle, slotIds: types.slots };
-      throw new KernelError('load an XDP dispatcher', 'bpf(BPF_PROG_LOAD)', result.errno, {
-        advice: `the verifier says: ${result.log}`,
-      });
-    } finally {
-      map.close();
-    }
+    const fragments = takesFragments(config);
+    let result = await load(config, { types, btf, fragments });
+    // Before Linux 5.18 there are no packets in several buffers.
+    if (fragments && result.handle === undefined) result = await load(config, { types, btf, fragments: false });
+    if (result.handle !== undefined) return { handle: result.handle, slotIds: types.slots };
+    const advice = result.log === '' ? {} : { advice: `the verifier says: ${result.log}` };
+    throw new KernelError('load an XDP dispatcher', 'bpf(BPF_PROG_LOAD)', result.errno, advice);
   } finally {
     btf.close();
+  }
+}
+
+async function load(
+  config: DispatcherConfig,
+  { types, btf, fragments }: { readonly types: DispatcherTypes; readonly btf: Handle; readonly fragments: boolean },
+): Promise<LoadProgramResult> {
+  const map = await configMap(encodeConfig(config, fragments));
+  try {
+    const code = dispatcherCode(config.slots.length);
+    const functions: [number, number][] = [[0, types.main]];
+    for (const [slot, start] of code.stubs.entries()) functions.push([start, types.slots[slot] ?? 0]);
+    return await loadProgram({
+      type: ProgramType.XDP,
+      name: dispatcherName,
+      code: code.bytes,
+      bindings: [{ offset: code.mapOffset, handle: map }],
+      license: 'GPL',
+      expectedAttachType: AttachType.XDP,
+      flags: fragments ? fragmentsFlag : 0,
+      btf,
+      functionInfo: functionInfo(functions),
+      functionInfoRecordSize: 8,
+    });
+  } finally {
+    map.close();
   }
 }
 
@@ -62,8 +78,7 @@ export async function loadTemplate(): Promise<LoadedDispatcher> {
   return loadDispatcher({ version: defaultVersion, slots: [{ priority: 0, continueOn: 0, fragments: false }] });
 }
 
-async function configMap(config: DispatcherConfig): Promise<Handle> {
-  const value = encodeConfig(config);
+async function configMap(value: Uint8Array): Promise<Handle> {
   const map = await createMap({
     type: MapType.ARRAY,
     name: 'xdp_disp.rodata',

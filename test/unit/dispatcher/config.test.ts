@@ -14,16 +14,17 @@ test('is read as it was written', () => {
   const configs = fc.record({ version: fc.constantFrom(2, 3), slots: fc.array(slot, { maxLength: 10 }) });
   fc.assert(
     fc.property(configs, (config) => {
-      const bytes = encodeConfig(config);
+      const bytes = encodeConfig(config, takesFragments(config));
       expect(bytes.byteLength).toBe(config.version === 2 ? 124 : 128);
-      expect(bytes[3]).toBe(takesFragments(config) ? 1 : 0);
+      const all = config.slots.length > 0 && config.slots.every(({ fragments }) => fragments);
+      expect(bytes[3]).toBe(all ? 1 : 0);
       expect(decodeConfig(bytes)).toEqual(config);
     }),
   );
 });
 
 test('what stubs return lets packets go on', () => {
-  const bytes = encodeConfig({ version: 2, slots: [{ priority: 50, continueOn: 4, fragments: false }] });
+  const bytes = encodeConfig({ version: 2, slots: [{ priority: 50, continueOn: 4, fragments: false }] }, false);
   const [, actions, second] = new Uint32Array(bytes.buffer.slice(0, 12));
   expect([actions, second]).toEqual([0x8000_0004, 0]);
 });
@@ -31,14 +32,17 @@ test('what stubs return lets packets go on', () => {
 test.each<[string, Uint8Array]>([
   ['nothing', new Uint8Array(0)],
   ['another map', new Uint8Array(124)],
-  ['a short one', encodeConfig({ version: 2, slots: [] }).subarray(0, 100)],
-  ['too many programs', Uint8Array.from(encodeConfig({ version: 2, slots: [] }), (byte, at) => (at === 2 ? 11 : byte))],
+  ['a short one', encodeConfig({ version: 2, slots: [] }, false).subarray(0, 100)],
+  [
+    'too many programs',
+    Uint8Array.from(encodeConfig({ version: 2, slots: [] }, false), (byte, at) => (at === 2 ? 11 : byte)),
+  ],
 ])('%s is no configuration', (_, bytes) => {
   expect(decodeConfig(bytes)).toBeUndefined();
 });
 
 test('other versions are refused, and dispatchers of network cards', () => {
-  const bytes = encodeConfig({ version: 3, slots: [] });
+  const bytes = encodeConfig({ version: 3, slots: [] }, false);
   bytes[124] = 1;
   expect(() => decodeConfig(bytes)).toThrow('XDP dispatchers bound to a network card');
   bytes[1] = 9;
