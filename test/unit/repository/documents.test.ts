@@ -12,6 +12,9 @@ const documents = [
   'UPGRADING.md',
   '.github/workflows/release.yml',
   'docs/architecture.md',
+  'docs/deployment.md',
+  'docs/electron.md',
+  'docs/getting-started.md',
   'docs/network.md',
   'docs/performance.md',
   'docs/tracing.md',
@@ -77,6 +80,14 @@ describe('documents', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     const names = [...read(document).matchAll(/npm run ([\w:]+)/gu)].map(([, name = '']) => name);
     expect(names.filter((name) => scripts[name] === undefined)).toEqual([]);
+  });
+
+  test('docs/troubleshooting.md has a section for each code of an error, and for no other', () => {
+    const [, union = ''] = /export type EbpfErrorCode =([^;]+);/u.exec(read('lib/errors/ebpf-error.ts')) ?? [];
+    const codes = [...union.matchAll(/'(ERR_EBPF_\w+)'/gu)].map(([, code = '']) => code);
+    const sections = [...read('docs/troubleshooting.md').matchAll(/^### `(ERR_\w+)`$/gmu)].map(([, code = '']) => code);
+    expect(codes.length).toBeGreaterThan(5);
+    expect(sections.sort()).toEqual(codes.sort());
   });
 
   test('README.md: its examples are the files of examples/, word for word', () => {
