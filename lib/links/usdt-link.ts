@@ -5,7 +5,7 @@ import { Link, type LinkDetails } from './link.js';
 
 /**
  * A program attached to a probe that a program or library was built with, wherever it is in it: a single kernel link from
- * Linux 6.6 on. Before, it is one perf event for each place, and there is nothing to pin or to describe.
+ * Linux 6.10 on. Before, it is one perf event for each place, and there is nothing to pin or to describe.
  */
 export class UsdtLink extends Link {
   /** Where the probe is, and which of its arguments can be read there. */

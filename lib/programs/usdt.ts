@@ -40,7 +40,7 @@ const specsOf = new WeakMap<object, UsdtSpecs>();
 /**
  * A program of section `usdt/<path>:<provider>:<name>`: it runs when a process gets to a probe that a program or library was
  * built with, and reads the probe's arguments with `bpf_usdt_arg`. Written with libbpf's `<bpf/usdt.bpf.h>`. In sections
- * `usdt.s/…` it may sleep. Needs CAP_SYS_ADMIN or, for one link to all places (Linux 6.6), CAP_PERFMON. Least kernel: 4.20.
+ * `usdt.s/…` it may sleep. Needs CAP_SYS_ADMIN or, where one link takes all places (Linux 6.10), CAP_PERFMON. Least kernel: 4.20.
  *
  * @example
  * ```js
