@@ -143,12 +143,27 @@ int at_processor(struct xdp_md *context)
 SEC("?xdp.frags/devmap")
 int fragments_at_device(struct xdp_md *context)
 {
-	return XDP_PASS;
+	__sync_fetch_and_add(&at_devices, 100);
+	return XDP_DROP;
+}
+
+/* A map of devices or processors is used by programs of one kind, with fragments or without. */
+SEC("?xdp.frags")
+int fragments_to_device(struct xdp_md *context)
+{
+	return is_ours(context) ? bpf_redirect_map(&devices, 1, XDP_PASS) : XDP_PASS;
+}
+
+SEC("?xdp.frags")
+int fragments_to_processor(struct xdp_md *context)
+{
+	return is_ours(context) ? bpf_redirect_map(&processors, 0, XDP_PASS) : XDP_PASS;
 }
 
 SEC("?xdp.frags/cpumap")
 int fragments_at_processor(struct xdp_md *context)
 {
+	__sync_fetch_and_add(&at_processors, 100);
 	return XDP_PASS;
 }
 

@@ -5,7 +5,7 @@ import type { HeldObject } from '../sys/index.js';
 import { BpfMap, wrongKind, type MapDetails } from './bpf-map.js';
 import { createMap, type NewMapOptions } from './create-map.js';
 import { EntryStore } from './entry-store.js';
-import { readNetworkValue, requireNumber, requireObject, storeNetworkValue } from './network-value.js';
+import { programRefusal, readNetworkValue, requireNumber, requireObject, storeNetworkValue } from './network-value.js';
 import { slotKey } from './slots.js';
 
 /** What {@link CpuMap.set} makes for a processor. */
@@ -86,7 +86,7 @@ export class CpuMap extends BpfMap {
       if (errnoName === 'ENODEV') return `this machine has no processor ${cpu}`;
       // __cpu_map_entry_alloc in kernel/bpf/cpumap.c says nothing of why it failed; too little memory is the rarer reason.
       const refused = program !== undefined && (errnoName === 'ENOMEM' || errnoName === 'EINVAL');
-      return refused ? 'the program is not of section xdp/cpumap' : undefined;
+      return refused ? programRefusal('xdp/cpumap') : undefined;
     });
   }
 

@@ -5,7 +5,7 @@ import type { HeldObject } from '../sys/index.js';
 
 import { BpfMap, type MapDetails } from './bpf-map.js';
 import { EntryStore } from './entry-store.js';
-import { readNetworkValue, requireNumber, requireObject, storeNetworkValue } from './network-value.js';
+import { programRefusal, readNetworkValue, requireNumber, requireObject, storeNetworkValue } from './network-value.js';
 
 /** A network interface that packets are redirected to. */
 export interface DeviceValue {
@@ -71,7 +71,7 @@ export abstract class DeviceMap extends BpfMap {
       if (errnoName !== 'EINVAL') return undefined;
       const where = netns === undefined ? '' : ` in ${networkNamespaceWords(netns)}`;
       const noInterface = `no network interface${where} has the index ${number}`;
-      return program === undefined ? noInterface : `${noInterface}, or the program is not of section xdp/devmap`;
+      return program === undefined ? noInterface : `${noInterface}, or ${programRefusal('xdp/devmap')}`;
     });
   }
 }

@@ -6,6 +6,14 @@ import { mapUpdateNetwork, requireHandle, type Handle, type HeldObject } from '.
 
 import type { BpfMap } from './bpf-map.js';
 
+/**
+ * Why the kernel refuses a program in a map: bpf_prog_map_compatible in kernel/bpf/core.c wants all that use the map alike. `section`
+ * is that of programs of such maps. @internal
+ */
+export function programRefusal(section: string): string {
+  return `the program is not of section ${section}, or only one of it and of those that redirect to the map is of xdp.frags`;
+}
+
 /** The values of maps of devices and processors: a number, and since Linux 5.8 and 5.9 a program. */
 const programOffset = 4;
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 
 import {
@@ -7,11 +8,13 @@ import {
   Ebpf,
   listInterfaces,
   MapFlag,
+  ObjectSpec,
   ReuseportSockArray,
   Xdp,
   XskMap,
   type DeviceValue,
 } from '../../lib/index.js';
+import { kernelHasSymbol } from '../helpers/kernel-symbols.js';
 import { sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
 import { datagramSocket, xdpSocket } from '../helpers/sockets.js';
@@ -19,6 +22,8 @@ import { hasTestNetworks, TestNetwork } from '../helpers/test-network.js';
 import { until } from '../helpers/until.js';
 
 const inNetwork = testIf(hasTestNetworks, 'network interfaces of its own');
+const hasFragments = hasTestNetworks && kernelHasSymbol('bpf_xdp_load_bytes');
+const withFragments = testIf(hasFragments, 'kernel 5.18');
 
 let network: TestNetwork;
 let ebpf: Ebpf;
@@ -55,6 +60,9 @@ function usageError(message: string | RegExp): Error {
   const text = typeof message === 'string' ? message : (expect.stringMatching(message) as string);
   return expect.objectContaining({ name: 'UsageError', code: 'ERR_EBPF_INVALID_VALUE', message: text }) as Error;
 }
+
+const refusal = (section: string): string =>
+  `the program is not of section ${section}, or only one of it and of those that redirect to the map is of xdp.frags`;
 
 describe('listInterfaces', () => {
   inNetwork('gives those of a network namespace', async () => {
@@ -146,7 +154,7 @@ describe('DevMap', () => {
       [
         0,
         { ifindex: left, program: xdp('decide') },
-        `value: no network interface in ${netns} has the index ${left}, or the program is not of section xdp/devmap`,
+        `value: no network interface in ${netns} has the index ${left}, or ${refusal('xdp/devmap')}`,
       ],
     ];
     for (const [index, value, message] of failures) {
@@ -221,7 +229,7 @@ describe('CpuMap', () => {
     }
     expect(() => {
       processors.set(0, { queueSize: 64, program: xdp('at_device') });
-    }).toThrow(usageError('value: the program is not of section xdp/cpumap'));
+    }).toThrow(usageError(`value: ${refusal('xdp/cpumap')}`));
     const plain = ebpf.map('plain_processors', CpuMap);
     plain.set(0, { queueSize: 8 });
     expect(plain.get(0)).toEqual({ queueSize: 8 });
@@ -230,6 +238,54 @@ describe('CpuMap', () => {
     }).toThrow(usageError(/^value\.program: values of map "plain_processors" have 4 bytes/u));
   });
 });
+
+describe('programs for packets in several buffers', () => {
+  async function loadOnly(...names: readonly string[]): Promise<Ebpf> {
+    const spec = ObjectSpec.parse(readFileSync(sample('xdp')), { name: 'xdp.bpf.o' });
+    for (const program of spec.programs.values()) program.autoload = names.includes(program.name);
+    return Ebpf.load(spec);
+  }
+
+  withFragments('run from a map of devices', async () => {
+    const own = await loadOnly('fragments_to_device', 'fragments_at_device');
+    try {
+      const value = { ifindex: right, program: own.program('fragments_at_device', Xdp) };
+      own.map('devices', DevMap).set(1, value, { netns: network.path });
+      await attach('decide', 'left');
+      await own.program('fragments_to_device', Xdp).attach({ interface: 'right', netns: network.path });
+      await network.send(3);
+      await until(() => own.variables['at_devices'] === 300n);
+      const { message } = thrownBy(() => {
+        own.map('devices', DevMap).set(2, { ifindex: right, program: xdp('at_device') }, { netns: network.path });
+      });
+      expect(message).toContain(refusal('xdp/devmap'));
+    } finally {
+      await own.close();
+    }
+  });
+
+  withFragments('run from a map of processors', async () => {
+    const own = await loadOnly('fragments_to_processor', 'fragments_at_processor');
+    try {
+      const program = own.program('fragments_at_processor', Xdp);
+      own.map('processors', CpuMap).set(0, { queueSize: 192, program });
+      await own.program('fragments_to_processor', Xdp).attach({ interface: 'right', netns: network.path });
+      await network.send(3);
+      await until(() => own.variables['at_processors'] === 300n);
+    } finally {
+      await own.close();
+    }
+  });
+});
+
+function thrownBy(call: () => void): Error {
+  try {
+    call();
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error('nothing was thrown');
+}
 
 describe('XskMap', () => {
   /** What `to_user` makes of a packet. */

@@ -244,7 +244,8 @@ describe('Xdp', () => {
 
   testIf(kernelHasSymbol('bpf_xdp_load_bytes'), 'kernel 5.18')('every section loads as what it says', async () => {
     const spec = ObjectSpec.parse(readFileSync(sample('xdp')), { name: 'xdp.bpf.o' });
-    for (const program of spec.programs.values()) program.autoload = true;
+    // Those that redirect to maps which others without fragments use would be refused.
+    for (const program of spec.programs.values()) program.autoload = !program.name.startsWith('fragments_to_');
     const all = await Ebpf.load(spec);
     const types = new Map(all.programs.map(({ name, attachType }) => [name, attachType]));
     expect(types.get('with_fragments')).toBe(AttachType.XDP);
