@@ -438,12 +438,15 @@ export {
   type XdpMode,
 } from './sys/index.js';
 export {
+  ProcessSymbols,
   listUsdt,
   type ProcessTarget,
   type UsdtArgument,
   type UsdtLocation,
   type UsdtPlace,
+  type UserAddress,
   type UserPlaceChoice,
   type UserPlaceOptions,
+  type UserSymbol,
   type UserTarget,
 } from './user-space/index.js';

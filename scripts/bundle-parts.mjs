@@ -57,6 +57,11 @@ export const parts = {
     'relocate/core/patch-instruction',
     ...files('sys', 'attribute-writer bpf-call btf-calls handle limit-calls map-calls program-calls trace'),
   ],
+  // Names of addresses.
+  symbols: [
+    ...files('kernel', 'kallsyms kernel-symbols sorted-order'),
+    ...files('user-space', 'perf-map perf-map-file process-memory process-symbols symbol-file symbol-files'),
+  ],
   // Programs at functions of the kernel and of user space, and at perf events.
   probes: [
     'user-space',
@@ -91,7 +96,7 @@ export const parts = {
   functions: [
     ...files(
       'kernel',
-      'function-choice function-list glob kallsyms kernel-functions kernel-symbols read-lines syscall-function traceable-functions',
+      'function-choice function-list glob kernel-functions read-lines syscall-function traceable-functions',
     ),
     ...files('programs', 'choose-functions kprobe-multi kprobe-multi-attach'),
     ...files('programs', 'kprobe-multi-program kprobe-session kretprobe-multi kretsyscall ksyscall'),

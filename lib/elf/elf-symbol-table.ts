@@ -107,7 +107,7 @@ export class ElfSymbolTable {
 
   /** The function that an address, as the file was linked, lies in. Of several names the most visible. */
   at(address: number): DefinedSymbol | undefined {
-    this.#order ??= this.#sort();
+    this.#order ??= this.#sort(this.#addFunctions([], 0, this.length));
     const addresses = (this.#sorted ??= this.#addressesOf(this.#order));
     const after = firstAbove(addresses, address);
     const next = addresses[after];
@@ -125,6 +125,18 @@ export class ElfSymbolTable {
       if (best !== undefined) return this.#symbol(best);
     }
     return undefined;
+  }
+
+  /** Puts the functions in order for {@link at}, and gives the event loop its turns, which that does not. */
+  async prepare(): Promise<void> {
+    const indices: number[] = [];
+    for (let start = 0; start < this.length; start += NAMES_PER_TURN) {
+      if (start > 0) await nextTurn();
+      this.#addFunctions(indices, start, start + NAMES_PER_TURN);
+    }
+    await nextTurn();
+    this.#order ??= this.#sort(indices);
+    this.#sorted ??= this.#addressesOf(this.#order);
   }
 
   #symbol(index: number): DefinedSymbol {
@@ -193,17 +205,19 @@ export class ElfSymbolTable {
     return places;
   }
 
-  /** Indices of the functions, by address. */
-  #sort(): Uint32Array {
-    const { bytes, value } = this.#layout.symbol;
-    const indices: number[] = [];
-    let most = 0;
-    const addressOf = (index: number): number => addressAt(this.#table, this.#layout, index * bytes + value);
-    for (let index = 0; index < this.length; index++) {
-      if (!isFunction(this.#typeOf(index)) || !this.#isDefined(index)) continue;
-      indices.push(index);
-      most = Math.max(most, addressOf(index));
+  /** Adds the indices of functions from `start` on, and before `end`. */
+  #addFunctions(indices: number[], start: number, end: number): number[] {
+    for (let index = start; index < end && index < this.length; index++) {
+      if (isFunction(this.#typeOf(index)) && this.#isDefined(index)) indices.push(index);
     }
+    return indices;
+  }
+
+  /** Indices of functions, by address. */
+  #sort(indices: number[]): Uint32Array {
+    const { bytes, value } = this.#layout.symbol;
+    const addressOf = (index: number): number => addressAt(this.#table, this.#layout, index * bytes + value);
+    const most = indices.reduce((largest, index) => Math.max(largest, addressOf(index)), 0);
     const { length } = this;
     if ((most + 1) * length > Number.MAX_SAFE_INTEGER) {
       return Uint32Array.from(indices.sort((a, b) => addressOf(a) - addressOf(b) || a - b));

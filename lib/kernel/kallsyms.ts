@@ -1,7 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-
-/** How many symbols are put in order before the event loop gets a turn: some milliseconds. */
-const perTurn = 20_000;
+import { firstAtLeast, sortedOrder, type SortedOrder } from './sorted-order.js';
 
 const pageBytes = 4096;
 
@@ -27,8 +24,7 @@ export class Kallsyms {
   /** Numbers, not places: where per-CPU variables are in their area. */
   readonly #absolute = new Set<number>();
   #length = 0;
-  #sorted = new Float64Array(0);
-  #order = new Uint32Array(0);
+  #order: SortedOrder = { sorted: new Float64Array(), order: new Uint32Array() };
 
   constructor() {
     this.#names[0] = newline;
@@ -56,29 +52,10 @@ export class Kallsyms {
 
   /** Puts the symbols in order; to be called when all are there. */
   async sort(signal?: AbortSignal): Promise<void> {
-    const count = this.#length;
-    const sorted = new Float64Array(count - this.#absolute.size);
-    for (let index = 0, to = 0; index < count; index++) {
-      if (!this.#absolute.has(index)) sorted[to++] = this.#addresses[index] ?? 0;
-    }
-    sorted.sort();
-    await nextTurn();
-    // Those of one address stay in the kernel's order.
-    const taken = new Uint8Array(sorted.length);
-    const order = new Uint32Array(sorted.length);
-    for (let index = 0; index < count; index++) {
-      if (index % perTurn === perTurn - 1) {
-        await nextTurn();
-        signal?.throwIfAborted();
-      }
-      if (this.#absolute.has(index)) continue;
-      let place = firstAtLeast(sorted, this.#addresses[index] ?? 0);
-      while (taken[place] === 1) place++;
-      taken[place] = 1;
-      order[place] = index;
-    }
-    this.#sorted = sorted;
-    this.#order = order;
+    const places = this.#addresses.slice(0, this.#length);
+    // Behind all addresses, where none is looked for.
+    for (const index of this.#absolute) places[index] = Number.POSITIVE_INFINITY;
+    this.#order = await sortedOrder(places, signal);
   }
 
   /** The symbols of a name, by their numbers. */
@@ -98,16 +75,16 @@ export class Kallsyms {
    */
   before(address: bigint): number | undefined {
     const key = Number(BigInt.asIntN(64, address));
-    const next = firstAtLeast(this.#sorted, key + 1);
+    const { sorted, order } = this.#order;
+    const next = firstAtLeast(sorted, key + 1);
     if (next === 0) return undefined;
-    const start = this.#sorted[next - 1] ?? 0;
-    const found = this.#order[firstAtLeast(this.#sorted, start)] ?? 0;
-    const after = this.#order[next];
-    const end = this.#sorted[next];
+    const start = sorted[next - 1] ?? 0;
+    const found = order[firstAtLeast(sorted, start)] ?? 0;
+    const [after, end = Number.POSITIVE_INFINITY] = [order[next], sorted[next]];
     const module = this.#modules[found];
     const isInside =
       after !== undefined &&
-      end !== undefined &&
+      end !== Number.POSITIVE_INFINITY &&
       this.#modules[after] === module &&
       (module === 0 || end - start <= packBytes);
     return isInside || key < (Math.floor(start / pageBytes) + 1) * pageBytes ? found : undefined;
@@ -184,15 +161,4 @@ export class Kallsyms {
 function hexadecimal(code: number): number {
   if (code >= 0x30 && code <= 0x39) return code - 0x30;
   return code >= 0x61 && code <= 0x66 ? code - 0x57 : -1;
-}
-
-/** The first index whose number is at least `value`. */
-function firstAtLeast(sorted: Float64Array | Uint32Array, value: number): number {
-  let [low, high] = [0, sorted.length];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((sorted[middle] ?? 0) < value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -4,6 +4,7 @@ export * from './file-source.js';
 export * from './find-function.js';
 export { hostMachine } from './find-library.js';
 export * from './process-maps.js';
+export * from './process-symbols.js';
 export * from './program-file.js';
 export * from './user-place.js';
 export * from './user-target.js';

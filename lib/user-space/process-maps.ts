@@ -11,6 +11,8 @@ export interface MemoryMapping {
   readonly permissions: string;
   /** Which byte of the file is at `start`. */
   readonly offset: number;
+  /** The file system's device, as `major:minor`, hexadecimal; `00:00` where there is no file. */
+  readonly device: string;
   /** Of the file; 0 where there is none. */
   readonly inode: number;
   /** The file's path as the process sees it, `[heap]` and the like, or nothing. */
@@ -21,9 +23,9 @@ export interface MemoryMapping {
 
 /** The lines of `/proc/<pid>/maps`. Addresses of user space fit a number: they have 57 bits at most, those in use 47. */
 export function parseProcessMaps(text: string): MemoryMapping[] {
-  const line = /^([0-9a-f]+)-([0-9a-f]+) (\S{4}) ([0-9a-f]+) [0-9a-f]+:[0-9a-f]+ (\d+)[^\S\n]*(.*)$/gm;
+  const line = /^([0-9a-f]+)-([0-9a-f]+) (\S{4}) ([0-9a-f]+) ([0-9a-f]+:[0-9a-f]+) (\d+)[^\S\n]*(.*)$/gm;
   return [...text.matchAll(line)].map(
-    ([, start = '', end = '', permissions = '', offset = '', inode = '', rest = '']) => {
+    ([, start = '', end = '', permissions = '', offset = '', device = '', inode = '', rest = '']) => {
       const deleted = rest.endsWith(' (deleted)');
       // The kernel escapes line breaks (show_map_vma of fs/proc/task_mmu.c), and nothing else.
       const path = (deleted ? rest.slice(0, -' (deleted)'.length) : rest).replaceAll('\\012', '\n');
@@ -32,6 +34,7 @@ export function parseProcessMaps(text: string): MemoryMapping[] {
         end: Number.parseInt(end, 16),
         permissions,
         offset: Number.parseInt(offset, 16),
+        device,
         inode: Number(inode),
         path,
         deleted,

@@ -17,6 +17,7 @@ test('the memory of a process is read, whatever its files are called', () => {
     end: 0x55d0c8a02000,
     permissions: 'r-xp',
     offset: 0x1000,
+    device: 'fe:01',
     inode: 1234,
     path: '/usr/bin/with space',
     deleted: false,
