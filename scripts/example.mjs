@@ -28,6 +28,8 @@ export function buildExample(name) {
     target: 'node20',
     external: ['node-ebpf'],
     sourcemap: 'inline',
+    // For packages within that are CommonJS.
+    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
     logLevel: 'warning',
     // tsconfig.json leads `node-ebpf` to the sources, for the compiler's eyes only.
     tsconfigRaw: {},

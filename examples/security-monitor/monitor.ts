@@ -1,0 +1,196 @@
+// Loads what this kernel can run, hands it the rules, and makes reports of its events.
+import { readFileSync } from 'node:fs';
+
+import {
+  array,
+  bootTimeToDate,
+  BtfKind,
+  bytes,
+  cstr,
+  Ebpf,
+  EbpfError,
+  features,
+  HashMap,
+  i32,
+  ipText,
+  kernelBtf,
+  ObjectSpec,
+  RingBuffer,
+  struct,
+  u16,
+  u32,
+  u64,
+  u8,
+  type EventReader,
+  type Infer,
+} from 'node-ebpf';
+
+import { Processes } from './processes.js';
+import { kinds, placeOf, subjectsOf, type Rule, type RuleFile } from './rules.js';
+
+const nameSize = 40;
+const levels = 20;
+const Subject = struct('subject', { inode: u64, device: u32, kind: u32, port: u32, name: cstr(nameSize) });
+const Verdict = struct('verdict', { rule: u32, deny: u32 });
+const Event = struct('event', {
+  ...{ time: u64, cgroup: u64, kind: u32, pid: u32, parent: u32, uid: u32, argument: u32, rule: i32 },
+  ...{ port: u16, family: u8, denied: u8, address: bytes(16), comm: cstr(16), depth: u32 },
+  names: array(cstr(nameSize), levels),
+});
+const inet = 2;
+
+export interface Report {
+  readonly time: Date;
+  readonly kind: string;
+  /** What became of it: told of only, an alert since a rule is about it, or forbidden. */
+  readonly action: 'report' | 'alert' | 'denied';
+  readonly rule?: string;
+  readonly pid: number;
+  readonly uid: number;
+  readonly comm: string;
+  /** `name(pid)`, the parent first. */
+  readonly ancestry: readonly string[];
+  /** The id of the container that the process runs in. */
+  readonly container?: string;
+  readonly path?: string;
+  readonly address?: string;
+  readonly port?: number;
+  /** The process that is traced, the user that is become, the mode that is set. */
+  readonly argument?: number;
+}
+
+export class Monitor {
+  /** What is not seen on this kernel, each with the reason. */
+  readonly missing: readonly string[];
+  /** Whether rules can forbid. */
+  readonly canDeny: boolean;
+  readonly processes: Processes;
+  readonly #ebpf: Ebpf;
+  readonly #rules: readonly Rule[];
+  readonly #reader: EventReader<Infer<typeof Event>>;
+
+  private constructor(ebpf: Ebpf, rules: readonly Rule[], missing: readonly string[], canDeny: boolean) {
+    this.#ebpf = ebpf;
+    this.#rules = rules;
+    this.missing = missing;
+    this.canDeny = canDeny;
+    this.#reader = ebpf.map('events', RingBuffer.of(Event)).read();
+    this.processes = new Processes();
+  }
+
+  /** Everything is attached when it resolves. What this kernel cannot do is in `missing`. */
+  static async start(object: string | URL, { rules, trusted }: RuleFile): Promise<Monitor> {
+    const spec = ObjectSpec.parse(readFileSync(object), { name: 'security_monitor.bpf.o' });
+    const missing: string[] = [];
+    const canDeny = await mayDeny(missing);
+    await chooseHooks(spec, canDeny ? 'lsm' : 'fentry', missing);
+    const ebpf = await loadWhatCan(spec, missing);
+    try {
+      const map = ebpf.map('rules', HashMap.of(Subject, Verdict));
+      for (const [index, rule] of rules.entries()) {
+        for (const subject of subjectsOf(rule)) map.set(subject, { rule: index, deny: Number(rule.deny) });
+      }
+      const trust = ebpf.map('trusted', HashMap.of(Subject, u32));
+      for (const path of trusted) {
+        const place = placeOf(path);
+        if (place !== undefined) trust.set({ ...place, kind: 0, port: 0 }, 1);
+      }
+      const monitor = new Monitor(ebpf, rules, missing, canDeny);
+      await ebpf.attach();
+      return monitor;
+    } catch (error) {
+      await ebpf.close();
+      throw error;
+    }
+  }
+
+  /** What happens from now on, until the monitor is closed. */
+  async *reports(): AsyncGenerator<Report> {
+    for await (const event of this.#reader) {
+      const kind = kinds[event.kind];
+      if (kind === 'fork') this.processes.forked(event.pid, event.argument);
+      else if (kind === 'exit') this.processes.exited(event.pid);
+      else if (kind !== undefined) yield this.#report(kind, event);
+    }
+  }
+
+  /** Events that found no room where they wait to be read. */
+  get dropped(): bigint {
+    return this.#reader.stats.dropped ?? 0n;
+  }
+
+  async close(): Promise<void> {
+    await this.#ebpf.close();
+  }
+
+  #report(kind: string, event: Infer<typeof Event>): Report {
+    const { pid, uid, comm, cgroup, address, family, port, argument } = event;
+    const ancestry = this.processes.ancestryOf(pid);
+    const path = event.depth > 0 ? pathOf(event) : undefined;
+    const container = this.processes.containerOf(cgroup, pid);
+    const rule = this.#rules[event.rule];
+    const applies =
+      rule !== undefined &&
+      (rule.ancestor === undefined || ancestry.some((one) => one.startsWith(`${rule.ancestor}(`)));
+    if (kind === 'exec' && event.denied === 0)
+      this.processes.executed(pid, path?.slice(path.lastIndexOf('/') + 1) ?? comm);
+    return {
+      time: bootTimeToDate(event.time),
+      kind,
+      action: event.denied !== 0 ? 'denied' : applies ? 'alert' : 'report',
+      ...(applies && { rule: rule.name }),
+      ...{ pid, uid, comm, ancestry },
+      ...(container !== undefined && { container }),
+      ...(path !== undefined && { path }),
+      ...(family !== 0 && { address: ipText(family === inet ? address.subarray(0, 4) : address), port }),
+      ...(argument !== 0 && { argument }),
+    };
+  }
+}
+
+async function mayDeny(missing: string[]): Promise<boolean> {
+  let reason = 'BPF is no active security module of this kernel';
+  try {
+    if ((await features.bpfLsm()).supported) return true;
+  } catch (error) {
+    if (!EbpfError.is(error)) throw error;
+    reason = error.message;
+  }
+  missing.push(`deny: rules tell and do not forbid: ${reason}`);
+  return false;
+}
+
+/** Leaves the programs of one of the two kinds to be loaded, of hooks that this kernel has. */
+async function chooseHooks(spec: ObjectSpec, way: 'lsm' | 'fentry', missing: string[]): Promise<void> {
+  const btf = await kernelBtf();
+  for (const program of spec.programs.values()) {
+    const [, hook, own] = /^(.*)_(lsm|fentry)$/u.exec(program.name) ?? [];
+    if (hook === undefined || own !== way) continue;
+    program.autoload = btf.find(`${way === 'lsm' ? 'bpf_lsm_' : 'security_'}${hook}`, BtfKind.FUNC) !== undefined;
+    if (!program.autoload) missing.push(`${hook}: this kernel has no such hook`);
+  }
+}
+
+/** Kernels that refuse programs at hooks still tell of processes. */
+async function loadWhatCan(spec: ObjectSpec, missing: string[]): Promise<Ebpf> {
+  const variables = { own_pid: process.pid };
+  try {
+    return await Ebpf.load(spec, { variables });
+  } catch (error) {
+    const hooks = [...spec.programs.values()].filter(
+      ({ autoload, name }) => autoload && /_(?:lsm|fentry)$/u.test(name),
+    );
+    if (!EbpfError.is(error) || hooks.length === 0) throw error;
+    for (const program of hooks) program.autoload = false;
+    const executed = spec.programs.get('executed');
+    if (executed !== undefined) executed.autoload = true;
+    missing.push(`all hooks but the start and end of processes: ${error.message}`);
+    return Ebpf.load(spec, { variables });
+  }
+}
+
+/** Names come the last first; roots of mounts have none. A path of more levels than there is room for lacks its beginning. */
+function pathOf({ names, depth }: Infer<typeof Event>): string {
+  const known = names.slice(0, depth).filter((name) => name !== '');
+  return `${depth === levels ? '...' : ''}/${known.reverse().join('/')}`;
+}
