@@ -16,6 +16,7 @@ import type { Link } from './links/index.js';
 import { applyOptions, readSource, requireLoadable, type LoadOptions, type LoadSource } from './load-options.js';
 import { LiveParts } from './live-parts.js';
 import { loadParts, type LoadedParts } from './load-parts.js';
+import { typesOf } from './load-targets.js';
 import { openLogs, type LogOptions } from './logs.js';
 import { EventMap, variableValues, type BpfMap, type MapKind, type Variable } from './maps/index.js';
 import { LOG_RING, type ObjectSpec } from './object/index.js';
@@ -94,7 +95,7 @@ export class Ebpf<S extends Shape = AnyShape> {
     const started = loadChannel.hasSubscribers ? performance.now() : undefined;
     signal?.throwIfAborted();
     const spec = await readSource(source, options);
-    const reused = applyOptions(spec, options);
+    const { reused, targets } = applyOptions(spec, options);
     requireLoadable(spec);
     // What few loads need is not even read by the others.
     const dispatched =
@@ -104,11 +105,12 @@ export class Ebpf<S extends Shape = AnyShape> {
     // Between two steps that take this thread's time, others get theirs.
     await nextTurn();
     const facts = await gatherFacts(wanted, { signal, kernelBtf: options.kernelBtf, kconfig: options.kconfig });
-    const plan = relocate(spec, facts);
+    const plan = relocate(spec, { ...facts, targets: typesOf(targets) });
     for (const warning of plan.warnings) process.emitWarning(warning, { type: 'EbpfWarning', code: 'EBPF_LOAD' });
     await nextTurn();
     const { verifierLog = 'failure' } = options;
-    const ebpf = new Ebpf<S>(await loadParts(spec, plan, { reused, decode: options, verifierLog, dispatched, signal }));
+    const context = { reused, targets, decode: options, verifierLog, dispatched, signal };
+    const ebpf = new Ebpf<S>(await loadParts(spec, plan, context));
     if (started !== undefined) ebpf.#publishLoad(performance.now() - started);
     return ebpf;
   }

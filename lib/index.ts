@@ -174,9 +174,11 @@ export {
   type IterateOptions,
   type AttachedPlace,
   type LinkableProgram,
+  type LinkableStructure,
   type LinkUpdateOptions,
 } from './links/index.js';
 export { type LoadOptions, type LoadSource, type MapOptions } from './load-options.js';
+export type { ProgramOptions } from './load-targets.js';
 export { type LogOptions } from './logs.js';
 export {
   Arena,
@@ -294,6 +296,10 @@ export {
   CgroupSysctl,
   Fentry,
   Fexit,
+  FmodRet,
+  Freplace,
+  Fsession,
+  FunctionProgram,
   FlowDissector,
   KernelProbe,
   IteratorProgram,
@@ -306,6 +312,7 @@ export {
   Kretsyscall,
   Ksyscall,
   Lsm,
+  LsmCgroup,
   MachineCode,
   LwtIn,
   LwtOut,
@@ -318,6 +325,7 @@ export {
   ProgramStats,
   ProgramStream,
   RawTracepoint,
+  RawTracepointWritable,
   RouteProgram,
   SkLookup,
   SkMsg,
@@ -325,6 +333,7 @@ export {
   SkSkb,
   SocketFilter,
   SockOps,
+  SyscallProgram,
   Tc,
   Tracepoint,
   TranslatedCode,
@@ -351,8 +360,8 @@ export {
   type MachineFunction,
   type OpenProgramOptions,
   type CgroupQueryOptions,
-  type FentryAttachOptions,
-  type FexitAttachOptions,
+  type FreplaceAttachOptions,
+  type FunctionAttachOptions,
   type FlowDissectorAttachOptions,
   type CgroupOrder,
   type InterfaceOptions,

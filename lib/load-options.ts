@@ -6,9 +6,11 @@ import { seemsToHaveCoreRelocations } from './btf/index.js';
 import { EbpfError, UsageError, nearestNames, quote, requireKnown, unsigned32 } from './errors/index.js';
 import { logLevelNumber, type LogLevel } from './events/index.js';
 import { kernelBtf, readWhole, type Kconfig } from './kernel/index.js';
+import { applyTargets, type ProgramOptions } from './load-targets.js';
 import { BpfMap, type DecodeOptions } from './maps/index.js';
 import { LOG_LEVEL, ObjectSpec, sectionTable, type MapSpec } from './object/index.js';
 import { verifierLogLevels, type VerifierLog } from './programs/index.js';
+import type { Handle } from './sys/index.js';
 
 /** What {@link Ebpf.load} loads: a path, a `file:` URL, the bytes of an object or a parsed one. */
 export type LoadSource = string | URL | Uint8Array | ObjectSpec;
@@ -23,12 +25,22 @@ export interface MapOptions {
   readonly pinPath?: string | undefined;
 }
 
+/** What the options of a load give beside what was written into the spec. */
+export interface AppliedOptions {
+  /** The live maps that take the place of the object's. */
+  readonly reused: ReadonlyMap<string, BpfMap>;
+  /** The programs to whose functions programs attach, by the name of the one that does. */
+  readonly targets: ReadonlyMap<string, Handle>;
+}
+
 /** How {@link Ebpf.load} loads. */
 export interface LoadOptions extends DecodeOptions {
   /** Values of global variables, by name. `const volatile` ones can be set only here. */
   readonly variables?: Readonly<Record<string, unknown>> | undefined;
   /** Changes to maps by name, or a live map to use in place of the object's. A live map stays its owner's to close. */
   readonly maps?: Readonly<Record<string, MapOptions | BpfMap>> | undefined;
+  /** What programs by name attach to, of those whose place is in another program. */
+  readonly programs?: Readonly<Record<string, ProgramOptions>> | undefined;
   /**
    * The types of the running kernel, for a kernel that has no BTF itself: a file or its bytes, as BTF or as an ELF file
    * with a section `.BTF`. CO-RE relocations are resolved by it; programs that attach by BTF (`tp_btf`, `fentry`, `lsm`)
@@ -67,6 +79,7 @@ export interface LoadOptions extends DecodeOptions {
 const loadOptionNames = [
   'variables',
   'maps',
+  'programs',
   'int64',
   'chars',
   'enums',
@@ -113,8 +126,8 @@ function pathOf(source: string | URL): string {
   }
 }
 
-/** Writes the options into the spec, and returns the live maps that take the place of the object's. */
-export function applyOptions(spec: ObjectSpec, options: LoadOptions): ReadonlyMap<string, BpfMap> {
+/** Writes the options into the spec, and returns what is not of it. */
+export function applyOptions(spec: ObjectSpec, options: LoadOptions): AppliedOptions {
   requireKnown('option of Ebpf.load', options, loadOptionNames);
   requireVerifierLog(options.verifierLog);
   for (const [name, value] of Object.entries(options.variables ?? {})) setVariable(spec, name, value);
@@ -126,7 +139,7 @@ export function applyOptions(spec: ObjectSpec, options: LoadOptions): ReadonlyMa
     if (change instanceof BpfMap) reused.set(name, change);
     else changeMap(map, change);
   }
-  return reused;
+  return { reused, targets: applyTargets(spec, options.programs ?? {}) };
 }
 
 function setVariable(spec: ObjectSpec, name: string, value: unknown): void {

@@ -20,6 +20,7 @@ export interface LoadContext {
   readonly verifierLog: VerifierLog;
   /** XDP programs that are loaded for a dispatcher, by name. */
   readonly dispatched: ReadonlyMap<string, DispatchDefaults>;
+  readonly targets: ReadonlyMap<string, Handle>;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -38,7 +39,7 @@ export interface LoadedParts {
  * Gives a plan to the kernel: BTF, maps, programs, in this order. Whatever fails, nothing of it stays.
  */
 export async function loadParts(spec: ObjectSpec, plan: LoadPlan, context: LoadContext): Promise<LoadedParts> {
-  const { signal, reused, verifierLog, dispatched } = context;
+  const { signal, reused, verifierLog, dispatched, targets } = context;
   const maps = new CreatedMaps();
   const programs: LoadedProgram[] = [];
   const modules = new ModuleDescriptors();
@@ -55,7 +56,7 @@ export async function loadParts(spec: ObjectSpec, plan: LoadPlan, context: LoadC
       template = handle;
       for (const name of dispatched.keys()) replaced.set(name, { program: handle, functionId: slotIds[0] ?? 0 });
     }
-    const shared = { maps: maps.handles, btf, modules, license, kernelVersion, verifierLog, signal, replaced };
+    const shared = { maps: maps.handles, btf, modules, targets, license, kernelVersion, verifierLog, signal, replaced };
     await loadPrograms(plan, shared, (program) => {
       programs.push(program);
     });

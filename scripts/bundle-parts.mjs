@@ -20,7 +20,7 @@ export const parts = {
   ],
   // What Ebpf.load() does for nearly every object.
   load: [
-    ...['abi', 'elf/elf-constants', 'elf/elf-file', 'elf/string-table', 'load-options', 'load-parts'],
+    ...['abi', 'elf/elf-constants', 'elf/elf-file', 'elf/string-table', 'load-options', 'load-parts', 'load-targets'],
     ...files('asm', 'instruction opcodes'),
     'binary/byte-writer',
     ...files(

@@ -157,6 +157,20 @@ const needs = new Map([
         : undefined,
   ],
   [
+    'fsession',
+    () =>
+      hasTrampolines() && kernelTypes().includes('\0BPF_TRACE_FSESSION\0')
+        ? "the kernel's BTF has BPF_TRACE_FSESSION"
+        : undefined,
+  ],
+  [
+    'lsm_cgroup',
+    () =>
+      hasTrampolines() && kernelTypes().includes('\0BPF_LSM_CGROUP\0') && kernelHas('bpf_lsm_socket_bind')
+        ? "the kernel's BTF has BPF_LSM_CGROUP"
+        : undefined,
+  ],
+  [
     'breakpoints',
     () =>
       fs.existsSync('/sys/bus/event_source/devices/breakpoint') && os.arch() !== 's390x' && kernelHas('modprobe_path')

@@ -1,6 +1,6 @@
 import { MapFlag } from '../abi/index.js';
 import { EbpfError, UsageError, quote } from '../errors/index.js';
-import { StructOpsLink, type Link } from '../links/index.js';
+import { StructOpsLink, type Link, type LinkKeeper, type LinkableStructure } from '../links/index.js';
 import type { StructOpsPlan } from '../relocate/index.js';
 import { createStructOpsLink, deleteStructOps, updateStructOps, type Handle } from '../sys/index.js';
 
@@ -34,8 +34,8 @@ export interface StructOpsAttachOptions {
  * await using link = await ebpf.map('careful', StructOps).attach();
  * ```
  */
-export class StructOps extends BpfMap {
-  #link: Promise<Link> | undefined;
+export class StructOps extends BpfMap implements LinkableStructure {
+  #link: Promise<StructOpsLink> | undefined;
   #closing = false;
 
   /** Views a map as a structure of operations; throws {@link UsageError} when it is none. */
@@ -52,7 +52,7 @@ export class StructOps extends BpfMap {
    * @throws {@link UsageError} `ERR_EBPF_BUSY` while it is attached; `ERR_EBPF_CLOSED`; {@link KernelError} with what the
    * kernel says of the structure: EEXIST for a name that is taken, EINVAL for operations that must be there.
    */
-  async attach(options: StructOpsAttachOptions = {}): Promise<Link> {
+  async attach(options: StructOpsAttachOptions = {}): Promise<StructOpsLink> {
     options.signal?.throwIfAborted();
     if (this.#link !== undefined) {
       throw UsageError.busy(`map ${quote(this.name)}`, 'it is attached already; close the link first');
@@ -74,40 +74,61 @@ export class StructOps extends BpfMap {
     if (!needed) super.close();
   }
 
-  async #attach(signal: AbortSignal | undefined): Promise<Link> {
-    const { structOps } = this.details;
-    if (structOps === undefined) {
-      throw UsageError.invalidValue(`map ${quote(this.name)}`, 'only the load that made it knows what to attach');
-    }
-    const { plan, programs } = structOps;
+  /** Gives the kernel what the structure holds; it keeps that from an earlier link. @internal */
+  async fill(): Promise<void> {
+    const { plan, programs } = this.#structure();
     const bindings = plan.programs.map(({ program, offset }) => {
       const handle = programs.get(program);
       if (handle === undefined)
         throw UsageError.notFound(`program for map ${quote(this.name)}`, program, programs.keys());
       return { offset, program: handle };
     });
-    const isLink = (this.flags & MapFlag.LINK) !== 0;
     try {
       await updateStructOps(this.handle, plan.value, bindings);
     } catch (error) {
-      // It keeps its contents from an earlier link.
-      if (!isLink || !EbpfError.is(error) || error.errnoName !== 'EBUSY') throw error;
+      if (!this.#isLink || !EbpfError.is(error) || error.errnoName !== 'EBUSY') throw error;
     }
+  }
+
+  /** Takes over a link that registers this structure from now on. @internal */
+  keeperOf(link: Link): LinkKeeper {
+    const { owner, onAttach } = this.#structure();
+    if (link instanceof StructOpsLink) this.#link = Promise.resolve(link);
+    onAttach(link);
+    return { owner, onClose: this.#forget };
+  }
+
+  get #isLink(): boolean {
+    return (this.flags & MapFlag.LINK) !== 0;
+  }
+
+  #structure(): StructOpsDetails {
+    const { structOps } = this.details;
+    if (structOps !== undefined) return structOps;
+    throw UsageError.invalidValue(`map ${quote(this.name)}`, 'only the load that made it knows what to attach');
+  }
+
+  readonly #forget = (closed: Link): void => {
+    this.#link = undefined;
+    if (this.#closing) super.close();
+    this.#structure().onDetach(closed);
+  };
+
+  async #attach(signal: AbortSignal | undefined): Promise<StructOpsLink> {
+    await this.fill();
+    const isLink = this.#isLink;
     if (isLink) signal?.throwIfAborted();
     const handle = isLink ? await createStructOpsLink(this.handle) : this.handle;
+    const { owner, onAttach } = this.#structure();
     const link = new StructOpsLink({
       handle,
       program: this.name,
       target: `struct_ops ${this.name}`,
-      owner: structOps.owner,
+      owner,
       detach: isLink ? undefined : async () => deleteStructOps(handle),
-      onClose: (closed) => {
-        this.#link = undefined;
-        if (this.#closing) super.close();
-        structOps.onDetach(closed);
-      },
+      onClose: this.#forget,
     });
-    structOps.onAttach(link);
+    onAttach(link);
     return link;
   }
 }

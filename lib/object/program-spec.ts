@@ -9,6 +9,7 @@ export interface ProgramSpecOptions {
   readonly type: ProgramType;
   readonly attachType: AttachType;
   readonly attachTo?: string | undefined;
+  readonly ofProgram?: boolean;
   readonly autoload?: boolean;
   readonly autoAttach?: boolean;
   readonly flags?: number;
@@ -37,6 +38,8 @@ export class ProgramSpec {
   attachType: AttachType;
   /** What follows the first `/` of the section: `cat/name` of a tracepoint, the kernel function of an fentry program. */
   attachTo: string | undefined;
+  /** Whether `attachTo` is a function of a loaded program, which the load's option `programs` gives; of freplace always. */
+  ofProgram: boolean;
   /** Whether a load includes it. False for sections that begin with `?`. */
   autoload: boolean;
   /** Whether `Ebpf.attach()` attaches it. */
@@ -51,6 +54,7 @@ export class ProgramSpec {
     this.type = options.type;
     this.attachType = options.attachType;
     this.attachTo = options.attachTo;
+    this.ofProgram = options.ofProgram ?? options.kind === 'freplace';
     this.autoload = options.autoload ?? true;
     this.autoAttach = options.autoAttach ?? true;
     this.flags = options.flags ?? 0;

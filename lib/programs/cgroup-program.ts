@@ -63,7 +63,7 @@ export class CgroupProgram extends Program {
     if (!Object.hasOwn(modeFlags, mode)) {
       throw UsageError.invalidValue('mode', `must be 'multi', 'override' or 'exclusive', not ${inspect(mode)}`);
     }
-    const target = `${this.section} of cgroup ${typeof cgroup === 'string' ? escapeControl(cgroup) : 'given open'}`;
+    const target = `${this.section.replace(/^\?/, '')} of cgroup ${typeof cgroup === 'string' ? escapeControl(cgroup) : 'given open'}`;
     const directory = openCgroup(cgroup);
     try {
       const made =

@@ -1,45 +1,12 @@
-import { escapeControl, quote } from '../errors/index.js';
-import { TracingLink } from '../links/index.js';
-
-import { attachFailure } from './attach-failure.js';
-import { Program, type AttachOptions } from './program.js';
-import { attachToFunction } from './tracing-attach.js';
-
-/** How {@link Fexit.attach} attaches. */
-export interface FexitAttachOptions extends AttachOptions {
-  /** A number the program reads with `bpf_get_attach_cookie`. Least kernel: 5.19. */
-  readonly cookie?: number | bigint | undefined;
-}
+import { FunctionProgram } from './function-program.js';
 
 /**
- * A program of section `fexit/<function>`: it runs when that kernel function returns and sees its arguments and result as
- * typed values. Where it belongs is fixed when it is loaded. Least kernel: 5.5; on arm64 6.4.
+ * A program of section `fexit/<function>`: it runs when that function of the kernel, or of another program, returns and sees its
+ * arguments and result as typed values. Least kernel: 5.5; on arm64 6.4.
  *
  * @example
  * ```js
  * const link = await ebpf.program('on_opened', Fexit).attach();
  * ```
  */
-export class Fexit extends Program {
-  /**
-   * Attaches to the kernel function that the program was loaded for.
-   *
-   * @throws {@link UnsupportedError} where the kernel cannot do it on this architecture; {@link PermissionError};
-   * {@link KernelError}.
-   */
-  override async attach(options: FexitAttachOptions = {}): Promise<TracingLink> {
-    const { signal, cookie } = options;
-    signal?.throwIfAborted();
-    const target = `fexit ${escapeControl(this.attachTo ?? '')}`.trimEnd();
-    try {
-      const handle = await attachToFunction(this.handle, this.attachType, cookie, target);
-      return await this.attached(TracingLink, handle, target, signal);
-    } catch (error) {
-      throw attachFailure(error, this.name, target, ['CAP_PERFMON', 'CAP_BPF']);
-    }
-  }
-
-  protected override sectionObstacle(): string | undefined {
-    return this.attachTo === undefined ? `its section ${quote(this.section)} names no kernel function` : undefined;
-  }
-}
+export class Fexit extends FunctionProgram {}

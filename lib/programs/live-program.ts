@@ -7,6 +7,9 @@ import { CgroupSockopt } from './cgroup-sockopt.js';
 import { CgroupSysctl } from './cgroup-sysctl.js';
 import { Fentry } from './fentry.js';
 import { Fexit } from './fexit.js';
+import { FmodRet } from './fmod-ret.js';
+import { Freplace } from './freplace.js';
+import { Fsession } from './fsession.js';
 import { FlowDissector } from './flow-dissector.js';
 import { IteratorProgram } from './iterator-program.js';
 import { Kprobe } from './kprobe.js';
@@ -17,6 +20,7 @@ import { KretprobeMulti } from './kretprobe-multi.js';
 import { Kretsyscall } from './kretsyscall.js';
 import { Ksyscall } from './ksyscall.js';
 import { Lsm } from './lsm.js';
+import { LsmCgroup } from './lsm-cgroup.js';
 import { LwtIn } from './lwt-in.js';
 import { LwtOut } from './lwt-out.js';
 import { LwtSeg6local } from './lwt-seg6local.js';
@@ -26,6 +30,7 @@ import { Netkit } from './netkit.js';
 import { PerfEvent } from './perf-event.js';
 import { registerProgramClasses, type ProgramClass } from './open-program.js';
 import { Program, type ProgramDetails } from './program.js';
+import { RawTracepointWritable } from './raw-tracepoint-writable.js';
 import { RawTracepoint } from './raw-tracepoint.js';
 import { SkLookup } from './sk-lookup.js';
 import { SkMsg } from './sk-msg.js';
@@ -33,6 +38,7 @@ import { SkReuseport } from './sk-reuseport.js';
 import { SkSkb } from './sk-skb.js';
 import { SockOps } from './sock-ops.js';
 import { SocketFilter } from './socket-filter.js';
+import { SyscallProgram } from './syscall-program.js';
 import { Tc } from './tc.js';
 import { Tracepoint } from './tracepoint.js';
 import { Uprobe } from './uprobe.js';
@@ -85,8 +91,18 @@ function classOf(kind: string): ProgramClass {
       return Fentry;
     case 'fexit':
       return Fexit;
+    case 'fmod_ret':
+      return FmodRet;
+    case 'fsession':
+      return Fsession;
+    case 'freplace':
+      return Freplace;
     case 'lsm':
       return Lsm;
+    case 'lsm_cgroup':
+      return LsmCgroup;
+    case 'raw_tp.w':
+      return RawTracepointWritable;
     case 'iter':
       return IteratorProgram;
     case 'perf_event':
@@ -103,6 +119,8 @@ function classOf(kind: string): ProgramClass {
       return CgroupSysctl;
     case 'cgroup_device':
       return CgroupDevice;
+    case 'syscall':
+      return SyscallProgram;
     case 'tc':
     case 'tcx':
       return Tc;

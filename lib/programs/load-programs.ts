@@ -35,6 +35,8 @@ export interface LoadContext {
   readonly maps: ReadonlyMap<string, Handle>;
   readonly btf: Handle | undefined;
   readonly modules: ModuleDescriptors;
+  /** The loaded programs to whose functions programs attach, by the name of the program that does. */
+  readonly targets: ReadonlyMap<string, Handle>;
   readonly license: string;
   readonly kernelVersion: number;
   readonly verifierLog: VerifierLog;
@@ -112,7 +114,7 @@ async function loadWith(
     license: context.license,
     expectedAttachType: plan.attachType,
     attachBtfId: plan.attachBtfId,
-    attachBtf: plan.attachModule === undefined ? undefined : context.modules.open(plan.attachModule),
+    attachBtf: attachObject(plan, context),
     flags: spec.flags,
     kernelVersion: context.kernelVersion,
     btf: context.btf,
@@ -136,6 +138,11 @@ function extensionOf({ flags }: ProgramSpec, { program, functionId }: ReplacedFu
     attachBtf: program,
     flags: flags & ~ProgramFlag.XDP_HAS_FRAGS,
   };
+}
+
+/** Whose function or type `attachBtfId` is: that of a program or a module. */
+function attachObject({ spec, attachModule }: ProgramPlan, { targets, modules }: LoadContext): Handle | undefined {
+  return targets.get(spec.name) ?? (attachModule === undefined ? undefined : modules.open(attachModule));
 }
 
 function bindingsOf(plan: ProgramPlan, { maps, modules }: LoadContext): CodeBinding[] {

@@ -35,8 +35,14 @@ interface TargetRule {
 
 const TRACEPOINT: TargetRule = { prefix: 'btf_trace_', kind: BtfKind.TYPEDEF, noun: 'BTF tracepoint' };
 const FUNCTION: TargetRule = { prefix: '', kind: BtfKind.FUNC, noun: 'function' };
+const OF_PROGRAM: TargetRule = { prefix: '', kind: BtfKind.FUNC, noun: 'function of another program' };
 const ITERATOR: TargetRule = { prefix: 'bpf_iter_', kind: BtfKind.FUNC, noun: 'iterator' };
 const HOOK: TargetRule = { prefix: 'bpf_lsm_', kind: BtfKind.FUNC, noun: 'security hook' };
+
+/** Whether that is a function of another program, not of the kernel. */
+export function isOfProgram({ rule }: AttachTarget): boolean {
+  return rule === OF_PROGRAM;
+}
 
 /**
  * What a program attaches to by BTF; undefined when it attaches by other means.
@@ -54,7 +60,7 @@ export function attachTarget(program: ProgramSpec): AttachTarget | undefined {
       { code: 'ERR_EBPF_INVALID_VALUE', path: `programs.${program.name}.attachTo` },
     );
   }
-  const colon = attachTo.indexOf(':');
+  const colon = rule === OF_PROGRAM ? -1 : attachTo.indexOf(':');
   if (colon < 0) return { name: rule.prefix + attachTo, module: undefined, rule };
   return { name: rule.prefix + attachTo.slice(colon + 1), module: attachTo.slice(0, colon), rule };
 }
@@ -95,6 +101,7 @@ export function attachmentOf(program: ProgramSpec, facts: KernelFacts, structOps
 function targetTypeOf(program: ProgramSpec, facts: KernelFacts): TargetType | undefined {
   const target = attachTarget(program);
   const { btf: kernel, modules = [] } = facts;
+  if (target?.rule === OF_PROGRAM) return { id: functionOfProgram(program, target.name, facts), module: undefined };
   if (target === undefined || kernel === undefined) return undefined;
   const { name, module: wanted, rule } = target;
   const own = wanted === undefined || wanted === KERNEL ? kernel.find(name, rule.kind) : undefined;
@@ -105,6 +112,20 @@ function targetTypeOf(program: ProgramSpec, facts: KernelFacts): TargetType | un
     if (id !== undefined) return { id, module: module.name };
   }
   throw notFound(program, target, kernel, searched);
+}
+
+function functionOfProgram(program: ProgramSpec, name: string, { targets }: KernelFacts): number {
+  const types = targets?.get(program.name);
+  if (types === undefined) {
+    throw UsageError.invalidValue(
+      `programs.${program.name}.target`,
+      `program ${quote(program.name)} attaches to function ${quote(name)} of another program, which is to be given: ` +
+        `Ebpf.load(…, { programs: { ${program.name}: { target } } })`,
+    );
+  }
+  const id = types.find(name, BtfKind.FUNC);
+  if (id !== undefined) return id;
+  throw UsageError.notFound(`function of ${types.name}`, name, namesOf(types, '', BtfKind.FUNC));
 }
 
 function notFound(
@@ -140,16 +161,12 @@ function notFound(
 }
 
 function ruleOf(program: ProgramSpec): TargetRule | undefined {
+  if (program.ofProgram || program.type === ProgramType.EXT) return OF_PROGRAM;
   switch (program.type) {
     case ProgramType.TRACING:
       return tracingRule(program);
     case ProgramType.LSM:
       return HOOK;
-    case ProgramType.EXT:
-      throw new UnsupportedError(
-        'freplace programs',
-        `program ${quote(program.name)} replaces a function of another program, which cannot be loaded yet`,
-      );
     default:
       return undefined;
   }

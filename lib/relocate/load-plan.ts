@@ -27,6 +27,8 @@ export interface KernelFacts {
   readonly uprobeMulti?: boolean | undefined;
   /** BTF of kernel modules, split on `btf` and named as they are. Those that may have what `btf` has not. */
   readonly modules?: readonly Btf[] | undefined;
+  /** The types of the loaded programs to whose functions programs attach, by the name of the program that does. */
+  readonly targets?: ReadonlyMap<string, Btf> | undefined;
 }
 
 /** A kernel's configuration, as far as it was asked for. */

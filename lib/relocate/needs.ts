@@ -2,7 +2,7 @@ import { BtfKind, essentialName, newerKindsIn } from '../btf/index.js';
 import { escapeControl, quote } from '../errors/index.js';
 import type { FunctionSpec, MapSpec, ObjectSpec, ProgramSpec } from '../object/index.js';
 import { accessOf } from './apply-core-relocations.js';
-import { attachTarget, KERNEL } from './attach-target.js';
+import { attachTarget, isOfProgram, KERNEL } from './attach-target.js';
 import { CoreRelocationKind } from './core/core-relocation-kind.js';
 import { namesOf } from './extern-resolver.js';
 import { FunctionLinker } from './function-linker.js';
@@ -80,7 +80,7 @@ class NeedsCollector {
   addTarget(program: ProgramSpec): void {
     if (attachesToProbes(program)) this.#uprobeMulti = true;
     const target = attachTarget(program);
-    if (target === undefined) return;
+    if (target === undefined || isOfProgram(target)) return;
     const { name, module, rule } = target;
     this.#kernelIds = true;
     if (module === undefined) this.#addName(name, rule.kind);

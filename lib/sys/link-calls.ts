@@ -120,6 +120,12 @@ export async function updateLink(link: Handle, program: Handle, expected?: Handl
   await bpfAsync(BpfCommand.LINK_UPDATE, attr, `replace ${link.describe()} by ${program.describe()}`);
 }
 
+/** Replaces the structure of a link by another one that was filled in, off the event loop. Linux 6.4. */
+export async function updateStructOpsLink(link: Handle, map: Handle): Promise<void> {
+  const attr = new AttributeWriter(LinkUpdateAttr).handle('link_fd', link).handle('new_map_fd', map);
+  await bpfAsync(BpfCommand.LINK_UPDATE, attr, `replace ${link.describe()} by ${map.describe()}`);
+}
+
 /** BPF_PROG_ATTACH, off the event loop: how programs were attached before there were links. */
 export async function attachProgram(program: Handle, target: Handle, attachType: AttachType, flags = 0): Promise<void> {
   const attr = attachAttributes(program, target, attachType).number('attach_flags', flags);

@@ -32,7 +32,7 @@ export interface LoadProgramOptions {
   /** An `AttachType`, or of a struct_ops program the index of a member. */
   readonly expectedAttachType?: number | undefined;
   readonly attachBtfId?: number | undefined;
-  /** The module's BTF that `attachBtfId` belongs to; vmlinux without it. */
+  /** The module's BTF, or the program, that `attachBtfId` belongs to; vmlinux without it. To the kernel they are one field. */
   readonly attachBtf?: Handle | undefined;
   readonly flags?: number | undefined;
   readonly kernelVersion?: number | undefined;

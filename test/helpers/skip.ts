@@ -27,6 +27,8 @@ export type Need =
   | 'a kernel without indirect jumps'
   | 'bloom filters'
   | 'breakpoints'
+  | 'fsession'
+  | 'lsm_cgroup'
   | 'a kernel that goes over all tasks'
   | 'timers'
   | 'tracefs'

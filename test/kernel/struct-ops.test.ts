@@ -59,6 +59,25 @@ testIf(hasLinks, 'links of struct_ops')(
   },
 );
 
+testIf(hasLinks, 'links of struct_ops')('a structure takes the place of another one', async () => {
+  await using older = await Ebpf.load(objectWith('linked', name));
+  await using newer = await Ebpf.load(objectWith('linked', name));
+  await using other = await Ebpf.load(objectWith('linked', `${name}x`));
+  const link = await older.map('linked', StructOps).attach();
+  const map = newer.map('linked', StructOps);
+  await link.update(map);
+  expect(link.info()).toMatchObject({ mapId: map.info().id });
+  expect([older.links, newer.links]).toEqual([[], [link]]);
+  // The older one is free again, the newer one attached by the link that it was given.
+  await expect(map.attach()).rejects.toMatchObject({ code: 'ERR_EBPF_BUSY' });
+  await expect(link.update(other.map('linked', StructOps))).rejects.toMatchObject({ path: 'structure' });
+  await link.update(older.map('linked', StructOps));
+  await newer.close();
+  expect(available()).toContain(name);
+  await link.close();
+  expect(available()).not.toContain(name);
+});
+
 testIf(hasLinks, 'links of struct_ops')('without a link it is registered until it is detached', async () => {
   await using ebpf = await Ebpf.load(objectWith('registered', name));
   expect(ebpf.programs.map((program) => program.name)).toEqual(['half', 'grow', 'undo']);

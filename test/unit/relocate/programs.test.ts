@@ -106,11 +106,41 @@ describe('what a program attaches to', () => {
   });
 
   test.each([
-    [{ kind: 'freplace', type: ProgramType.EXT, attachTo: 'f' }, /^freplace programs: /],
+    [
+      { kind: 'freplace', type: ProgramType.EXT, attachTo: 'f' },
+      /^programs\.main\.target: .*function "f" of another program/,
+    ],
     [{ kind: 'struct_ops', type: ProgramType.STRUCT_OPS }, /^program "main": no structure of a section/],
-  ])('cannot be outside the kernel proper yet: %j', (fields, message) => {
+  ])('must be known: %j', (fields, message) => {
     expect(() => relocate(program(fields), { ...facts, btf })).toThrow(message);
     expect(() => relocate(program({ ...fields, autoload: false }), { ...facts, btf })).not.toThrow();
+  });
+});
+
+describe('the function of another program that a program attaches to', () => {
+  const types = ((): Btf => {
+    const builder = new BtfBuilder(little);
+    builder.addFunction('slot', builder.addFunctionPrototype(0, []), 1);
+    return Btf.parse(builder.encode(), { name: 'program "target"' });
+  })();
+  const given = { ...facts, targets: new Map([['main', types]]) };
+  const ids = (spec: ObjectSpec): readonly number[] =>
+    [...relocate(spec, given).programs()].map(({ attachBtfId }) => attachBtfId);
+
+  test('is found in the types of that program, not of the kernel', () => {
+    const replacing = { kind: 'freplace', type: ProgramType.EXT };
+    const id = types.find('slot', BtfKind.FUNC) ?? -1;
+    expect(ids(program({ ...replacing, attachTo: 'slot' }))).toEqual([id]);
+    expect(ids(program({ ...FENTRY, attachTo: 'slot', ofProgram: true }))).toEqual([id]);
+    expect(() => ids(program({ ...replacing, attachTo: 'slt' }))).toThrow(
+      'no function of program "target" is named "slt"; did you mean "slot"?',
+    );
+    expect(() => ids(program({ ...replacing, section: 'freplace' }))).toThrow(/names no function of another program/);
+  });
+
+  test('needs nothing of the kernel', () => {
+    const wanted = needs(program({ kind: 'freplace', type: ProgramType.EXT, attachTo: 'slot' }));
+    expect([wanted.kernelBtf, wanted.kernelIds]).toEqual([false, false]);
   });
 });
 
