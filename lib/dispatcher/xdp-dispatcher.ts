@@ -32,6 +32,11 @@ export interface DispatchOptions {
   readonly priority?: number | undefined;
   /** After which of its results the next program runs. Default: what `XDP_RUN_CONFIG` says, else `['pass']`. */
   readonly continueOn?: readonly XdpAction[] | undefined;
+  /**
+   * Closing the link, or its {@link Ebpf}, leaves the program attached, for a later process: {@link XdpDispatcher.detach} takes it
+   * off. Default: false.
+   */
+  readonly keep?: boolean | undefined;
 }
 
 /** A program to be added to a dispatcher. */
@@ -159,9 +164,9 @@ export class XdpDispatcher {
       );
       return Promise.all(
         added.map(async ({ id, priority, continueOn, fragments }, index) => {
-          const { program } = attach[index] ?? {};
+          const { program, keep = false } = attach[index] ?? {};
           if (program === undefined) throw new TypeError('each has its program');
-          const made = attachment(place, { id, config: { priority, continueOn, fragments }, last });
+          const made = attachment(place, { id, config: { priority, continueOn, fragments }, last, keep });
           return program.attachedBy(DispatchedXdpLink, made, place.words, signal);
         }),
       );
@@ -244,10 +249,17 @@ function requireAbsent(present: readonly Component[], added: readonly Component[
   }
 }
 
+interface NewEntry {
+  readonly id: number;
+  readonly config: SlotConfig;
+  readonly last: Last;
+  readonly keep: boolean;
+}
+
 /** How a program that is in a dispatcher now is taken off or replaced later. */
 function attachment(
   { networkNamespace, ...place }: DispatcherPlace,
-  { id, config, last }: { readonly id: number; readonly config: SlotConfig; readonly last: Last },
+  { id, config, last, keep }: NewEntry,
 ): AttachmentOfDispatcher {
   // The interface is to be found again when the namespace's file is gone.
   const space = networkNamespace === undefined ? undefined : duplicateHandle(networkNamespace);
@@ -261,6 +273,7 @@ function attachment(
     survivesProcess: true,
     detach: async () => {
       try {
+        if (keep) return;
         last.id = await changeDispatcher(later, (present) => present.filter((one) => one.id !== current));
       } catch (error) {
         if (!EbpfError.is(error) || error.errnoName !== 'ENODEV') throw error;

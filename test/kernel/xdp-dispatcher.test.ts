@@ -161,6 +161,17 @@ describe('XdpDispatcher', () => {
     await link.close();
   });
 
+  withDispatcher('keeps a program on request when its object is closed', async () => {
+    const other = await Ebpf.load(sample('xdp_dispatched'), { dispatched: ['first'] });
+    const link = await dispatcher().attach(other.program('first', Xdp), { keep: true });
+    const { id: programId } = other.program('first').info();
+    await other.close();
+    expect(link.closed).toBe(true);
+    expect((await dispatcher().query())?.programs).toMatchObject([{ programId, name: 'first' }]);
+    await dispatcher().detach({ programId });
+    expect(await dispatcher().query()).toBeUndefined();
+  });
+
   withDispatcher('many changes at the same time come one after the other', async () => {
     const links = await Promise.all(['first', 'second', 'third', 'fourth'].map(async (name) => attach(name)));
     expect((await names())?.sort()).toEqual(['first', 'fourth', 'second', 'third']);
