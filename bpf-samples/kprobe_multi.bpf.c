@@ -23,8 +23,12 @@ static __always_inline int is_target(void)
 
 static __always_inline int enter(struct pt_regs *context)
 {
-	__u64 number = is_target() ? __sync_fetch_and_add(&entries, 1) : 4;
+	__u64 number = entries;
 
+	/* One process, one thread: kernels before 5.12 do not tell what a number was before it is added to. */
+	if (!is_target())
+		return 0;
+	entries = number + 1;
 	if (number < 4) {
 		cookies[number & 3] = bpf_get_attach_cookie(context);
 		addresses[number & 3] = bpf_get_func_ip(context);

@@ -142,7 +142,10 @@ export const linkCases: readonly LinkCase[] = [
   },
   {
     ...{ name: 'kprobe', kind: 'perf_event', linkClass: PerfEventLink, event: 'priority', detaches: false },
-    ...{ possible: hasKprobes && kernelHasSymbol('bpf_perf_link_attach'), need: 'kprobes' },
+    ...{
+      possible: hasKprobes && kernelHasSymbol('bpf_perf_link_attach'),
+      need: hasKprobes ? 'kernel 5.15' : 'kprobes',
+    },
     async attach({ pid }) {
       const ebpf = await load('kprobe', pid);
       return { objects: [ebpf], link: await ebpf.program('enter', Kprobe).attach() };
