@@ -2,7 +2,7 @@
 // memory (tools as for the other benchmarks). Root, with clang and cc; Linux 5.17. One program writes records of 64 bytes;
 // each consumer is a process of its own on another processor, reads a field of each record and sums it. Consumers take
 // turns in each round; figures are medians of the rounds. Flags: --rounds, --case <part of a title>, --size <bytes of the
-// ring>, --json.
+// ring>, --json, --plot <file.svg>.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
@@ -12,6 +12,7 @@ import path from 'node:path';
 import readline from 'node:readline';
 import { parseArgs } from 'node:util';
 import { SetupError, findCommand, main, root } from '../../scripts/setup.mjs';
+import { plot } from './plot.mjs';
 import { buildPeers, findClang, median, printJson, printTable, workFolder } from '../shared.mjs';
 
 const folder = workFolder('events');
@@ -313,6 +314,7 @@ await main(['dependencies', 'addon', 'typescript'], async (args) => {
       size: { type: 'string', default: String(4 * 1024 * 1024) },
       case: { type: 'string', default: '' },
       json: { type: 'boolean', default: false },
+      plot: { type: 'string' },
     },
   });
   const size = Number(flags.size);
@@ -333,9 +335,14 @@ await main(['dependencies', 'addon', 'typescript'], async (args) => {
       bench.add(name, own, readerCpu, program);
     }
     const names = [...bench.consumers.keys()];
+    const groups = [];
+    const note = ({ title }, medians) => {
+      groups.push({ title, values: [...medians].map(([name, { cpu }]) => [name, cpu]) });
+    };
     const drained = [['CPU ns per event', ...names, 'ratios (goal)']];
     for (const comparison of drains.filter(({ title }) => title.includes(flags.case))) {
       const medians = await bench.compare(comparison, async (...given) => bench.drain(...given), rounds);
+      note(comparison, medians);
       const figures = names.map((name) => medians.get(name)?.cpu.toFixed(1) ?? '–');
       drained.push([comparison.title, ...figures, report(comparison, medians, flags.json)]);
     }
@@ -344,6 +351,7 @@ await main(['dependencies', 'addon', 'typescript'], async (args) => {
     for (const comparison of streams.filter(({ title }) => title.includes(flags.case))) {
       const medians = await bench.compare(comparison, async (...given) => bench.stream(...given), rounds);
       const judged = report(comparison, medians, flags.json);
+      note(comparison, medians);
       if (flags.json) continue;
       const rows = [[comparison.title, ...columns]];
       for (const [name, { cpu, rate, switches, median: middle, slowest }] of medians) {
@@ -360,6 +368,7 @@ await main(['dependencies', 'addon', 'typescript'], async (args) => {
       console.log('');
       printTable(rows);
     }
+    if (flags.plot !== undefined) fs.writeFileSync(flags.plot, plot(groups));
   } finally {
     await bench.end();
   }

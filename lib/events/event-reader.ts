@@ -35,6 +35,8 @@ export interface ReaderDetails<T> {
 
 /** Once events have been delivered this long without a pause, timers and sockets get their turn. */
 const turnMs = 8;
+/** How long after it had all a reader waits in place of looking again: a look costs as much as hundreds of events. */
+const restMs = 1;
 
 /** Open readers: what waits for events must not be collected, although nothing but the kernel may refer to it. */
 const open = new Set<object>();
@@ -68,6 +70,8 @@ export class EventReader<T> implements AsyncIterable<T> {
   /** What close() took out of the kernel's memory and nobody has asked for yet. */
   #queue: Taken[] = [];
   #current: Batch<T> | undefined;
+  /** When a batch was all that there was: looking again sooner than {@link restMs} later would bring little. */
+  #exhausted = -Infinity;
   #aborted: { readonly reason: unknown } | undefined;
   #claimed = false;
   #paused = false;
@@ -75,6 +79,8 @@ export class EventReader<T> implements AsyncIterable<T> {
   #wake: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #turnStart = 0;
+  /** Milliseconds that the event loop had waited then. */
+  #turnIdle = 0;
   #stats = { events: 0, bytes: 0, batches: 0, wakeups: 0 };
 
   static {
@@ -224,6 +230,16 @@ export class EventReader<T> implements AsyncIterable<T> {
     return this.close();
   }
 
+  /** The next batch when it can be had without waiting, else undefined. The one given before expires. @internal */
+  batchNow(): Batch<T> | undefined {
+    if (this.#source === undefined || this.#queue.length > 0 || !this.mayContinue() || this.turnIsOver())
+      return undefined;
+    this.#current?.expire();
+    this.#current = undefined;
+    const taken = this.#take();
+    return taken === undefined ? undefined : this.#batch(taken);
+  }
+
   /** The next batch, or undefined at the end. The one given before expires. @internal */
   async nextBatch(): Promise<Batch<T> | undefined> {
     this.#current?.expire();
@@ -232,12 +248,11 @@ export class EventReader<T> implements AsyncIterable<T> {
       this.throwIfAborted();
       if (this.#isHeld()) {
         await this.#sleep();
-      } else if (performance.now() - this.#turnStart > turnMs) {
+      } else if (this.turnIsOver()) {
         await nextTurn();
-        this.#turnStart = performance.now();
+        this.#startTurn();
       } else {
-        const queued = this.#queue.shift();
-        const taken = queued ?? (this.#source === undefined ? undefined : this.#intake.take());
+        const taken = this.#queue.shift() ?? this.#take();
         if (taken !== undefined) {
           const batch = this.#batch(taken);
           if (batch !== undefined) return batch;
@@ -254,7 +269,11 @@ export class EventReader<T> implements AsyncIterable<T> {
 
   /** True when other work of this thread should get its turn. @internal */
   turnIsOver(): boolean {
-    return performance.now() - this.#turnStart > turnMs;
+    if (performance.now() - this.#turnStart <= turnMs) return false;
+    // A loop that has waited for something meanwhile has given everybody a turn.
+    if (performance.nodeTiming.idleTime === this.#turnIdle) return true;
+    this.#startTurn();
+    return false;
   }
 
   /** Waits until the reader may deliver again: not paused, and the event loop had its turn. @internal */
@@ -264,7 +283,7 @@ export class EventReader<T> implements AsyncIterable<T> {
       if (this.#isHeld()) await this.#sleep();
       else if (this.turnIsOver()) {
         await nextTurn();
-        this.#turnStart = performance.now();
+        this.#startTurn();
       } else return;
     }
   }
@@ -293,7 +312,12 @@ export class EventReader<T> implements AsyncIterable<T> {
       );
     }
     this.#claimed = true;
+    this.#startTurn();
+  }
+
+  #startTurn(): void {
     this.#turnStart = performance.now();
+    this.#turnIdle = performance.nodeTiming.idleTime;
   }
 
   #abort(reason: unknown): void {
@@ -319,6 +343,13 @@ export class EventReader<T> implements AsyncIterable<T> {
   /** Whether pause() keeps events back; what was queued at the end is given all the same. */
   #isHeld(): boolean {
     return this.#paused && this.#source !== undefined;
+  }
+
+  #take(): Taken | undefined {
+    if (this.#source === undefined || performance.now() - this.#exhausted < restMs) return undefined;
+    const taken = this.#intake.take();
+    if (taken !== undefined && this.#intake.exhausted) this.#exhausted = performance.now();
+    return taken;
   }
 
   /** Undefined when nobody wants any of it. */
@@ -347,7 +378,8 @@ export class EventReader<T> implements AsyncIterable<T> {
       const more = this.#source === undefined || this.#paused ? 0 : this.#pace.afterWake();
       if (more > 0) await this.#sleep(more);
     }
-    this.#turnStart = performance.now();
+    this.#exhausted = -Infinity;
+    this.#startTurn();
   }
 
   /** Sleeps until the given milliseconds have passed, there are events in the source given, or something changes. */

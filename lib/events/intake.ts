@@ -41,6 +41,11 @@ export class Intake {
     return false;
   }
 
+  /** Whether the last take got all that there was: looking again at once would bring what came meanwhile, piece by piece. */
+  get exhausted(): boolean {
+    return !this.moreIsLeft;
+  }
+
   /** What the kernel has, up to a buffer full; undefined when that is nothing. The one given before is overwritten. */
   take(): Taken | undefined {
     for (;;) {

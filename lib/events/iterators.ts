@@ -119,6 +119,10 @@ export class BatchIterator<T> implements AsyncIterableIterator<Batch<T>> {
   }
 
   async next(): Promise<Result<Batch<T>>> {
+    if (this.#steps.idle) {
+      const value = this.#reader.batchNow();
+      if (value !== undefined) return { done: false, value };
+    }
     return this.#steps.run(async () => {
       const batch = await this.#reader.nextBatch();
       return batch === undefined ? end : { done: false, value: batch };

@@ -35,6 +35,11 @@ export class OrderedIntake extends Intake {
     return this.#held.length + this.#ready.length > 0;
   }
 
+  /** What was taken is not given yet. */
+  override get exhausted(): boolean {
+    return false;
+  }
+
   override take(): Taken | undefined {
     if (this.#ready.length === 0) {
       const now = process.hrtime.bigint();

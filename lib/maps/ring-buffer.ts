@@ -1,4 +1,6 @@
+import { MapFlag } from '../abi/index.js';
 import type { Codec } from '../codec/index.js';
+import { UnsupportedError, quote } from '../errors/index.js';
 import { RecordType, checkReadOptions, type EventReader, type ReadOptions } from '../events/index.js';
 import { Ring } from '../sys/index.js';
 
@@ -40,7 +42,8 @@ export class RingBuffer<Event = Uint8Array> extends EventMap {
   /**
    * Opens the one reader of this ring.
    *
-   * @throws {@link UsageError} `ERR_EBPF_BUSY` while there is another reader, `ERR_EBPF_CLOSED` after the map was closed.
+   * @throws {@link UsageError} `ERR_EBPF_BUSY` while there is another reader, `ERR_EBPF_CLOSED` after the map was closed;
+   * {@link UnsupportedError} for a ring with `MapFlag.RB_OVERWRITE`.
    */
   read(options: ReadOptions = {}): EventReader<Event> {
     return this.readAs((codec) => new RecordType(this.name, this.noun, codec), options) as EventReader<Event>;
@@ -50,6 +53,13 @@ export class RingBuffer<Event = Uint8Array> extends EventMap {
   readAs<T>(type: (codec: Codec<unknown> | undefined) => RecordType<T>, options: ReadOptions): EventReader<T> {
     const checked = checkReadOptions(options);
     this.requireFree();
+    if ((this.flags & MapFlag.RB_OVERWRITE) !== 0) {
+      throw new UnsupportedError(
+        'rings that overwrite what was not read',
+        `ring buffer ${quote(this.name)} has MapFlag.RB_OVERWRITE, and its oldest records change while they are read; ` +
+          'load it without that flag, and what finds no room is counted',
+      );
+    }
     return this.open((codec) => ({
       type: type(codec),
       source: Ring.open(this.handle),
