@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { inspect } from 'node:util';
 
+import { withToken } from './bpf-token.js';
 import { dispatchedPrograms } from './dispatcher/index.js';
 import { UsageError, escapeControl, quote } from './errors/index.js';
 import {
@@ -22,6 +23,7 @@ import { EventMap, variableValues, type BpfMap, type MapKind, type Variable } fr
 import { LOG_RING, type ObjectSpec } from './object/index.js';
 import { programAs, type AttachOptions, type Program, type ProgramKind } from './programs/index.js';
 import { needs, relocate } from './relocate/index.js';
+import type { Handle } from './sys/index.js';
 import type { AnyShape, Shape, VariableValues } from './shape.js';
 
 /** What {@link Ebpf.attach} did. */
@@ -110,7 +112,9 @@ export class Ebpf<S extends Shape = AnyShape> {
     await nextTurn();
     const { verifierLog = 'failure' } = options;
     const context = { reused, targets, decode: options, verifierLog, dispatched, signal };
-    const ebpf = new Ebpf<S>(await loadParts(spec, plan, context));
+    const load = async (token?: Handle): Promise<LoadedParts> => loadParts(spec, plan, { ...context, token });
+    const parts = options.token === undefined ? await load() : await withToken(options.token, load);
+    const ebpf = new Ebpf<S>(parts);
     if (started !== undefined) ebpf.#publishLoad(performance.now() - started);
     return ebpf;
   }

@@ -1,4 +1,5 @@
 export { AttachType, HelperId, LinkType, MapFlag, MapType, MapUpdateFlag, ProgramType } from './abi/index.js';
+export { BpfToken } from './bpf-token.js';
 export { Btf, BtfBuilder, BtfKind, BtfLinkage } from './btf/index.js';
 export type {
   BtfArray,

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { inspect, types } from 'node:util';
 
 import { seemsToHaveCoreRelocations } from './btf/index.js';
+import type { BpfToken } from './bpf-token.js';
 import { EbpfError, UsageError, nearestNames, quote, requireKnown, unsigned32 } from './errors/index.js';
 import { logLevelNumber, type LogLevel } from './events/index.js';
 import { kernelBtf, readWhole, type Kconfig } from './kernel/index.js';
@@ -70,6 +71,11 @@ export interface LoadOptions extends DecodeOptions {
    * The kernel has them as programs of type EXT. Default: none.
    */
   readonly dispatched?: boolean | readonly string[] | undefined;
+  /**
+   * What gives a process without privileges, in a user namespace, the right to load: the path where a BPF file system is mounted
+   * that delegates it, or a {@link BpfToken}. Least kernel: 6.9. Default: none, whatever the environment says.
+   */
+  readonly token?: string | BpfToken | undefined;
   /** What errors call the object. Default: the file's name. */
   readonly name?: string | undefined;
   /** Aborting it ends the load between two system calls: it rejects with `signal.reason` and leaves nothing behind. */
@@ -86,6 +92,7 @@ const loadOptionNames = [
   'kernelBtf',
   'kconfig',
   'verifierLog',
+  'token',
   'logLevel',
   'dispatched',
   'name',

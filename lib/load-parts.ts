@@ -21,6 +21,8 @@ export interface LoadContext {
   /** XDP programs that are loaded for a dispatcher, by name. */
   readonly dispatched: ReadonlyMap<string, DispatchDefaults>;
   readonly targets: ReadonlyMap<string, Handle>;
+  /** A BPF token that gives the right to it. */
+  readonly token: Handle | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -39,15 +41,15 @@ export interface LoadedParts {
  * Gives a plan to the kernel: BTF, maps, programs, in this order. Whatever fails, nothing of it stays.
  */
 export async function loadParts(spec: ObjectSpec, plan: LoadPlan, context: LoadContext): Promise<LoadedParts> {
-  const { signal, reused, verifierLog, dispatched, targets } = context;
+  const { signal, reused, verifierLog, dispatched, targets, token } = context;
   const maps = new CreatedMaps();
   const programs: LoadedProgram[] = [];
   const modules = new ModuleDescriptors();
   let btf: Handle | undefined;
   let template: Handle | undefined;
   try {
-    btf = await loadObjectBtf(spec, plan);
-    await maps.create(plan.maps, { btf, modules, reused, signal });
+    btf = await loadObjectBtf(spec, plan, token);
+    await maps.create(plan.maps, { btf, modules, reused, token, signal });
     signal?.throwIfAborted();
     const { license, kernelVersion } = spec;
     const replaced = new Map<string, ReplacedFunction>();
@@ -56,7 +58,18 @@ export async function loadParts(spec: ObjectSpec, plan: LoadPlan, context: LoadC
       template = handle;
       for (const name of dispatched.keys()) replaced.set(name, { program: handle, functionId: slotIds[0] ?? 0 });
     }
-    const shared = { maps: maps.handles, btf, modules, targets, license, kernelVersion, verifierLog, signal, replaced };
+    const shared = {
+      maps: maps.handles,
+      btf,
+      modules,
+      targets,
+      license,
+      kernelVersion,
+      verifierLog,
+      token,
+      signal,
+      replaced,
+    };
     await loadPrograms(plan, shared, (program) => {
       programs.push(program);
     });
@@ -75,10 +88,14 @@ export async function loadParts(spec: ObjectSpec, plan: LoadPlan, context: LoadC
 }
 
 /** Types that the kernel refuses, as those of old compilers, are done without where nothing needs them. */
-async function loadObjectBtf(spec: ObjectSpec, { btf, maps }: LoadPlan): Promise<Handle | undefined> {
+async function loadObjectBtf(
+  spec: ObjectSpec,
+  { btf, maps }: LoadPlan,
+  token: Handle | undefined,
+): Promise<Handle | undefined> {
   if (btf === undefined) return undefined;
   try {
-    return await loadBtf(btf);
+    return await loadBtf(btf, token);
   } catch (error) {
     if (!EbpfError.is(error)) throw error;
     const isRefused = error.errnoName === 'EINVAL' || error.errnoName === 'ENOTSUPP';

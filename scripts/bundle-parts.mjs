@@ -118,7 +118,7 @@ export const parts = {
     'events/logs',
     ...files('kernel', 'btf-file full-range-offsets gather-kconfig kernel-config symbol-scanner kernel-version'),
     ...files('kernel', 'ip-address module-btf pin'),
-    'sys/object-calls',
+    ...files('sys', 'link-info object-calls pinned-maps program-info read-info'),
     ...['object', 'relocate', 'asm/code-builder'],
   ],
   // Programs and maps of networks, and of cgroups.
@@ -136,6 +136,13 @@ export const parts = {
     ...files('programs', 'socket-attach socket-filter socket-map-attach tc xdp xdp-netlink'),
     ...files('maps', 'cpu-map dev-map dev-map-hash device-map network-value reuseport-sock-array'),
     ...files('maps', 'sock-hash sock-map socket-array socket-value xsk-map'),
+  ],
+  // What is asked about what the kernel holds, and tokens.
+  inspect: [
+    'bpf-token',
+    ...files('kernel', 'holders kernel-helpers list-objects short-lived-maps'),
+    ...files('programs', 'code list-programs program-stats read-code'),
+    ...['links/list-links', 'maps/list-maps', 'sys/program-code', 'sys/token-calls'],
   ],
   // Several XDP programs on one interface.
   dispatcher: ['dispatcher', 'sys/lock-file'],

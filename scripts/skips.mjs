@@ -77,6 +77,16 @@ const needs = new Map([
   ['uprobes', () => (fs.existsSync('/sys/bus/event_source/devices/uprobe') ? 'the kernel has uprobes' : undefined)],
   ['kernel BTF', () => (hasBtf() ? '/sys/kernel/btf/vmlinux exists' : undefined)],
   ['a kernel without BTF', () => (hasBtf() ? undefined : 'there is no /sys/kernel/btf/vmlinux')],
+  // Of 6.9; they are for user namespaces, and a fixture in C makes one.
+  [
+    'BPF tokens',
+    () =>
+      kernelHas('bpf_token_create') &&
+      !['', '0'].includes(read('/proc/sys/user/max_user_namespaces').trim()) &&
+      (fs.existsSync(new URL('../test/fixtures/delegate', import.meta.url)) || commandSays('cc') !== undefined)
+        ? 'the kernel has bpf_token_create and user namespaces'
+        : undefined,
+  ],
   ['a JIT', () => (hasJit() ? 'net.core.bpf_jit_enable is not 0' : undefined)],
   ['fentry', () => (hasTrampolines() ? 'the kernel has kprobes, BTF, a JIT and register_ftrace_direct' : undefined)],
   [

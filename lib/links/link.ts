@@ -209,7 +209,7 @@ export class Link {
 
   /**
    * Ends the attachment, removes the files of {@link pins} and closes the link. Where the kernel can end it (links of
-   * cgroups, network namespaces and interfaces, maps of sockets and structures of operations), that is so for everyone: other
+   * cgroups, network namespaces and interfaces, netfilter, maps of sockets and structures of operations), that is so for everyone: other
    * pins and processes keep a link that is attached nowhere. Elsewhere the program stops being called once nobody else holds
    * the link. May be called again.
    */

@@ -31,6 +31,8 @@ interface MapTypes {
   /** The object's. */
   readonly btf: Handle | undefined;
   readonly modules: ModuleDescriptors;
+  /** A BPF token that gives the right to create them. */
+  readonly token: Handle | undefined;
 }
 
 /** The maps of a load, before its programs. Whatever fails: {@link undo} leaves nothing behind. */
@@ -49,6 +51,7 @@ export class CreatedMaps {
     options: {
       readonly btf: Handle | undefined;
       readonly modules: ModuleDescriptors;
+      readonly token: Handle | undefined;
       readonly reused: ReadonlyMap<string, BpfMap>;
       readonly signal: AbortSignal | undefined;
     },
@@ -146,6 +149,7 @@ export class CreatedMaps {
         btfVmlinuxValueTypeId: structOps?.valueTypeId,
         valueTypeBtf: structOps?.module === undefined ? undefined : types.modules.open(structOps.module),
         innerMap: inner,
+        token: types.token,
       });
     } catch (error) {
       throw await createMapFailure(error, spec.name, spec.type);

@@ -40,6 +40,7 @@ export interface LoadContext {
   readonly license: string;
   readonly kernelVersion: number;
   readonly verifierLog: VerifierLog;
+  readonly token: Handle | undefined;
   readonly signal: AbortSignal | undefined;
   /** Programs that are loaded to take the place of functions of other programs (BPF_PROG_TYPE_EXT), by name. */
   readonly replaced?: ReadonlyMap<string, ReplacedFunction> | undefined;
@@ -116,6 +117,7 @@ async function loadWith(
     attachBtfId: plan.attachBtfId,
     attachBtf: attachObject(plan, context),
     flags: spec.flags,
+    token: context.token,
     kernelVersion: context.kernelVersion,
     btf: context.btf,
     functionInfo: typed ? plan.functionInfo : undefined,

@@ -4,13 +4,17 @@ import { AttributeWriter, Direction } from './attribute-writer.js';
 import { commandName, tryBpfAsync } from './bpf-call.js';
 import { Handle } from './handle.js';
 import { withKernelLog } from './kernel-log.js';
+import { flagsWithToken } from './map-calls.js';
 
-/** Loads BTF in the machine's byte order, off the event loop. Rejects with KernelError that ends in the kernel's log. */
-export async function loadBtf(bytes: Uint8Array): Promise<Handle> {
-  const token = await tryBpfAsync(BpfCommand.BTF_LOAD, attributes(bytes));
+/**
+ * Loads BTF in the machine's byte order, off the event loop, by a BPF token if there is one. Rejects with KernelError that ends
+ * in the kernel's log.
+ */
+export async function loadBtf(bytes: Uint8Array, right?: Handle): Promise<Handle> {
+  const token = await tryBpfAsync(BpfCommand.BTF_LOAD, attributes(bytes, right));
   if (token >= 0) return new Handle('btf', token);
   const again = await withKernelLog(async (log) => {
-    const attr = attributes(bytes)
+    const attr = attributes(bytes, right)
       .pointer('btf_log_buf', log, Direction.FROM_KERNEL, 'btf_log_size')
       .number('btf_log_level', 1);
     const result = await tryBpfAsync(BpfCommand.BTF_LOAD, attr);
@@ -26,6 +30,9 @@ export async function loadBtf(bytes: Uint8Array): Promise<Handle> {
   );
 }
 
-function attributes(bytes: Uint8Array): AttributeWriter<keyof typeof BtfLoadAttr.fields> {
-  return new AttributeWriter(BtfLoadAttr).pointer('btf', bytes, Direction.TO_KERNEL, 'btf_size');
+function attributes(bytes: Uint8Array, right: Handle | undefined): AttributeWriter<keyof typeof BtfLoadAttr.fields> {
+  return new AttributeWriter(BtfLoadAttr)
+    .pointer('btf', bytes, Direction.TO_KERNEL, 'btf_size')
+    .number('btf_flags', flagsWithToken(undefined, right))
+    .handle('btf_token_fd', right);
 }

@@ -31,5 +31,6 @@ export * from './socket-calls.js';
 export * from './socket-descriptor.js';
 export * from './storage-calls.js';
 export * from './tc-calls.js';
+export * from './token-calls.js';
 export * from './user-ring.js';
 export * from './xdp-calls.js';

@@ -1,4 +1,4 @@
-import { BpfCommand, MapCreateAttr, MapElementAttr, type MapType } from '../abi/index.js';
+import { BpfCommand, MapCreateAttr, MapElementAttr, MapFlag, type MapType } from '../abi/index.js';
 import { KernelError, quote } from '../errors/index.js';
 import { addon, area, completed } from './addon.js';
 import { AttributeWriter, Direction } from './attribute-writer.js';
@@ -25,6 +25,8 @@ export interface CreateMapOptions {
   readonly valueTypeBtf?: Handle | undefined;
   /** The template of a map of maps. */
   readonly innerMap?: Handle | undefined;
+  /** A BPF token that gives the right to it. Linux 6.9. */
+  readonly token?: Handle | undefined;
 }
 
 /** Creates a map, off the event loop: a preallocated one may take the kernel long. */
@@ -38,6 +40,11 @@ export function createMapNow(options: CreateMapOptions): Handle {
   return new Handle('map', bpf(BpfCommand.MAP_CREATE, createAttributes(options), creating(options)), options.name);
 }
 
+/** The flags of a call that takes a token: BPF_F_TOKEN_FD is the same in all of them. */
+export function flagsWithToken(flags: number | undefined, token: Handle | undefined): number | undefined {
+  return token === undefined ? flags : ((flags ?? 0) | MapFlag.TOKEN_FD) >>> 0;
+}
+
 function creating({ name }: CreateMapOptions): string {
   return `create map ${quote(name)}`;
 }
@@ -48,7 +55,7 @@ function createAttributes(options: CreateMapOptions): AttributeWriter<keyof type
     .number('key_size', options.keySize)
     .number('value_size', options.valueSize)
     .number('max_entries', options.maxEntries)
-    .number('map_flags', options.flags)
+    .number('map_flags', flagsWithToken(options.flags, options.token))
     .number('numa_node', options.numaNode)
     .number('map_extra', options.mapExtra)
     .number('btf_key_type_id', options.btfKeyTypeId)
@@ -57,7 +64,8 @@ function createAttributes(options: CreateMapOptions): AttributeWriter<keyof type
     .name('map_name', options.name)
     .handle('btf_fd', options.btf)
     .handle('value_type_btf_obj_fd', options.valueTypeBtf)
-    .handle('inner_map_fd', options.innerMap);
+    .handle('inner_map_fd', options.innerMap)
+    .handle('map_token_fd', options.token);
 }
 
 /** The only key of a struct_ops map. */

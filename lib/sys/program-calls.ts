@@ -12,6 +12,7 @@ import { AttributeWriter, Direction } from './attribute-writer.js';
 import { bpf, bpfAsync, tryBpfAsync } from './bpf-call.js';
 import { Handle } from './handle.js';
 import { withKernelLog, type LoggedResult } from './kernel-log.js';
+import { flagsWithToken } from './map-calls.js';
 
 /** Where a program's code takes a descriptor, of a map or a module's BTF: the byte offset of a 4-byte immediate. */
 export interface CodeBinding {
@@ -36,6 +37,8 @@ export interface LoadProgramOptions {
   readonly attachBtf?: Handle | undefined;
   readonly flags?: number | undefined;
   readonly kernelVersion?: number | undefined;
+  /** A BPF token that gives the right to it. Linux 6.9. */
+  readonly token?: Handle | undefined;
   readonly btf?: Handle | undefined;
   readonly functionInfo?: Uint8Array | undefined;
   readonly functionInfoRecordSize?: number | undefined;
@@ -112,12 +115,13 @@ function loadAttributes(options: LoadProgramOptions): AttributeWriter<keyof type
     .pointer('insns', options.code, Direction.TO_KERNEL)
     .string('license', options.license, 'license')
     .number('kern_version', options.kernelVersion)
-    .number('prog_flags', options.flags)
+    .number('prog_flags', flagsWithToken(options.flags, options.token))
     .name('prog_name', options.name)
     .number('expected_attach_type', options.expectedAttachType)
     .number('attach_btf_id', options.attachBtfId)
     .handle('attach_btf_obj_fd', options.attachBtf)
-    .handle('prog_btf_fd', options.btf);
+    .handle('prog_btf_fd', options.btf)
+    .handle('prog_token_fd', options.token);
   for (const { offset, handle } of options.bindings) attr.handleIn(options.code, offset, handle);
   functionModules(attr, options.functionModules ?? []);
   records(attr, 'func_info', options.functionInfo, options.functionInfoRecordSize);

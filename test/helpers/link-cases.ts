@@ -15,6 +15,10 @@ import {
   KprobeMulti,
   KprobeMultiLink,
   Lsm,
+  Netfilter,
+  NetfilterLink,
+  Netkit,
+  NetkitLink,
   NetworkNamespaceLink,
   ObjectSpec,
   PerfEvent,
@@ -112,6 +116,9 @@ async function registered(pid: number): Promise<Ebpf> {
 /** Of 6.4; congestion controls need a JIT as well. */
 const hasStructOpsLinks =
   hasJit && kernelHasStruct('bpf_struct_ops_link') && kernelHasStruct('bpf_struct_ops_tcp_congestion_ops');
+
+/** Whether the network of the cases has a pair of netkit interfaces. */
+export const hasNetkit: boolean = hasTestNetworks && kernelHasSymbol('netkit_link_attach');
 
 const inNetwork = { possible: hasTestNetworks, need: 'network interfaces of its own' } as const;
 
@@ -231,6 +238,24 @@ export const linkCases: readonly LinkCase[] = [
       const options = { interface: 'right', netns: network, direction: 'ingress', by: 'tcx' } as const;
       const link = await ebpf.program('anywhere', Tc).attach(options);
       return { objects: [ebpf], link, other: ebpf.program('drop_ours') };
+    },
+  },
+  {
+    ...{ name: 'netkit device', kind: 'netkit', linkClass: NetkitLink, detaches: true },
+    ...{ possible: hasNetkit, need: 'netkit' },
+    async attach({ network }) {
+      const ebpf = await load('netkit');
+      const link = await ebpf.program('first', Netkit).attach({ interface: 'nk', netns: network });
+      return { objects: [ebpf], link, other: ebpf.program('second') };
+    },
+  },
+  {
+    ...{ name: 'netfilter hook', kind: 'netfilter', linkClass: NetfilterLink, event: 'packet', detaches: true },
+    ...{ possible: hasTestNetworks && kernelHasSymbol('bpf_nf_link_attach'), need: 'links of netfilter' },
+    async attach({ network }) {
+      const ebpf = await load('netfilter');
+      const where = { family: 'ipv4', hook: 'input', netns: network } as const;
+      return { objects: [ebpf], link: await ebpf.program('decide', Netfilter).attach(where) };
     },
   },
   {

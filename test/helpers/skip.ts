@@ -16,6 +16,7 @@ export type Need =
   | 'kernel modules'
   | 'fentry'
   | 'a JIT'
+  | 'BPF tokens'
   | 'freplace'
   | 'xdp-loader'
   | 'a kernel without fentry'

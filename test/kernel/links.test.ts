@@ -23,6 +23,7 @@ import {
   changePriority,
   congestionControl,
   execute,
+  hasNetkit,
   linkCases,
   type Attached,
   type LinkCase,
@@ -46,7 +47,7 @@ beforeAll(async () => {
   stats = enableStats();
   pins = await PinFolder.create();
   cgroup = new TestCgroup('links');
-  network = hasTestNetworks ? await TestNetwork.create() : undefined;
+  network = hasTestNetworks ? await TestNetwork.create({ netkit: hasNetkit }) : undefined;
   places = { network: network?.path ?? '', cgroup: cgroup.path, pid: process.pid };
 });
 

@@ -1,10 +1,11 @@
 // The first root file system of a VM: user space, then the repository with compiled tests, then a kernel's modules.
 import fs from 'node:fs';
 import { createRequire, SourceMap } from 'node:module';
+import os from 'node:os';
 import path from 'node:path';
 import { transformSync } from '@swc/core';
 import { buildExample, exampleNames } from '../../scripts/example.mjs';
-import { SetupError, root } from '../../scripts/setup.mjs';
+import { SetupError, root, run } from '../../scripts/setup.mjs';
 import { bundle, bundleLoader, locate } from './bundle.mjs';
 import { CpioArchive } from './cpio.mjs';
 import { architectures } from './machines.mjs';
@@ -93,6 +94,9 @@ export function suiteArchive({
     archive.file(name, stub);
   }
 
+  if (architecture === process.arch) {
+    archive.file(inside('test/fixtures/delegate'), compileFixture('delegate'), { executable: true });
+  }
   archive.file(inside('test/helpers/typescript-hook.cjs'), guest('typescript-hook.cjs'));
   archive.file(inside('scripts/skips.mjs'), fs.readFileSync(path.join(root, 'scripts', 'skips.mjs')));
   archive.file(inside('build/Release/node_ebpf.node'), fs.readFileSync(addon));
@@ -106,6 +110,19 @@ export function suiteArchive({
   archive.file('/init', guest('init'), { executable: true });
   archive.file('/run.sh', script);
   return { archive: archive.end(), sourceLine: sourceLines(tests.lines, maps) };
+}
+
+/** A fixture in C, for VMs of this machine's architecture: tests of others that need it are skipped. */
+function compileFixture(name) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'node-ebpf-vm-'));
+  try {
+    const program = path.join(folder, name);
+    const source = path.join(root, 'test', 'fixtures', `${name}.c`);
+    run('cc', ['-O2', '-o', program, source], { what: `compiling test/fixtures/${name}.c` });
+    return fs.readFileSync(program);
+  } finally {
+    fs.rmSync(folder, { recursive: true });
+  }
 }
 
 function publicNames() {

@@ -16,6 +16,7 @@ const documents = [
   'docs/electron.md',
   'docs/getting-started.md',
   'docs/network.md',
+  'docs/objects.md',
   'docs/performance.md',
   'docs/tracing.md',
   'docs/troubleshooting.md',
