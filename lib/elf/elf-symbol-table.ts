@@ -31,8 +31,9 @@ export interface SymbolVersions {
   readonly names: ReadonlyMap<number, string>;
 }
 
-/** Names that are looked at between two turns of the event loop: a few milliseconds. */
-const NAMES_PER_TURN = 20_000;
+/** How long the event loop waits for its turn, and how many symbols are looked at between two looks at the clock. */
+const MILLISECONDS_PER_TURN = 5;
+const SYMBOLS_PER_LOOK = 1024;
 
 /** How many symbols before an address may be too short to hold it while an earlier one is long enough. */
 const NESTED_SYMBOLS = 16;
@@ -89,14 +90,14 @@ export class ElfSymbolTable {
     const found: DefinedSymbol[] = [];
     // A hostile table of overlapping names could be its size squared.
     let budget = this.#strings.length * 16 + 65_536;
-    let untilTurn = NAMES_PER_TURN;
+    let end = Date.now() + MILLISECONDS_PER_TURN;
     for (let index = 0; index < this.length; index++) {
-      if (!isFunction(this.#typeOf(index)) || !this.#isDefined(index)) continue;
-      if (--untilTurn === 0) {
+      if (index % SYMBOLS_PER_LOOK === 0 && Date.now() >= end) {
         await nextTurn();
         signal?.throwIfAborted();
-        untilTurn = NAMES_PER_TURN;
+        end = Date.now() + MILLISECONDS_PER_TURN;
       }
+      if (!isFunction(this.#typeOf(index)) || !this.#isDefined(index)) continue;
       const written = this.#nameOf(index);
       budget -= written.length;
       if (budget < 0) throw this.#strings.error('its strings overlap beyond what any compiler writes');

@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
-
 import { UsageError } from '../errors/index.js';
+import { readWhole } from '../kernel/index.js';
 
 /** A part of a process's memory. */
 export interface MemoryMapping {
@@ -50,7 +49,8 @@ export function parseProcessMaps(text: string): MemoryMapping[] {
  */
 export async function processMaps(pid: number, what = 'pid'): Promise<MemoryMapping[]> {
   try {
-    return parseProcessMaps(await readFile(`/proc/${pid}/maps`, 'utf8'));
+    // Some releases of Node 20 read only the first page of such a file by readFile.
+    return parseProcessMaps(Buffer.from(await readWhole(`/proc/${pid}/maps`)).toString('utf8'));
   } catch (cause) {
     throw processFailure(cause, pid, what);
   }

@@ -1,9 +1,12 @@
 // Probes in user space: in this process alone, where asking for its priority calls getpriority of the C library.
 import { readFileSync } from 'node:fs';
 import { getPriority } from 'node:os';
+import { join } from 'node:path';
 
-import { Ebpf, ObjectSpec, PerfEventLink, Uprobe, Uretprobe, features } from '../../lib/index.js';
+import { Ebpf, Link, ObjectSpec, PerfEventLink, Uprobe, Uretprobe, features } from '../../lib/index.js';
 import { hasUprobes, libc } from '../helpers/user-space.js';
+import { kernelAtLeast } from '../helpers/kernel-version.js';
+import { PinFolder } from '../helpers/pin-folder.js';
 import { sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
 
@@ -113,6 +116,41 @@ describe('uprobes', () => {
       else expect(() => link.info()).toThrow(expect.objectContaining({ code: 'ERR_EBPF_UNSUPPORTED', since: '5.15' }));
       askForPriority();
       expect(ebpf.variable('entries').value).toBe(1n);
+    } finally {
+      await ebpf.close();
+    }
+  });
+
+  testIf(hasUprobes, 'uprobes')('outlive their object when their link is pinned, and end with the pin', async () => {
+    if (!(await features.perfLink()).supported) return;
+    const pins = await PinFolder.create();
+    try {
+      const ebpf = await load();
+      const path = join(pins.path, 'link');
+      const link = await ebpf.program('anywhere', Uprobe).attach({ target: libc, function: 'getpriority' });
+      const { id } = link.info();
+      const entries = ebpf.variable('entries');
+      link.pin(path);
+      await link.close();
+      askForPriority();
+      expect(entries.value).toBe(1n);
+      await ebpf.close();
+      await using again = Link.open(path);
+      expect(again).toBeInstanceOf(PerfEventLink);
+      expect(again.info().id).toBe(id);
+      await again.detach();
+      expect(() => Link.open(path)).toThrow(expect.objectContaining({ errnoName: 'ENOENT' }));
+    } finally {
+      await pins.close();
+    }
+  });
+
+  testIf(hasUprobes && kernelAtLeast(6, 0), 'kernel 6.0')('may sleep in programs of sections that say so', async () => {
+    const ebpf = await load('patient');
+    try {
+      await ebpf.program('patient', Uprobe).attach({ target: libc, function: 'getpriority', pid: process.pid });
+      askForPriority(2);
+      expect(ebpf.variable('slept').value).toBe(2n);
     } finally {
       await ebpf.close();
     }

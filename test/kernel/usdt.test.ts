@@ -1,5 +1,9 @@
 // Probes that a program was built with: one of test/fixtures/probes, in processes of its own.
-import { Ebpf, Uprobe, Usdt, UsdtLink, features, listUsdt } from '../../lib/index.js';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { Ebpf, ObjectSpec, Uprobe, UprobeMultiLink, Usdt, UsdtLink, features, listUsdt } from '../../lib/index.js';
+import { PinFolder } from '../helpers/pin-folder.js';
 import { hasProbedProgram, probedProgram, startProbed, type ProbedProcess } from '../helpers/probed-program.js';
 import { sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
@@ -104,6 +108,48 @@ describe('probes that a program was built with', () => {
       }
     },
   );
+
+  testIf(canProbe, 'uprobes')('are attached where the section says', async () => {
+    const process = (child = startProbed());
+    const spec = ObjectSpec.parse(readFileSync(sample('usdt')));
+    spec.program('twice').attachTo = `${probedProgram('fixed')}:node_ebpf:twice`;
+    const ebpf = await Ebpf.load(spec, { variables: { target_pid: process.pid } });
+    try {
+      const { links, unattached } = await ebpf.attach();
+      expect(links.map(({ target }) => target)).toEqual([`usdt ${probedProgram('fixed')}:node_ebpf:twice (2 places)`]);
+      expect(unattached.map(({ program, reason }) => [program.name, reason])).toEqual([
+        ['forms', 'its section "usdt" names no probe'],
+        ['guarded', 'its section "usdt" names no probe'],
+      ]);
+    } finally {
+      await ebpf.close();
+    }
+  });
+
+  testIf(canProbe, 'uprobes')('work on when they are pinned and closed, whatever is attached next', async () => {
+    const [ebpf, process] = await start();
+    const pins = await PinFolder.create();
+    try {
+      if (!(await features.uprobeMulti()).supported) return;
+      const path = join(pins.path, 'link');
+      const { pid } = process;
+      const link = await ebpf.program('twice', Usdt).attach({ target: { pid }, probe: 'node_ebpf:twice' });
+      link.pin(path);
+      await link.close();
+      // It must not be told of other arguments by this.
+      await ebpf.program('forms', Usdt).attach({ target: { pid }, probe: 'node_ebpf:forms' });
+      await process.hit();
+      expect(ebpf.variables['twice_sum']).toBe(42n);
+      await using again = UprobeMultiLink.open(path);
+      expect(again.info().offsets).toHaveLength(2);
+      await again.detach();
+      await process.hit();
+      expect(ebpf.variables['twice_sum']).toBe(42n);
+    } finally {
+      await ebpf.close();
+      await pins.close();
+    }
+  });
 
   testIf(canProbe, 'uprobes')('see that they are watched by their semaphore, and that they are no longer', async () => {
     const [ebpf, process] = await start();
