@@ -35,6 +35,9 @@ export interface SymbolVersions {
 const MILLISECONDS_PER_TURN = 5;
 const SYMBOLS_PER_LOOK = 1024;
 
+/** Symbols of which no name is read, between two turns of the event loop: a few milliseconds. */
+const SYMBOLS_PER_TURN = 20_000;
+
 /** How many symbols before an address may be too short to hold it while an earlier one is long enough. */
 const NESTED_SYMBOLS = 16;
 
@@ -131,9 +134,9 @@ export class ElfSymbolTable {
   /** Puts the functions in order for {@link at}, and gives the event loop its turns, which that does not. */
   async prepare(): Promise<void> {
     const indices: number[] = [];
-    for (let start = 0; start < this.length; start += NAMES_PER_TURN) {
+    for (let start = 0; start < this.length; start += SYMBOLS_PER_TURN) {
       if (start > 0) await nextTurn();
-      this.#addFunctions(indices, start, start + NAMES_PER_TURN);
+      this.#addFunctions(indices, start, start + SYMBOLS_PER_TURN);
     }
     await nextTurn();
     this.#order ??= this.#sort(indices);
