@@ -48,9 +48,7 @@ async function runSuite(suite, flags) {
     '--reporters=<rootDir>/scripts/results-reporter.cjs',
   ];
   // The kernel is one, and its tests look at all of it.
-  if (suite === 'kernel') args.push('--runInBand');
-  // Its tests mostly wait for compilers and a VM.
-  if (suite === 'package') args.push('--maxWorkers=2');
+  if (suite !== 'unit') args.push('--runInBand');
   // Named files or tests need not be in every suite; that they are in none is noticed below.
   if (flags.length > 0) args.push('--passWithNoTests', ...flags);
   const child = spawn(process.execPath, args, {
