@@ -12,7 +12,7 @@ export function exampleNames() {
   return readdirSync(folder).filter((name) => existsSync(path.join(folder, name, 'main.ts')));
 }
 
-/** Makes build/examples/<name>/main.mjs, with the objects it loads beside it, and says where it is. */
+/** Makes build/examples/<name>/main.mjs, with the objects and pages it reads beside it, and says where it is. */
 export function buildExample(name) {
   // Loaded when setup has installed it.
   const { buildSync } = createRequire(import.meta.url)('esbuild');
@@ -35,7 +35,7 @@ export function buildExample(name) {
     tsconfigRaw: {},
   });
   for (const file of readdirSync(source)) {
-    if (file.endsWith('.bpf.o')) copyFileSync(path.join(source, file), path.join(outdir, file));
+    if (file.endsWith('.bpf.o') || file.endsWith('.html')) copyFileSync(path.join(source, file), path.join(outdir, file));
   }
   return path.join(outdir, 'main.mjs');
 }
