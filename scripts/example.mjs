@@ -35,7 +35,8 @@ export function buildExample(name) {
     tsconfigRaw: {},
   });
   for (const file of readdirSync(source)) {
-    if (file.endsWith('.bpf.o') || file.endsWith('.html')) copyFileSync(path.join(source, file), path.join(outdir, file));
+    if (file.endsWith('.bpf.o') || file.endsWith('.html'))
+      copyFileSync(path.join(source, file), path.join(outdir, file));
   }
   return path.join(outdir, 'main.mjs');
 }

@@ -46,6 +46,8 @@ const hasTestNetworks = () => commandSays('ip') && commandSays('unshare') && ker
 /** Of 6.17; of 6.18 by the name of bpf_stream_vprintk_impl. */
 const hasStreams = () => /(?:^| )bpf_stream_vprintk/mu.test(read('/proc/kallsyms'));
 
+const browsers = ['chromium', 'chromium-browser', 'google-chrome'];
+
 const hasTcx = () => kernelHas('tcx_prog_attach');
 
 const hasNetkit = () => kernelHas('netkit_link_attach');
@@ -201,6 +203,7 @@ const needs = new Map([
   ['a kernel without streams of programs', () => (hasStreams() ? undefined : 'the kernel has no bpf_stream_vprintk')],
   ['big-endian processor', () => (os.endianness() === 'BE' ? 'this processor is big-endian' : undefined)],
   ['callbacks of helpers', () => (hasCallbacks() ? 'the kernel has bpf_loop and a JIT' : undefined)],
+  ['a browser', () => (browsers.some(commandSays) ? `one of ${browsers.join(', ')} is installed` : undefined)],
   [
     'network interfaces of its own',
     () => (hasTestNetworks() ? 'ip and unshare are installed, and the kernel has veth' : undefined),

@@ -67,7 +67,9 @@ async function profile(pid: number | undefined, seconds: number, frequency: numb
     const { total } = profiler.profile.root;
     console.log(`${total} samples in ${(wall / 1000).toFixed(1)} s`);
     for (const { frame, samples } of profiler.profile.hottest(listed)) {
-      console.log(`${((samples / total) * 100).toFixed(1).padStart(6)} %  ${frame.name}${frame.kind === 'kernel' ? ' [kernel]' : ''}`);
+      console.log(
+        `${((samples / total) * 100).toFixed(1).padStart(6)} %  ${frame.name}${frame.kind === 'kernel' ? ' [kernel]' : ''}`,
+      );
     }
     console.log(`the profiler itself used ${((user + system) / wall / 10).toFixed(2)} % of a CPU`);
     if (profiler.lost > 0n) console.log(`${profiler.lost} samples are without a part of their stack`);

@@ -1,9 +1,11 @@
 // Samples stacks with a timer on each CPU, and gives the addresses names.
+import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import {
   cstr,
   Ebpf,
+  EbpfError,
   HashMap,
   i32,
   KernelSymbols,
@@ -30,6 +32,14 @@ export interface ProfilerOptions {
   readonly frequency: number;
 }
 
+/** What is known of a process: without symbols it had ended before it could be asked. */
+interface Known {
+  readonly symbols: ProcessSymbols | undefined;
+  readonly frames: Map<bigint, Frame>;
+}
+
+const unknown: Frame = { name: '[unknown]', kind: 'user' };
+
 export class Profiler {
   readonly profile = new Profile();
   readonly #ebpf: Ebpf;
@@ -37,7 +47,7 @@ export class Profiler {
   readonly #stacks;
   #half = 0;
   #kernel: KernelSymbols | undefined;
-  readonly #processes = new Map<number, ProcessSymbols | undefined>();
+  readonly #users = new Map<number, Known>();
 
   private constructor(ebpf: Ebpf) {
     this.#ebpf = ebpf;
@@ -69,7 +79,9 @@ export class Profiler {
     await sleep(settleMs);
     for (const [sample, count] of this.#counts.drain()) {
       const stacks = this.#stacks[sample.half];
-      const [kernel = [], user = []] = [sample.kernel_stack, sample.user_stack].map((id) => (id < 0 ? [] : stacks?.get(id)));
+      const [kernel = [], user = []] = [sample.kernel_stack, sample.user_stack].map((id) =>
+        id < 0 ? [] : stacks?.get(id),
+      );
       const frames: Frame[] = [
         { name: `${sample.comm} (${sample.pid})`, kind: 'process' },
         ...(await this.#userFrames(sample.pid, user)),
@@ -80,7 +92,51 @@ export class Profiler {
     full?.clear();
   }
 
+  /** Stacks come innermost first; frames are the other way round. Most addresses were seen before. */
+  async #userFrames(pid: number, stack: readonly bigint[]): Promise<Frame[]> {
+    const addresses = stack.map(codeAddress);
+    let known = this.#users.get(pid);
+    if (known === undefined) this.#users.set(pid, (known = { symbols: await symbolsOf(pid), frames: new Map() }));
+    const { symbols, frames } = known;
+    const fresh = addresses.filter((address) => !frames.has(address));
+    const found = (fresh.length > 0 ? await symbols?.resolve(fresh) : undefined) ?? [];
+    for (const [index, address] of fresh.entries()) {
+      const { name, file } = found[index] ?? {};
+      frames.set(address, { name: name ?? (file === undefined ? hex(address) : `[${basename(file)}]`), kind: 'user' });
+    }
+    return addresses.map((address) => frames.get(address) ?? unknown).reverse();
+  }
+
+  async #kernelFrames(stack: readonly bigint[]): Promise<Frame[]> {
+    if (stack.length === 0) return [];
+    this.#kernel ??= await KernelSymbols.read();
+    const symbols = this.#kernel;
+    return stack
+      .map((address, index): Frame => {
+        return { name: symbols.resolve(codeAddress(address, index))?.name ?? hex(address), kind: 'kernel' };
+      })
+      .reverse();
+  }
+
   async close(): Promise<void> {
     await this.#ebpf.close();
   }
+}
+
+async function symbolsOf(pid: number): Promise<ProcessSymbols | undefined> {
+  try {
+    return await ProcessSymbols.open(pid);
+  } catch (error) {
+    if (EbpfError.is(error)) return undefined;
+    throw error;
+  }
+}
+
+/** All but the innermost are where a call returns to: behind the call, which may be the last instruction of its function. */
+function codeAddress(address: bigint, index: number): bigint {
+  return index === 0 ? address : address - 1n;
+}
+
+function hex(address: bigint): string {
+  return `0x${address.toString(16)}`;
 }

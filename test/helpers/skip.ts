@@ -51,6 +51,7 @@ export type Need =
   | 'contexts of XDP'
   | 'live frames'
   | 'fetched kernels'
+  | 'a browser'
   | 'bpftool'
   | 'llvm-objdump'
   | 'fetched objects'

@@ -24,7 +24,12 @@ test.each(Object.entries(manifest.objects))('%s was compiled from the source bes
 });
 
 test('every source, header and object is in the manifest', () => {
-  const files = readdirSync(folder);
+  const applications = readdirSync(join(folder, '../examples'), { withFileTypes: true }).filter((one) =>
+    one.isDirectory(),
+  );
+  const files = ['', ...applications.map(({ name }) => `../examples/${name}/`)].flatMap((path) =>
+    readdirSync(join(folder, path)).map((name) => `${path}${name}`),
+  );
   expect(files.filter((name) => name.endsWith('.o')).sort()).toEqual(Object.keys(manifest.objects).sort());
   for (const source of files.filter((name) => name.endsWith('.bpf.c'))) {
     expect(Object.keys(manifest.objects)).toContain(source.replace(/c$/, 'o'));
@@ -37,7 +42,8 @@ test('every source, header and object is in the manifest', () => {
 test('objects say nothing of the folder they were compiled in', () => {
   for (const object of Object.keys(manifest.objects)) {
     const text = readFileSync(join(folder, object), 'latin1');
-    for (const [path] of text.matchAll(/[\w./-]+\.bpf\.c/g)) expect(path).toMatch(/^(?:\.\/)?[\w-]+\.bpf\.c$/);
+    for (const [path] of text.matchAll(/[\w./-]+\.bpf\.c/g))
+      expect(path).toMatch(/^(?:\.\/)?(?:\.\.\/examples\/[\w-]+\/)?[\w-]+\.bpf\.c$/);
   }
 });
 
