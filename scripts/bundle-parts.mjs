@@ -123,7 +123,7 @@ export const parts = {
   ],
   // Programs and maps of networks, and of cgroups.
   network: [
-    ...files('programs', 'cgroup-device cgroup-mode cgroup-program cgroup-skb cgroup-sock cgroup-sock-addr'),
+    ...files('programs', 'cgroup-device cgroup-mode cgroup-program cgroup-skb cgroup-sock cgroup-sock-addr lsm-cgroup'),
     ...files('programs', 'cgroup-sockopt cgroup-sysctl'),
     ...files('kernel', 'list-interfaces network-interface open-network-namespace'),
     ...files(
