@@ -64,7 +64,7 @@ function commandSays(command) {
 const activeModules = () => read('/sys/kernel/security/lsm').trim().split(',');
 
 /** What no VM has: tests that need it run on the machine itself, with `npm run test:kernel`. */
-export const neverInVms = ['a processor that is not emulated', 'bpftool'];
+export const neverInVms = ['a processor that is not emulated', 'bpftool', 'a browser'];
 
 /** need → a sentence why this machine could meet it, or undefined when it cannot. */
 const needs = new Map([

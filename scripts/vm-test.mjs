@@ -2,6 +2,7 @@
 //
 //   npm run test:vm -- --kernel 5.10,6.1    some kernels; --arch x64 some architectures
 //   npm run test:vm -- --test 'ring'        tests and files whose name matches
+//   npm run test:vm -- --whole             all files on every x64 kernel, not only on the oldest and the newest: an hour
 //   npm run test:vm -- --self-test          only that panics, hangs and the like are reported; part of a run of everything
 //   npm run test:vm -- --timeout 900        seconds that a VM may take; --jobs 1 one VM at a time; --verbose each test
 import fs from 'node:fs';
@@ -33,6 +34,7 @@ function options(args) {
         timeout: { type: 'string', default: '900' },
         jobs: { type: 'string', default: String(os.availableParallelism()) },
         verbose: { type: 'boolean', default: false },
+        whole: { type: 'boolean', default: false },
         'self-test': { type: 'boolean', default: false },
       },
     }).values;
@@ -102,7 +104,7 @@ function bare(name) {
 }
 
 await main(undefined, async (args) => {
-  const { kernel, arch, test: pattern, timeout, jobs, verbose, 'self-test': onlySelfTest } = options(args);
+  const { kernel, arch, test: pattern, timeout, jobs, verbose, whole, 'self-test': onlySelfTest } = options(args);
   const everything = [kernel, arch, pattern].every((choice) => choice === undefined) && !onlySelfTest;
   const selected = selectMachines({ kernel, arch });
   const begin = Date.now();
@@ -133,9 +135,10 @@ await main(undefined, async (args) => {
       if (test.status === 'failed') say(failure(name, test));
       else if (verbose) say(`vm: ${name}: ${test.status}: ${test.file}: ${test.name} (${test.milliseconds} ms)`);
     };
+    const isWhole = machine.architecture === 'x64' && (whole || pattern !== undefined);
     const outcome = await runSuite(machine, {
       ...parts.get(machine.architecture),
-      ...{ files: kernelTests(machine.tests), pattern, folder, onTest, askFeatures: everything },
+      ...{ files: kernelTests(isWhole ? {} : machine), pattern, folder, onTest, askFeatures: everything },
       kernel: kernels.get(machine),
       timeoutMs: Number(timeout) * 1000,
     });

@@ -27,7 +27,7 @@ await main(undefined, async (args) => {
   const addon = await addonFor(machine.architecture);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'node-ebpf-vm-'));
   process.once('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
-  const { archive } = suiteArchive({ architecture: machine.architecture, addon, files: kernelTests() });
+  const { archive } = suiteArchive({ architecture: machine.architecture, addon, files: kernelTests({}) });
   const initialRoot = path.join(folder, 'root.cpio');
   writeArchives(initialRoot, [[fs.readFileSync(userSpace)], modulesArchive(found), archive]);
   say(`vm: booting ${found.release}; sh /run.sh runs the kernel suite, exit ends the VM`);

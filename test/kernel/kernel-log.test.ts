@@ -81,9 +81,10 @@ describe('streams of a program', () => {
     }
     expect(pieces).toEqual(['number 5\n']);
     const signal = AbortSignal.timeout(20);
-    await expect(async () => {
+    const aborted = (async () => {
       for await (const piece of program.stream('stdout', { signal, pollMs: 2 })) pieces.push(piece);
-    }).rejects.toBe(signal.reason);
+    })();
+    expect(await aborted.catch((error: unknown) => error)).toBe(signal.reason);
     const ended = (async () => {
       for await (const piece of program.stream('stdout', { pollMs: 2 })) pieces.push(piece);
     })();

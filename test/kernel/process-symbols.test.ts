@@ -10,7 +10,14 @@ import { repository } from '../helpers/command.js';
 import { rawArguments, sample } from '../helpers/samples.js';
 import { until } from '../helpers/until.js';
 
-const addon = join(repository, 'build/Release/node_ebpf.node');
+/** A file with code that a child can map: the addon, compiled here or as it is published. */
+const addon =
+  [
+    'build/Release/node_ebpf.node',
+    `prebuilds/linux-${process.arch}/node.napi${process.arch === 'arm64' ? '.armv8' : ''}.node`,
+  ]
+    .map((name) => join(repository, name))
+    .find((path) => existsSync(path)) ?? '';
 
 /** Where a file lies in a process: the first address of its code, and which byte of the file that is. */
 function codeOf(pid: number, path: string): { readonly start: bigint; readonly offset: number } {

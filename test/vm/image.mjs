@@ -24,14 +24,14 @@ export function modulesArchive(kernel) {
   return archive.end();
 }
 
-/** The test files of the kernel suite, as paths in the repository; all of them, or `names` without extension. */
-export function kernelTests(names) {
+/** The test files of the kernel suite, as paths in the repository: all of them, `tests` by name, or all but those `without`. */
+export function kernelTests({ tests, without = [] }) {
   const files = filesBelow('test/kernel', '.test.ts');
-  if (names === undefined) return files;
-  const wanted = names.map((name) => `test/kernel/${name}.test.ts`);
-  const missing = wanted.find((file) => !files.includes(file));
+  const pathOf = (name) => `test/kernel/${name}.test.ts`;
+  const named = [...(tests ?? []), ...without].map(pathOf);
+  const missing = named.find((file) => !files.includes(file));
   if (missing !== undefined) throw new SetupError(`test/vm/machines.mjs names ${missing}, which does not exist`);
-  return wanted;
+  return files.filter((file) => (tests === undefined ? !without.map(pathOf).includes(file) : named.includes(file)));
 }
 
 /**
