@@ -10,6 +10,7 @@ import {
   type ReadOptions,
 } from './events/index.js';
 import type { LoadedParts } from './load-parts.js';
+import type { KernelSymbols } from './kernel/index.js';
 import { RingBuffer, type BpfMap } from './maps/index.js';
 import { LOG_LEVEL } from './object/index.js';
 
@@ -17,6 +18,8 @@ import { LOG_LEVEL } from './object/index.js';
 export interface LogOptions extends ReadOptions {
   /** Passes over what is above this level. Default: everything that the object logs. */
   readonly level?: LogLevel | undefined;
+  /** Names of the kernel's addresses, for `{:sym}`. Default: addresses are printed as numbers. */
+  readonly symbols?: KernelSymbols | undefined;
 }
 
 /** Opens the reader of an object's logs. */
@@ -30,7 +33,7 @@ export function openLogs(
       code: 'ERR_EBPF_NOT_FOUND',
     });
   }
-  const { level, ...read } = options;
+  const { level, symbols, ...read } = options;
   const loaded = Number(spec.variable(LOG_LEVEL).value);
   const mostLevel = level === undefined ? loaded : logLevelNumber('level', level);
   if (mostLevel > loaded) {
@@ -41,6 +44,14 @@ export function openLogs(
     );
   }
   const { littleEndian } = spec;
-  const type = new LogRecordType(logs, logSites(spec), { littleEndian, symbols: () => undefined, mostLevel });
+  const type = new LogRecordType(logs, logSites(spec), { littleEndian, symbols: symbolNames(symbols), mostLevel });
   return RingBuffer.from(map).readAs(() => type, read);
+}
+
+/** `do_exit+0x1c`, as the kernel itself prints addresses. */
+function symbolNames(symbols: KernelSymbols | undefined): (address: bigint) => string | undefined {
+  return (address) => {
+    const found = symbols?.resolve(address);
+    return found === undefined ? undefined : `${found.name}+0x${found.offset.toString(16)}`;
+  };
 }

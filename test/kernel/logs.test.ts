@@ -1,6 +1,14 @@
 import { readFileSync } from 'node:fs';
 
-import { Ebpf, formatLog, ObjectSpec, RawTracepoint, type LogOptions, type LogRecord } from '../../lib/index.js';
+import {
+  Ebpf,
+  formatLog,
+  KernelSymbols,
+  ObjectSpec,
+  RawTracepoint,
+  type LogOptions,
+  type LogRecord,
+} from '../../lib/index.js';
 import { rawArguments, sample } from '../helpers/samples.js';
 
 let ebpf: Ebpf;
@@ -59,6 +67,16 @@ describe('arguments', () => {
     ]);
     expect(records.at(-1)?.args).toEqual(['BLUE', 5, 'BLUE']);
     expect(messages(await logsOf('integers', [0])).slice(2, 4)).toEqual(['0 0 0 0', '3 4 false']);
+  });
+
+  test('addresses of the kernel by name, to who has its symbols', async () => {
+    const symbols = await KernelSymbols.read();
+    const start = symbols.address('schedule');
+    if (start === undefined) throw new Error('every kernel has schedule()');
+    const named = messages(await logsOf('memory', [start + 4n], { symbols }));
+    expect(named.some((message) => message.startsWith('schedule+0x4 '))).toBe(true);
+    const bare = messages(await logsOf('memory', [start + 4n]));
+    expect(bare.some((message) => message.startsWith(`0x${(start + 4n).toString(16)} `))).toBe(true);
   });
 
   test('text, addresses, structs, bytes', async () => {
