@@ -26,14 +26,16 @@ export interface LinkToFunctions {
 export async function linkToFunctions(options: LinkToFunctions): Promise<Handle> {
   const { program, attachType, targets, cookie, atReturn } = options;
   const { functions, places } = targets;
-  const cookies = cookie === undefined ? undefined : await cookiesOf(cookie, functions);
-  const addresses = cookies === undefined ? places : places && functions.addresses;
+  // Never without: bpf_kprobe_multi_show_fdinfo of Linux 6.17 and 6.18 reads them without asking whether there are any, so that
+  // the kernel panics when anybody reads /proc/<pid>/fdinfo of the link.
+  const cookies = cookie === undefined ? new BigUint64Array(functions.length) : await cookiesOf(cookie, functions);
+  const addresses = cookie === undefined ? places : places && functions.addresses;
   return createLink({
     ...{ program, attachType },
     fields: { 'kprobe_multi.flags': atReturn ? returnFlag : 0, 'kprobe_multi.cnt': functions.length },
     buffers: {
       ...(addresses === undefined ? {} : { 'kprobe_multi.addrs': bytesOf(addresses) }),
-      ...(cookies === undefined ? {} : { 'kprobe_multi.cookies': bytesOf(cookies) }),
+      'kprobe_multi.cookies': bytesOf(cookies),
     },
     strings: addresses === undefined ? { 'kprobe_multi.syms': functions.names } : {},
   });

@@ -212,7 +212,7 @@ describe('uprobes', () => {
           { code: 'ERR_EBPF_INVALID_VALUE', path: 'function' },
         ],
         [
-          { target: libc, offset: 1 },
+          { target: libc, offset: 2 ** 40 },
           { code: 'ERR_EBPF_INVALID_VALUE', path: 'offset' },
         ],
         [
