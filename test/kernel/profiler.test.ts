@@ -21,11 +21,15 @@ afterEach(() => {
 
 /** Profiles a process that is busy in one function, with these flags more, and returns what was printed. */
 async function profileHog(...flags: string[]): Promise<string> {
-  const hog = new RunningCommand(process.execPath, [
-    '--perf-basic-prof',
-    // In the folder of the test, not in /tmp.
-    join(repository, 'test/fixtures/cpu-hog.mjs'),
-  ]);
+  const hog = new RunningCommand(
+    process.execPath,
+    [
+      '--perf-basic-prof',
+      // In the folder of the test, not in /tmp.
+      join(repository, 'test/fixtures/cpu-hog.mjs'),
+    ],
+    { cwd: folder },
+  );
   try {
     await hog.shows(/burning/);
     const profiler = runExample('profiler', '--pid', String(hog.pid), '--seconds', '3', ...flags);
