@@ -158,7 +158,7 @@ describe('kprobes', () => {
       const [, digits = ''] = /^(\S+) [tT] security_task_setnice$/mu.exec(symbols) ?? [];
       const program = ebpf.program('anywhere', Kprobe);
       const link = await program.attach({ address: BigInt(`0x${digits}`) });
-      expect(link.target).toBe(`kprobe 0x${digits}`);
+      expect(link.target).toBe(`kprobe 0x${BigInt(`0x${digits}`).toString(16)}`);
       await program.attach({ function: 'vmlinux:security_task_setnice' });
       changePriority(5);
       expect(ebpf.variable('entries').value).toBe(2n);
