@@ -1,6 +1,7 @@
 // What benchmarks share: building the peers, medians, and the two forms of a report.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { SetupError, findCommand, root, say } from '../scripts/setup.mjs';
 
@@ -47,6 +48,49 @@ export function buildPeers(benchmark, recipes) {
     else say(`bench: no ${name}: ${failed.output.trim().split('\n').at(-1)}`);
   }
   return programs;
+}
+
+/** Where Debian has the headers of the machine, which clang does not look for when it compiles for BPF. */
+const multiarch = () => `/usr/include/${os.machine()}-linux-gnu`;
+
+/** Compiles `<benchmark>.bpf.c` into the benchmark's work folder; `defines` are as in `RING_BYTES=4096`. Returns the object. */
+export function compileObject(benchmark, ...defines) {
+  const source = path.join(import.meta.dirname, benchmark, `${benchmark}.bpf.c`);
+  const object = path.join(workFolder(benchmark), `${benchmark}.bpf.o`);
+  const flags = ['--target=bpf', '-mcpu=v3', '-O2', '-g', ...defines.map((define) => `-D${define}`)];
+  const { ok, output } = execute(findClang(), [...flags, '-idirafter', multiarch(), '-c', source, '-o', object]);
+  if (!ok) throw new SetupError(`compiling ${source} failed\n${output}`);
+  return object;
+}
+
+/** Builds the peers that do the same in C, with libbpf, cilium/ebpf and Aya, and the C programs named beside them. */
+export function buildUsualPeers(benchmark, defines, programs = []) {
+  const inFolder = (name) => path.join(workFolder(benchmark), name);
+  const inC = (name, ...libraries) => {
+    const flags = ['-O2', ...defines.map((define) => `-D${define}`), '-o', inFolder(name), `${name}.c`];
+    return { tool: 'cc', program: inFolder(name), steps: () => [['cc', [...flags, ...libraries]]] };
+  };
+  // Optional: another libbpf than the installed one, as flags for cc.
+  const libbpf = (process.env.BENCH_LIBBPF ?? '-lbpf').split(' ');
+  const cargo = ['build', '--release', '--quiet', '--target-dir', inFolder('aya')];
+  return buildPeers(benchmark, {
+    ...Object.fromEntries(programs.map((name) => [name, inC(name)])),
+    C: inC('raw'),
+    libbpf: inC('libbpf', ...libbpf),
+    'cilium/ebpf': {
+      tool: 'go',
+      program: inFolder('cilium'),
+      steps: (sources) => [
+        ['go', ['mod', 'tidy'], path.join(sources, 'cilium')],
+        ['go', ['build', '-o', inFolder('cilium'), '.'], path.join(sources, 'cilium')],
+      ],
+    },
+    Aya: {
+      tool: 'cargo',
+      program: path.join(inFolder('aya'), 'release', benchmark),
+      steps: (sources) => [['cargo', cargo, path.join(sources, 'aya')]],
+    },
+  });
 }
 
 export function median(values) {

@@ -3,7 +3,7 @@
 // each consumer is a process of its own on another processor, reads a field of each record and sums it. Consumers take
 // turns in each round; figures are medians of the rounds. Flags: --rounds, --case <part of a title>, --size <bytes of the
 // ring>, --json, --plot <file.svg>.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
@@ -13,7 +13,7 @@ import readline from 'node:readline';
 import { parseArgs } from 'node:util';
 import { SetupError, findCommand, main, root } from '../../scripts/setup.mjs';
 import { plot } from './plot.mjs';
-import { buildPeers, findClang, median, printJson, printTable, workFolder } from '../shared.mjs';
+import { buildUsualPeers, compileObject, median, printJson, printTable, workFolder } from '../shared.mjs';
 
 const folder = workFolder('events');
 const us = 'node-ebpf';
@@ -123,45 +123,6 @@ class Conversation {
     this.#child.stdin.end();
     await ended;
   }
-}
-
-function compileObject(size) {
-  const object = path.join(folder, 'events.bpf.o');
-  const headers = ['-idirafter', `/usr/include/${os.machine()}-linux-gnu`];
-  const args = ['--target=bpf', '-mcpu=v3', '-O2', '-g', `-DRING_BYTES=${size}`, ...headers];
-  const source = path.join(import.meta.dirname, 'events.bpf.c');
-  const { status, stderr } = spawnSync(findClang(), [...args, '-c', source, '-o', object], { encoding: 'utf8' });
-  if (status !== 0) throw new SetupError(`compiling ${source} failed\n${stderr}`);
-  return object;
-}
-
-function programs(size) {
-  const inFolder = (name) => path.join(folder, name);
-  const compile = (name, source, ...libraries) => [
-    'cc',
-    ['-O2', `-DRING_BYTES=${size}`, '-o', inFolder(name), source, ...libraries],
-  ];
-  // Optional: another libbpf than the installed one, as flags for cc.
-  const libbpf = (process.env.BENCH_LIBBPF ?? '-lbpf').split(' ');
-  const cargo = ['build', '--release', '--quiet', '--target-dir', inFolder('aya')];
-  return buildPeers('events', {
-    producer: { tool: 'cc', program: inFolder('producer'), steps: () => [compile('producer', 'producer.c')] },
-    C: { tool: 'cc', program: inFolder('raw'), steps: () => [compile('raw', 'raw.c')] },
-    libbpf: { tool: 'cc', program: inFolder('libbpf'), steps: () => [compile('libbpf', 'libbpf.c', ...libbpf)] },
-    'cilium/ebpf': {
-      tool: 'go',
-      program: inFolder('cilium'),
-      steps: (sources) => [
-        ['go', ['mod', 'tidy'], path.join(sources, 'cilium')],
-        ['go', ['build', '-o', inFolder('cilium'), '.'], path.join(sources, 'cilium')],
-      ],
-    },
-    Aya: {
-      tool: 'cargo',
-      program: path.join(folder, 'aya', 'release', 'events'),
-      steps: (sources) => [['cargo', cargo, path.join(sources, 'aya')]],
-    },
-  });
 }
 
 /** What the programs counted: records asked for, and those that found no room. */
@@ -320,10 +281,10 @@ await main(['dependencies', 'addon', 'typescript'], async (args) => {
   const size = Number(flags.size);
   const rounds = Number(flags.rounds);
   fs.mkdirSync(folder, { recursive: true });
-  const { producer: producerProgram, ...peers } = programs(size);
+  const { producer: producerProgram, ...peers } = buildUsualPeers('events', [`RING_BYTES=${size}`], ['producer']);
   if (producerProgram === undefined) throw new SetupError('bench: the producer needs cc');
   const { Ebpf } = createRequire(import.meta.url)(path.join(root, 'dist', 'index.js'));
-  const object = compileObject(size);
+  const object = compileObject('events', `RING_BYTES=${size}`);
   const [writerCpu, readerCpu] = os.cpus().length > 1 ? [0, 1] : [0, 0];
   const bench = new Bench(size);
   try {

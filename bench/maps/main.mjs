@@ -1,7 +1,7 @@
 // `npm run bench -- maps`: CPU time of one operation on a map, for this library, a C loop of raw system calls, and the peers
 // whose tools are here (libbpf: cc and libbpf-dev; cilium/ebpf: go; Aya: cargo). Root, with clang. All use the same maps, on
 // one processor, in turns, so that what else the machine does falls on all alike. Figures are medians of the rounds.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -9,7 +9,7 @@ import path from 'node:path';
 import readline from 'node:readline';
 import { parseArgs } from 'node:util';
 import { SetupError, findCommand, main } from '../../scripts/setup.mjs';
-import { buildPeers, findClang, median, printJson, printTable, workFolder } from '../shared.mjs';
+import { buildUsualPeers, compileObject, median, printJson, printTable, workFolder } from '../shared.mjs';
 
 const ENTRIES = 2 ** 20;
 const folder = workFolder('maps');
@@ -73,46 +73,6 @@ class Implementation {
   }
 }
 
-function compileObject() {
-  const object = path.join(folder, 'maps.bpf.o');
-  const args = ['--target=bpf', '-mcpu=v3', '-O2', '-g', `-DENTRIES=${ENTRIES}`, '-idirafter', multiarch()];
-  const source = path.join(import.meta.dirname, 'maps.bpf.c');
-  const { status, stderr } = spawnSync(findClang(), [...args, '-c', source, '-o', object], { encoding: 'utf8' });
-  if (status !== 0) throw new SetupError(`compiling ${source} failed\n${stderr}`);
-  return object;
-}
-
-/** Where Debian has the headers of the machine, which clang does not look for when it compiles for BPF. */
-const multiarch = () => `/usr/include/${os.machine()}-linux-gnu`;
-
-function programs() {
-  const inFolder = (name) => path.join(folder, name);
-  const compile = (name, source, ...libraries) => [
-    'cc',
-    ['-O2', `-DENTRIES=${ENTRIES}`, '-o', inFolder(name), source, ...libraries],
-  ];
-  // Optional: another libbpf than the installed one, as flags for cc.
-  const libbpf = (process.env.BENCH_LIBBPF ?? '-lbpf').split(' ');
-  const cargo = ['build', '--release', '--quiet', '--target-dir', inFolder('aya')];
-  return buildPeers('maps', {
-    C: { tool: 'cc', program: inFolder('raw'), steps: () => [compile('raw', 'raw.c')] },
-    libbpf: { tool: 'cc', program: inFolder('libbpf'), steps: () => [compile('libbpf', 'libbpf.c', ...libbpf)] },
-    'cilium/ebpf': {
-      tool: 'go',
-      program: inFolder('cilium'),
-      steps: (sources) => [
-        ['go', ['mod', 'tidy'], path.join(sources, 'cilium')],
-        ['go', ['build', '-o', inFolder('cilium'), '.'], path.join(sources, 'cilium')],
-      ],
-    },
-    Aya: {
-      tool: 'cargo',
-      program: path.join(folder, 'aya', 'release', 'maps'),
-      steps: (sources) => [['cargo', cargo, path.join(sources, 'aya')]],
-    },
-  });
-}
-
 /** Medians of the rounds by implementation. Two more rounds come first, in which code is compiled and caches fill. */
 async function compare(implementations, comparison, rounds, operations) {
   const samples = new Map([...implementations.keys()].map((name) => [name, []]));
@@ -142,12 +102,12 @@ await main(['dependencies', 'addon', 'typescript'], async (args) => {
     },
   });
   fs.mkdirSync(folder, { recursive: true });
-  const peers = programs();
+  const peers = buildUsualPeers('maps', [`ENTRIES=${ENTRIES}`]);
   const implementations = new Map();
   try {
     const ours = new Implementation(process.execPath, [
       path.join(import.meta.dirname, 'node-ebpf.cjs'),
-      compileObject(),
+      compileObject('maps', `ENTRIES=${ENTRIES}`),
     ]);
     implementations.set(us, ours);
     const ids = (await ours.line()).split(' ');

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import type { ByteReader } from '../binary/index.js';
+import { lowerBound, type ByteReader } from '../binary/index.js';
 import { SectionIndex, SymbolBinding, SymbolType } from './elf-constants.js';
 import { addressAt } from './elf-headers.js';
 import { readWord, type ElfLayout } from './elf-layout.js';
@@ -113,7 +113,7 @@ export class ElfSymbolTable {
   at(address: number): DefinedSymbol | undefined {
     this.#order ??= this.#sort(this.#addFunctions([], 0, this.length));
     const addresses = (this.#sorted ??= this.#addressesOf(this.#order));
-    const after = firstAbove(addresses, address);
+    const after = lowerBound(addresses.length, (index) => (addresses[index] ?? 0) <= address);
     const next = addresses[after];
     let last = after - 1;
     for (let tries = NESTED_SYMBOLS; last >= 0 && tries > 0; tries--) {
@@ -253,16 +253,4 @@ function withoutVersion(name: string): string {
 
 function isFunction(type: number): boolean {
   return type === SymbolType.FUNC || type === SymbolType.GNU_IFUNC;
-}
-
-/** The first index whose number is above `value`. */
-function firstAbove(sorted: Float64Array, value: number): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((sorted[middle] ?? 0) <= value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -1,5 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
+import { lowerBound } from '../binary/index.js';
+
 /** How many numbers are put in order before the event loop gets a turn: some milliseconds. */
 const perTurn = 20_000;
 
@@ -31,11 +33,5 @@ export async function sortedOrder(values: Float64Array, signal?: AbortSignal): P
 
 /** The first index whose number is at least `value`. */
 export function firstAtLeast(sorted: Float64Array | Uint32Array, value: number): number {
-  let [low, high] = [0, sorted.length];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((sorted[middle] ?? 0) < value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return lowerBound(sorted.length, (index) => (sorted[index] ?? 0) < value);
 }

@@ -1,9 +1,9 @@
+import { lowerBound } from '../binary/index.js';
 import { MapType } from '../abi/index.js';
 import type { Btf } from '../btf/index.js';
 import { SymbolType, type ElfFile, type ElfRelocation, type ElfSection } from '../elf/index.js';
 import { ObjectFormatError, quote } from '../errors/index.js';
 import type { DataSection } from './data-section.js';
-import { lowerBound } from './lower-bound.js';
 import { readMapDefinition } from './map-definition.js';
 import type { MapSlot, MapSpec } from './map-spec.js';
 

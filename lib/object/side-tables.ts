@@ -1,7 +1,7 @@
+import { lowerBound } from '../binary/index.js';
 import { BtfKind, type Btf, type BtfExt } from '../btf/index.js';
 import { ObjectFormatError } from '../errors/index.js';
 import type { CoreRelocationTable, LineTable } from './function-spec.js';
-import { lowerBound } from './lower-bound.js';
 
 /** What BTF.ext says about one function. */
 export interface FunctionTables {

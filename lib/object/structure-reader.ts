@@ -1,10 +1,10 @@
+import { lowerBound } from '../binary/index.js';
 import { MapFlag, MapType } from '../abi/index.js';
 import { BtfKind, typeName, type Btf } from '../btf/index.js';
 import { SymbolType, type ElfFile, type ElfRelocation } from '../elf/index.js';
 import { ObjectFormatError, quote } from '../errors/index.js';
 import type { DataSection, SectionVariable } from './data-section.js';
 import type { FunctionRanges } from './function-ranges.js';
-import { lowerBound } from './lower-bound.js';
 import { MapSpec } from './map-spec.js';
 
 /** The key of the only entry is a number. */

@@ -1,3 +1,4 @@
+import { lowerBound } from '../binary/index.js';
 import type { Btf } from '../btf/index.js';
 import { escapeControl } from '../errors/index.js';
 import type { FunctionSpec } from '../object/index.js';
@@ -10,23 +11,13 @@ const COLUMN_BITS = 10;
  * folder. Undefined when the object does not say.
  */
 export function lineAt(btf: Btf | undefined, spec: FunctionSpec, offset: number): string | undefined {
-  const row = lastRowAt(spec.lines.offsets, offset);
+  const { offsets } = spec.lines;
+  // The last row that begins at or before the offset.
+  const row = lowerBound(offsets.length, (index) => (offsets[index] ?? 0) <= offset) - 1;
   if (btf === undefined || row < 0) return undefined;
   const file = btf.string(spec.lines.fileNames[row] ?? 0);
   const text = btf.string(spec.lines.texts[row] ?? 0).trim();
   const number = (spec.lines.lineColumns[row] ?? 0) >>> COLUMN_BITS;
   const name = file.slice(file.lastIndexOf('/') + 1);
   return escapeControl(text === '' ? `${name}:${number}` : `${name}:${number}: ${text}`);
-}
-
-/** The last row that begins at or before `offset`; -1 when there is none. */
-function lastRowAt(offsets: Uint32Array, offset: number): number {
-  let low = 0;
-  let high = offsets.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((offsets[middle] ?? 0) <= offset) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
 }

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { inspect } from 'node:util';
 
+import { lowerBound } from '../binary/index.js';
 import { UsageError, escapeControl } from '../errors/index.js';
 import { readText, requireLinux } from '../kernel/index.js';
 
@@ -170,13 +171,8 @@ export class ProcessSymbols {
   }
 
   #mappingAt(address: number): MemoryMapping | undefined {
-    let [low, high] = [0, this.#mappings.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#mappings[middle]?.end ?? 0) <= address) low = middle + 1;
-      else high = middle;
-    }
-    const found = this.#mappings[low];
+    const index = lowerBound(this.#mappings.length, (at) => (this.#mappings[at]?.end ?? 0) <= address);
+    const found = this.#mappings[index];
     return found !== undefined && found.start <= address ? found : undefined;
   }
 }

@@ -52,7 +52,17 @@ const smoke = [
 ];
 
 /** What depends on the kernel's version most, for those between the oldest and the newest. */
-const between = [...smoke, 'features', 'links', 'tc', 'xdp', 'cgroup-programs', 'iterators', 'perf-event-programs'];
+const between = [
+  ...smoke,
+  'features',
+  'kernel-holders',
+  'links',
+  'tc',
+  'xdp',
+  'cgroup-programs',
+  'iterators',
+  'perf-event-programs',
+];
 /** The applications of examples/: emulated they take minutes, and need one kernel that has all they use. */
 const applications = ['packet-filter', 'profiler', 'security-monitor'];
 
