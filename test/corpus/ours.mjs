@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
-import { root } from '../../scripts/setup.mjs';
+import { root } from '../../scripts/files.mjs';
 
 const require = createRequire(path.join(root, 'package.json'));
 require('./test/helpers/typescript-hook.cjs');

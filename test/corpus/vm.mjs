@@ -77,7 +77,7 @@ function resultOf(object, kernel, ours, said) {
 
 function corpusArchive(objects, libbpf) {
   const archive = new CpioArchive();
-  for (const name of ['scripts/setup.mjs', 'test/corpus/ours.mjs', 'test/corpus/guest.mjs'])
+  for (const name of ['scripts/files.mjs', 'test/corpus/ours.mjs', 'test/corpus/guest.mjs'])
     archive.copy(path.join(root, name), `/node-ebpf/${name}`);
   for (const [index, { file }] of objects.entries()) archive.copy(file, `/corpus/${inside(index)}`);
   const { files, command } = libbpf.carried(libraryFolder);

@@ -70,6 +70,8 @@ async function start(script: string, ...flags: string[]): Promise<ChildProcess &
   const listen = `process.stdin.on('data', (path) => process.dlopen({ exports: {} }, String(path).trim()));`;
   const child = spawn(process.execPath, [...flags, '-e', `${listen} ${script}; console.log('ready')`], {
     stdio: ['pipe', 'pipe', 'inherit'],
+    // V8 leaves a log here when it is asked for a perf map.
+    cwd: folder,
   });
   children.push(child);
   await once(child.stdout, 'data');
