@@ -22,7 +22,7 @@ export const parts = {
   load: [
     ...['abi', 'elf/elf-constants', 'elf/elf-file', 'elf/string-table', 'load-options', 'load-parts', 'load-targets'],
     ...files('asm', 'instruction opcodes'),
-    'binary/byte-writer',
+    ...files('binary', 'byte-writer lower-bound'),
     ...files(
       'btf',
       'btf-ext btf-type data-sections downgrade extern-declarations static-functions type-name type-size validate-types',
@@ -40,7 +40,7 @@ export const parts = {
     ),
     ...files(
       'object',
-      'assembler jump-tables kconfig-section legacy-maps logs lower-bound map-definition map-spec object-btf object-spec',
+      'assembler jump-tables kconfig-section legacy-maps logs map-definition map-spec object-btf object-spec',
     ),
     ...files('object', 'program-flag program-spec read-object section-table side-tables struct-ops-maps variable-spec'),
     'programs/load-programs',
