@@ -7,7 +7,6 @@ import { refused } from './loads.mjs';
 // enum bpf_map_type and enum bpf_attach_type of include/uapi/linux/bpf.h
 const structOps = 26;
 const ringBuffer = 27;
-const traceUprobeMulti = 48;
 
 /**
  * The first of which a difference of an object is an instance is its reason. `from` is the first libbpf that it is true of,
@@ -50,12 +49,6 @@ const explanations = [
     from: [1, 2],
     isSo: ({ field, ours, theirs }) =>
       field === 'code' && withoutMissingFunctions(ours) === withoutMissingFunctions(theirs),
-  },
-  {
-    reason: 'libbpf before 1.3 never attaches USDT probes through uprobe.multi; here it is done where the kernel can',
-    seen: / libbpf-tools .*\/javagc(-libbpf)?$/u,
-    before: [1, 3],
-    isSo: ({ field, ours, theirs }) => field === 'attachType' && ours === traceUprobeMulti && theirs === 0,
   },
   {
     // On kernels that lack one of an object's symbols, and not all of them.
