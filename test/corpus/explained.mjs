@@ -4,7 +4,7 @@
 import { isOlder } from './libbpf.mjs';
 import { refused } from './loads.mjs';
 
-// enum bpf_map_type and enum bpf_attach_type of include/uapi/linux/bpf.h
+// enum bpf_map_type of include/uapi/linux/bpf.h
 const structOps = 26;
 const ringBuffer = 27;
 
