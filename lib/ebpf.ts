@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 
 import { withToken } from './bpf-token.js';
 import { dispatchedPrograms } from './dispatcher/index.js';
-import { UsageError, escapeControl, quote } from './errors/index.js';
+import { AttachError, EbpfError, UsageError, escapeControl, quote } from './errors/index.js';
 import {
   attachChannel,
   loadChannel,
@@ -20,9 +20,9 @@ import { loadParts, type LoadedParts } from './load-parts.js';
 import { typesOf } from './load-targets.js';
 import { openLogs, type LogOptions } from './logs.js';
 import { EventMap, variableValues, type BpfMap, type MapKind, type Variable } from './maps/index.js';
-import { LOG_RING, type ObjectSpec } from './object/index.js';
+import { LOG_RING, type ObjectSpec, type ProgramSpec } from './object/index.js';
 import { programAs, type AttachOptions, type Program, type ProgramKind } from './programs/index.js';
-import { needs, relocate } from './relocate/index.js';
+import { isOfProgramAlone, needs, relocate } from './relocate/index.js';
 import type { Handle } from './sys/index.js';
 import type { AnyShape, Shape, VariableValues } from './shape.js';
 
@@ -40,6 +40,16 @@ export interface Unattached {
   readonly program: Program;
   /** Why: `its section "raw_tp" names no tracepoint`. */
   readonly reason: string;
+  /** Of an optional program that could not be attached: what its own `attach` throws. */
+  readonly error?: EbpfError | undefined;
+}
+
+/** A program that {@link Ebpf.load} was to load if possible, and left out. */
+export interface Unloaded {
+  /** The program as the object has it. */
+  readonly program: ProgramSpec;
+  /** Why this kernel does not take it. */
+  readonly error: EbpfError;
 }
 
 /**
@@ -139,6 +149,14 @@ export class Ebpf<S extends Shape = AnyShape> {
     return [...this.#parts.programs.values()];
   }
 
+  /** The optional programs that this kernel does not take, in the object's order: what the load's option `optional` left out. */
+  get unloaded(): readonly Unloaded[] {
+    return [...this.spec.programs.values()].flatMap((program) => {
+      const error = this.#loaded.leftOut.get(program.name);
+      return error === undefined ? [] : [{ program, error }];
+    });
+  }
+
   /** The links that are attached now. */
   get links(): readonly Link[] {
     return [...this.#links];
@@ -163,7 +181,7 @@ export class Ebpf<S extends Shape = AnyShape> {
   /**
    * The program of that name; with a class, as that class. The same object each time.
    *
-   * @throws {@link UsageError} `ERR_EBPF_NOT_FOUND` with the nearest names; `ERR_EBPF_INVALID_VALUE` when the program is of
+   * @throws {@link UsageError} `ERR_EBPF_NOT_FOUND` with the nearest names, or why the load left the program out; `ERR_EBPF_INVALID_VALUE` when the program is of
    * another class.
    */
   program<N extends keyof S['programs'] & string>(name: N): S['programs'][N];
@@ -171,6 +189,11 @@ export class Ebpf<S extends Shape = AnyShape> {
   program(name: string, kind?: ProgramKind<Program>): Program {
     const program = this.#parts.programs.get(name);
     if (program === undefined) {
+      const cause = this.#loaded.leftOut.get(name);
+      if (cause !== undefined) {
+        const message = `program ${quote(name)} of ${quote(this.name)} was left out: ${cause.message}`;
+        throw new UsageError(message, { code: 'ERR_EBPF_NOT_FOUND', cause });
+      }
       const what = this.spec.programs.has(name) ? 'loaded program' : 'program';
       throw UsageError.notFound(`${what} of ${quote(this.name)}`, name, this.#parts.programs.keys());
     }
@@ -211,10 +234,11 @@ export class Ebpf<S extends Shape = AnyShape> {
 
   /**
    * Attaches every program whose section says where, in the object's order. When one fails, those that this call attached
-   * are detached again.
+   * are detached again; an optional one that the kernel does not take is left in `unattached` instead.
    *
-   * @throws {@link PermissionError}, {@link UsageError}, {@link UnsupportedError} or {@link KernelError}: whatever the
-   * failing program's own `attach` throws.
+   * @throws {@link AttachError}, which names the program that failed and those that were detached again. Its code is that of its
+   * cause: a {@link PermissionError}, {@link UsageError}, {@link UnsupportedError} or {@link KernelError}, whatever the failing
+   * program's own `attach` throws.
    */
   async attach(options: AttachOptions = {}): Promise<Attachment> {
     // One after the other: a second call must see what the first attached.
@@ -272,16 +296,25 @@ export class Ebpf<S extends Shape = AnyShape> {
     if (this.closed) throw UsageError.closed(`object ${quote(this.name)}`);
     const links: Link[] = [];
     const unattached: Unattached[] = [];
-    try {
-      for (const program of this.#parts.programs.values()) {
-        const reason = program.autoAttachObstacle;
-        if (reason === undefined) links.push(await program.attach(options));
-        else unattached.push({ program, reason });
+    for (const program of this.#parts.programs.values()) {
+      const reason = program.autoAttachObstacle;
+      if (reason !== undefined) {
+        unattached.push({ program, reason });
+        continue;
       }
-    } catch (error) {
-      await Promise.allSettled(links.map(async (link) => link.close()));
-      throw error;
+      try {
+        links.push(await program.attach(options));
+      } catch (error) {
+        const isOptional = this.spec.programs.get(program.name)?.optional === true;
+        if (!isOptional || options.signal?.aborted === true || !isOfProgramAlone(error))
+          throw await undone(error, program.name, links, options);
+        unattached.push({ program, reason: error.message, error });
+      }
     }
+    const forbidden = unattached.find(({ error }) => error?.code === 'ERR_EBPF_PERMISSION');
+    // Who may attach nothing does not do without some.
+    if (forbidden !== undefined && this.#links.size === 0)
+      throw await undone(forbidden.error, forbidden.program.name, []);
     return { links, unattached };
   }
 
@@ -323,6 +356,25 @@ export class Ebpf<S extends Shape = AnyShape> {
       `maps: ${names(this.#parts.maps.keys())}, ${this.#links.size} links${state} }`
     );
   }
+}
+
+/** Detaches what was attached before a program failed; returns what to throw. */
+async function undone(
+  error: unknown,
+  program: string,
+  links: readonly Link[],
+  { signal }: AttachOptions = {},
+): Promise<unknown> {
+  const closed = await Promise.allSettled(links.map(async (link) => link.close()));
+  if (!EbpfError.is(error) || signal?.aborted === true) return error;
+  const detached: string[] = [];
+  const undetached: [string, unknown][] = [];
+  for (const [index, link] of links.entries()) {
+    const result = closed[index];
+    if (result?.status === 'rejected') undetached.push([link.program, result.reason]);
+    else detached.push(link.program);
+  }
+  return new AttachError({ program, detached, undetached }, error);
 }
 
 function names(of: Iterable<string>): string {

@@ -91,8 +91,9 @@ export {
   type XdpAction,
   type XdpDispatcherOptions,
 } from './dispatcher/index.js';
-export { Ebpf, type Attachment, type Unattached } from './ebpf.js';
+export { Ebpf, type Attachment, type Unattached, type Unloaded } from './ebpf.js';
 export {
+  AttachError,
   EbpfError,
   KernelError,
   ObjectFormatError,

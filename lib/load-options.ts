@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inspect, types } from 'node:util';
 
+import { ProgramType } from './abi/index.js';
 import { seemsToHaveCoreRelocations } from './btf/index.js';
 import type { BpfToken } from './bpf-token.js';
 import { EbpfError, UsageError, nearestNames, quote, requireKnown, unsigned32 } from './errors/index.js';
@@ -9,7 +10,7 @@ import { logLevelNumber, type LogLevel } from './events/index.js';
 import { kernelBtf, readWhole, type Kconfig } from './kernel/index.js';
 import { applyTargets, type ProgramOptions } from './load-targets.js';
 import { BpfMap, type DecodeOptions } from './maps/index.js';
-import { LOG_LEVEL, ObjectSpec, sectionTable, type MapSpec } from './object/index.js';
+import { LOG_LEVEL, ObjectSpec, sectionTable, type MapSpec, type ProgramSpec } from './object/index.js';
 import { verifierLogLevels, type VerifierLog } from './programs/index.js';
 import type { Handle } from './sys/index.js';
 
@@ -67,6 +68,15 @@ export interface LoadOptions extends DecodeOptions {
    */
   readonly logLevel?: LogLevel | 'off' | undefined;
   /**
+   * Programs that are done without where this kernel does not take them: all, or by name. What it has not got, such as a hook, a
+   * type or a kernel function, what its verifier refuses and what it forbids leaves such a program out: {@link Ebpf.unloaded}
+   * then says why. `Ebpf.attach()` leaves those that cannot be attached, and says so in `unattached`. Maps are made all the same,
+   * and slots of program arrays that name such a program stay empty. A load fails as ever when memory or descriptors are short, when
+   * options or the object are wrong, and when this process may not load any of its programs. Programs of structures of
+   * operations go with their map. Default: as {@link ProgramSpec.optional} says, none.
+   */
+  readonly optional?: boolean | readonly string[] | undefined;
+  /**
    * XDP programs that are loaded to run beside others on one interface, all of section `xdp` or by name: {@link XdpDispatcher}.
    * The kernel has them as programs of type EXT. Default: none.
    */
@@ -94,6 +104,7 @@ const loadOptionNames = [
   'verifierLog',
   'token',
   'logLevel',
+  'optional',
   'dispatched',
   'name',
   'signal',
@@ -139,6 +150,7 @@ export function applyOptions(spec: ObjectSpec, options: LoadOptions): AppliedOpt
   requireVerifierLog(options.verifierLog);
   for (const [name, value] of Object.entries(options.variables ?? {})) setVariable(spec, name, value);
   if (options.logLevel !== undefined) setLogLevel(spec, options.logLevel);
+  if (options.optional !== undefined) setOptional(spec, options.optional);
   const reused = new Map<string, BpfMap>();
   for (const [name, change] of Object.entries(options.maps ?? {})) {
     const map = spec.maps.get(name);
@@ -163,6 +175,28 @@ function setVariable(spec: ObjectSpec, name: string, value: unknown): void {
     const problem = path === undefined ? error.message : error.message.slice(`${path}: `.length);
     throw UsageError.invalidValue(`variables.${path ?? name}`, problem, { cause: error });
   }
+}
+
+function setOptional(spec: ObjectSpec, wanted: unknown): void {
+  if (typeof wanted === 'boolean') {
+    for (const program of spec.programs.values()) program.optional = wanted;
+    return;
+  }
+  if (!Array.isArray(wanted) || !wanted.every((name) => typeof name === 'string')) {
+    throw UsageError.invalidValue('optional', 'must be true, or names of programs');
+  }
+  for (const name of wanted) {
+    const program = spec.program(name);
+    const problem = optionalObstacle(program);
+    if (problem !== undefined) throw UsageError.invalidValue('optional', `program ${quote(name)} ${problem}`);
+    program.optional = true;
+  }
+}
+
+function optionalObstacle({ type, autoload, section }: ProgramSpec): string | undefined {
+  if (type === ProgramType.STRUCT_OPS) return 'goes with its map; set autoCreate = false of that to leave both out';
+  if (autoload) return undefined;
+  return `is not loaded at all, as its section ${quote(section)} or specification says; set autoload = true`;
 }
 
 function setLogLevel(spec: ObjectSpec, level: LogLevel | 'off'): void {

@@ -32,6 +32,8 @@ export interface LoadedParts {
   readonly mapPlans: readonly MapPlan[];
   readonly maps: CreatedMaps;
   readonly programs: readonly LoadedProgram[];
+  /** Why optional programs were left out, by their names. */
+  readonly leftOut: ReadonlyMap<string, EbpfError>;
   /** What they log, by its number less one. */
   readonly logs: readonly ProgramLog[];
   readonly context: LoadContext;
@@ -44,6 +46,7 @@ export async function loadParts(spec: ObjectSpec, plan: LoadPlan, context: LoadC
   const { signal, reused, verifierLog, dispatched, targets, token } = context;
   const maps = new CreatedMaps();
   const programs: LoadedProgram[] = [];
+  const refused = new Map<string, EbpfError>();
   const modules = new ModuleDescriptors();
   let btf: Handle | undefined;
   let template: Handle | undefined;
@@ -70,9 +73,15 @@ export async function loadParts(spec: ObjectSpec, plan: LoadPlan, context: LoadC
       signal,
       replaced,
     };
-    await loadPrograms(plan, shared, (program) => {
-      programs.push(program);
+    await loadPrograms(plan, shared, {
+      loaded: (program) => {
+        programs.push(program);
+      },
+      leftOut: (name, error) => {
+        refused.set(name, error);
+      },
     });
+    if (programs.length === 0) requireRights(refused);
     maps.fillProgramSlots(plan.maps, new Map(programs.map((program) => [program.spec.name, program.handle])));
   } catch (error) {
     for (const { handle } of programs) handle.close();
@@ -84,7 +93,13 @@ export async function loadParts(spec: ObjectSpec, plan: LoadPlan, context: LoadC
     template?.close();
     modules.close();
   }
-  return { spec, mapPlans: plan.maps, maps, programs, logs: plan.logs, context };
+  const leftOut = new Map([...plan.leftOut, ...refused]);
+  return { spec, mapPlans: plan.maps, maps, programs, leftOut, logs: plan.logs, context };
+}
+
+/** Who may load nothing of an object does not do without some programs of it. */
+function requireRights(refused: ReadonlyMap<string, EbpfError>): void {
+  for (const error of refused.values()) if (error.code === 'ERR_EBPF_PERMISSION') throw error;
 }
 
 /** Types that the kernel refuses, as those of old compilers, are done without where nothing needs them. */

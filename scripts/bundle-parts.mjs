@@ -50,7 +50,7 @@ export const parts = {
     ),
     ...files(
       'relocate',
-      'function-linker kconfig kernel-extern linked-functions log-numbers map-plans needs program-draft',
+      'function-linker kconfig kernel-extern linked-functions log-numbers map-plans needs optional-programs program-draft',
     ),
     ...files('relocate', 'program-type programs-to-load relocate struct-ops'),
     ...files('relocate/core', 'access access-value core-problem core-relocation-kind core-resolver match-access'),

@@ -4,16 +4,13 @@ import { readFileSync } from 'node:fs';
 import {
   array,
   bootTimeToDate,
-  BtfKind,
   bytes,
   cstr,
   Ebpf,
-  EbpfError,
   features,
   HashMap,
   i32,
   ipText,
-  kernelBtf,
   ObjectSpec,
   RingBuffer,
   struct,
@@ -62,29 +59,28 @@ export interface Report {
 export class Monitor {
   /** What is not seen on this kernel, each with the reason. */
   readonly missing: readonly string[];
-  /** Whether rules can forbid. */
-  readonly canDeny: boolean;
   readonly processes: Processes;
   readonly #ebpf: Ebpf;
   readonly #rules: readonly Rule[];
   readonly #reader: EventReader<Infer<typeof Event>>;
 
-  private constructor(ebpf: Ebpf, rules: readonly Rule[], missing: readonly string[], canDeny: boolean) {
+  private constructor(ebpf: Ebpf, rules: readonly Rule[], missing: readonly string[]) {
     this.#ebpf = ebpf;
     this.#rules = rules;
     this.missing = missing;
-    this.canDeny = canDeny;
     this.#reader = ebpf.map('events', RingBuffer.of(Event)).read();
     this.processes = new Processes();
   }
 
-  /** Everything is attached when it resolves. What this kernel cannot do is in `missing`. */
+  /** Whatever this kernel can do is attached when it resolves: programs of its security module, or at the same hooks by fentry. */
   static async start(object: string | URL, { rules, trusted }: RuleFile): Promise<Monitor> {
     const spec = ObjectSpec.parse(readFileSync(object), { name: 'security_monitor.bpf.o' });
-    const missing: string[] = [];
-    const canDeny = await mayDeny(missing);
-    await chooseHooks(spec, canDeny ? 'lsm' : 'fentry', missing);
-    const ebpf = await loadWhatCan(spec, missing);
+    const { supported: canDeny, reason } = await features.bpfLsm();
+    for (const program of spec.programs.values()) {
+      if (program.name.endsWith(canDeny ? '_lsm' : '_fentry')) program.autoload = program.optional = true;
+    }
+    Object.assign(spec.program('executed'), { autoload: true, autoAttach: false });
+    const ebpf = await Ebpf.load(spec, { variables: { own_pid: process.pid } });
     try {
       const map = ebpf.map('rules', HashMap.of(Subject, Verdict));
       for (const [index, rule] of rules.entries()) {
@@ -95,8 +91,15 @@ export class Monitor {
         const place = placeOf(path);
         if (place !== undefined) trust.set({ ...place, kind: 0, port: 0 }, 1);
       }
-      const monitor = new Monitor(ebpf, rules, missing, canDeny);
-      await ebpf.attach();
+      const missing = canDeny ? [] : [`deny: rules tell and do not forbid: ${reason}`];
+      const monitor = new Monitor(ebpf, rules, missing);
+      const { unattached } = await ebpf.attach();
+      const left = [...ebpf.unloaded, ...unattached].filter(({ error }) => error !== undefined);
+      missing.push(...left.map(({ program, error }) => `${program.name}: ${error?.message}`));
+      // Kernels that refuse programs at hooks still tell of processes.
+      if (left.some(({ program }) => program.name.startsWith('bprm_check_security'))) {
+        await ebpf.program('executed').attach();
+      }
       return monitor;
     } catch (error) {
       await ebpf.close();
@@ -145,47 +148,6 @@ export class Monitor {
       ...(family !== 0 && { address: ipText(family === inet ? address.subarray(0, 4) : address), port }),
       ...(argument !== 0 && { argument }),
     };
-  }
-}
-
-async function mayDeny(missing: string[]): Promise<boolean> {
-  let reason = 'BPF is no active security module of this kernel';
-  try {
-    if ((await features.bpfLsm()).supported) return true;
-  } catch (error) {
-    if (!EbpfError.is(error)) throw error;
-    reason = error.message;
-  }
-  missing.push(`deny: rules tell and do not forbid: ${reason}`);
-  return false;
-}
-
-/** Leaves the programs of one of the two kinds to be loaded, of hooks that this kernel has. */
-async function chooseHooks(spec: ObjectSpec, way: 'lsm' | 'fentry', missing: string[]): Promise<void> {
-  const btf = await kernelBtf();
-  for (const program of spec.programs.values()) {
-    const [, hook, own] = /^(.*)_(lsm|fentry)$/u.exec(program.name) ?? [];
-    if (hook === undefined || own !== way) continue;
-    program.autoload = btf.find(`${way === 'lsm' ? 'bpf_lsm_' : 'security_'}${hook}`, BtfKind.FUNC) !== undefined;
-    if (!program.autoload) missing.push(`${hook}: this kernel has no such hook`);
-  }
-}
-
-/** Kernels that refuse programs at hooks still tell of processes. */
-async function loadWhatCan(spec: ObjectSpec, missing: string[]): Promise<Ebpf> {
-  const variables = { own_pid: process.pid };
-  try {
-    return await Ebpf.load(spec, { variables });
-  } catch (error) {
-    const hooks = [...spec.programs.values()].filter(
-      ({ autoload, name }) => autoload && /_(?:lsm|fentry)$/u.test(name),
-    );
-    if (!EbpfError.is(error) || hooks.length === 0) throw error;
-    for (const program of hooks) program.autoload = false;
-    const executed = spec.programs.get('executed');
-    if (executed !== undefined) executed.autoload = true;
-    missing.push(`all hooks but the start and end of processes: ${error.message}`);
-    return Ebpf.load(spec, { variables });
   }
 }
 

@@ -1,3 +1,4 @@
+export * from './attach-error.js';
 export * from './check-options.js';
 export * from './ebpf-error.js';
 export * from './errno-name.js';

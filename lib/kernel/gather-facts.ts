@@ -28,9 +28,10 @@ export interface GatherOptions {
 export async function gatherFacts(needs: Needs, options: GatherOptions = {}): Promise<KernelFacts> {
   const { signal, kernelBtf: given } = options;
   await allowLockedMemory();
-  const coreBtf = given === undefined || !needs.kernelBtf ? undefined : await btfFrom(given);
+  const coreBtf =
+    given === undefined || !(needs.kernelBtf || needs.optionalKernelBtf) ? undefined : await btfFrom(given);
   const own = coreBtf === undefined ? needs.kernelBtf : needs.kernelIds;
-  const btf = own ? await kernelBtfFor(needs) : needs.optionalKernelIds ? await kernelBtfIfAny() : undefined;
+  const btf = own ? await kernelBtfFor(needs) : needs.optionalKernelBtf ? await kernelBtfIfAny() : undefined;
   signal?.throwIfAborted();
   for (const each of [btf, coreBtf]) await each?.prepareNames(needs.typeNames.keys(), { signal });
   const modules = btf === undefined ? undefined : await modulesFor(needs, btf, signal);

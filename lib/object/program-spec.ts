@@ -11,6 +11,7 @@ export interface ProgramSpecOptions {
   readonly attachTo?: string | undefined;
   readonly ofProgram?: boolean;
   readonly autoload?: boolean;
+  readonly optional?: boolean;
   readonly autoAttach?: boolean;
   readonly flags?: number;
   readonly function: FunctionSpec;
@@ -42,6 +43,11 @@ export class ProgramSpec {
   ofProgram: boolean;
   /** Whether a load includes it. False for sections that begin with `?`. */
   autoload: boolean;
+  /**
+   * Whether a load does without it where this kernel does not take it, and `Ebpf.attach()` where it cannot be attached: see
+   * the load's option `optional`. Of a program of a structure of operations it says nothing: that goes with its map.
+   */
+  optional: boolean;
   /** Whether `Ebpf.attach()` attaches it. */
   autoAttach: boolean;
   /** BPF_PROG_LOAD flags (BPF_F_SLEEPABLE, …). */
@@ -56,6 +62,7 @@ export class ProgramSpec {
     this.attachTo = options.attachTo;
     this.ofProgram = options.ofProgram ?? options.kind === 'freplace';
     this.autoload = options.autoload ?? true;
+    this.optional = options.optional ?? false;
     this.autoAttach = options.autoAttach ?? true;
     this.flags = options.flags ?? 0;
     this.function = options.function;

@@ -3,7 +3,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ProgramType } from '../abi/index.js';
 import type { ModuleDescriptors } from '../kernel/index.js';
 import { ProgramFlag, type ProgramSpec } from '../object/index.js';
-import type { LoadPlan, ProgramPlan } from '../relocate/index.js';
+import type { EbpfError } from '../errors/index.js';
+import { isOfProgramAlone, isOptional, type LoadPlan, type ProgramPlan } from '../relocate/index.js';
 import {
   loadProgram,
   LogLevel,
@@ -54,15 +55,15 @@ export interface LoadedProgram {
   readonly log: string;
 }
 
-/**
- * Loads the programs of a plan in order: the next one is relocated while the verifier works on the current. `loaded`
- * is given each as soon as the kernel has taken it, so that the caller can close them when a later one fails.
- */
-export async function loadPrograms(
-  plan: LoadPlan,
-  context: LoadContext,
-  loaded: (program: LoadedProgram) => void,
-): Promise<void> {
+/** Who is told of each program as soon as the kernel has answered, so that what was loaded can be closed when a later one fails. */
+export interface LoadOutcome {
+  readonly loaded: (program: LoadedProgram) => void;
+  /** Of an optional program that the kernel does not take. */
+  readonly leftOut: (name: string, error: EbpfError) => void;
+}
+
+/** Loads the programs of a plan in order: the next one is relocated while the verifier works on the current. */
+export async function loadPrograms(plan: LoadPlan, context: LoadContext, outcome: LoadOutcome): Promise<void> {
   let working: Promise<void> = Promise.resolve();
   try {
     for (const program of plan.programs()) {
@@ -70,7 +71,7 @@ export async function loadPrograms(
       await nextTurn();
       await working;
       context.signal?.throwIfAborted();
-      working = loadOne(program, context, loaded);
+      working = loadIfPossible(program, context, outcome);
       // Its failure is seen above or below; until then it must not count as unhandled.
       working.catch(() => undefined);
     }
@@ -79,6 +80,15 @@ export async function loadPrograms(
     await working;
   }
   context.signal?.throwIfAborted();
+}
+
+async function loadIfPossible(plan: ProgramPlan, context: LoadContext, outcome: LoadOutcome): Promise<void> {
+  try {
+    await loadOne(plan, context, outcome.loaded);
+  } catch (error) {
+    if (!isOptional(plan.spec) || !isOfProgramAlone(error)) throw error;
+    outcome.leftOut(plan.spec.name, error);
+  }
 }
 
 async function loadOne(

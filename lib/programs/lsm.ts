@@ -1,5 +1,5 @@
 import { EbpfError, UnsupportedError, escapeControl, quote } from '../errors/index.js';
-import { features } from '../kernel/index.js';
+import { activeBpfModule } from '../kernel/index.js';
 import { TracingLink } from '../links/index.js';
 
 import { attachFailure } from './attach-failure.js';
@@ -51,9 +51,9 @@ export class Lsm extends Program {
 async function requireActive(program: string): Promise<void> {
   let active;
   try {
-    active = await features.bpfLsm();
+    active = await activeBpfModule();
   } catch (error) {
-    // Without securityfs nobody can tell.
+    // Nobody can tell.
     if (EbpfError.is(error) && error.code === 'ERR_EBPF_UNSUPPORTED') return;
     throw error;
   }

@@ -3,4 +3,5 @@ export * from './load-plan.js';
 export { takesBtf } from './map-plans.js';
 export { minimizeBtf } from './minimize-btf.js';
 export { needs } from './needs.js';
+export { isOfProgramAlone, isOptional } from './optional-programs.js';
 export { relocate } from './relocate.js';

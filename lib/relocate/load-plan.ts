@@ -1,4 +1,5 @@
 import type { Btf, BtfKind } from '../btf/index.js';
+import type { EbpfError } from '../errors/index.js';
 import type { MapSpec, ProgramLog, ProgramSpec } from '../object/index.js';
 
 /** What `relocate` must know of the kernel that the object is meant for. Nothing else about a kernel changes a plan. */
@@ -63,8 +64,8 @@ export interface Needs {
    * has them.
    */
   readonly kernelIds: boolean;
-  /** Whether such an id is wanted that can be done without: of a weak `__ksym`. */
-  readonly optionalKernelIds: boolean;
+  /** Whether the kernel's types are wanted by what can be done without: a weak `__ksym`, an optional program. */
+  readonly optionalKernelBtf: boolean;
   /** The kernel types, functions and variables that will be looked for, without flavours, each with its kinds. */
   readonly typeNames: ReadonlyMap<string, ReadonlySet<BtfKind>>;
   /** Modules whose BTF is needed since a program names them: `nf_conntrack` of `fentry/nf_conntrack:nf_ct_delete`. */
@@ -98,6 +99,8 @@ export interface LoadPlan {
   readonly warnings: readonly string[];
   /** What the programs log, by its number less one: complete when all have been relocated. */
   readonly logs: readonly ProgramLog[];
+  /** Why optional programs were left out, by their names: complete when all have been relocated. */
+  readonly leftOut: ReadonlyMap<string, EbpfError>;
   /** Relocates one program per step. It can be iterated again and gives the same programs. */
   programs(): Iterable<ProgramPlan>;
 }

@@ -9,6 +9,7 @@ import { FunctionLinker } from './function-linker.js';
 import { kconfigNames } from './kconfig.js';
 import { kernelExtern } from './kernel-extern.js';
 import type { Needs } from './load-plan.js';
+import { isOptional } from './optional-programs.js';
 import { attachesToProbes } from './program-type.js';
 import { programsToLoad } from './programs-to-load.js';
 import { kernelStructOf } from './struct-ops.js';
@@ -21,13 +22,19 @@ import { kernelStructOf } from './struct-ops.js';
  */
 export function needs(object: ObjectSpec): Needs {
   const collector = new NeedsCollector(object);
-  const linker = new FunctionLinker(object);
   for (const map of object.maps.values()) collector.addStructure(map);
   const known = new Set<string>();
-  for (const program of programsToLoad(object)) {
-    collector.addTarget(program);
-    for (const spec of linker.reach(program, known)) collector.addFunction(program, spec);
+  // What an optional program shares with another one is needed all the same.
+  for (const program of programsToLoad(object).sort((a, b) => Number(isOptional(a)) - Number(isOptional(b)))) {
+    collector.addProgram(program, known, isOptional(program));
   }
+  return collector.needs();
+}
+
+/** What one program needs of a kernel. */
+export function needsOf(object: ObjectSpec, program: ProgramSpec): Needs {
+  const collector = new NeedsCollector(object);
+  collector.addProgram(program, new Set(), false);
   return collector.needs();
 }
 
@@ -48,10 +55,22 @@ class NeedsCollector {
   readonly #reasons: (() => readonly string[])[] = [];
   #uprobeMulti = false;
   #kernelIds = false;
-  #optionalKernelIds = false;
+  #optionalKernelBtf = false;
+  readonly #linker: FunctionLinker;
+  /** Whether what is added now can be done without. */
+  #optional = false;
 
   constructor(object: ObjectSpec) {
     this.#object = object;
+    this.#linker = new FunctionLinker(object);
+  }
+
+  /** What the program and its functions need, but for those in `known`, to which they are added. */
+  addProgram(program: ProgramSpec, known: Set<string>, optional: boolean): void {
+    this.#optional = optional;
+    this.#addTarget(program);
+    for (const spec of this.#linker.reach(program, known)) this.#addFunction(program, spec);
+    this.#optional = false;
   }
 
   needs(): Needs {
@@ -60,7 +79,7 @@ class NeedsCollector {
     return {
       kernelBtf: this.#reasons.length > 0,
       kernelIds: this.#kernelIds,
-      optionalKernelIds: this.#optionalKernelIds,
+      optionalKernelBtf: this.#optionalKernelBtf,
       typeNames: this.#typeNames,
       modules: this.#modules,
       kconfig: kconfigNames(this.#object),
@@ -77,28 +96,26 @@ class NeedsCollector {
     };
   }
 
-  addTarget(program: ProgramSpec): void {
+  #addTarget(program: ProgramSpec): void {
     if (attachesToProbes(program)) this.#uprobeMulti = true;
     const target = attachTarget(program);
     if (target === undefined || isOfProgram(target)) return;
     const { name, module, rule } = target;
-    this.#kernelIds = true;
     if (module === undefined) this.#addName(name, rule.kind);
     else if (module !== KERNEL) this.#modules.add(module);
-    this.#reasons.push(() => [`program ${quote(program.name)}: ${rule.noun} ${quote(program.attachTo ?? '')}`]);
+    this.#require('ids', () => [`program ${quote(program.name)}: ${rule.noun} ${quote(program.attachTo ?? '')}`]);
   }
 
   addStructure(map: MapSpec): void {
     const { btf } = this.#object;
     if (map.kind !== 'struct-ops' || !map.autoCreate || btf === undefined) return;
     const { name, valueName } = kernelStructOf(map, btf);
-    this.#kernelIds = true;
     this.#addName(name, BtfKind.STRUCT);
     this.#addName(valueName, BtfKind.STRUCT);
-    this.#reasons.push(() => [`map ${quote(map.name)}: struct ${escapeControl(name)}`]);
+    this.#require('ids', () => [`map ${quote(map.name)}: struct ${escapeControl(name)}`]);
   }
 
-  addFunction(program: ProgramSpec, spec: FunctionSpec): void {
+  #addFunction(program: ProgramSpec, spec: FunctionSpec): void {
     this.#addCoreRelocations(program, spec);
     for (const reference of spec.references) {
       if (reference.kind === 'extern') this.#addExtern(program, reference.name);
@@ -118,7 +135,7 @@ class NeedsCollector {
       this.#addName(essentialName(btf.nameOf(typeId)), btf.kind(typeId));
     }
     if (!isAny) return;
-    this.#reasons.push(() =>
+    this.#require('types', () =>
       [...kinds.keys()]
         .filter((row) => needsKernel(kinds[row]))
         .map((row) => `program ${quote(program.name)}: CO-RE relocation ${accessOf(this.#object, table, row)}`),
@@ -137,12 +154,17 @@ class NeedsCollector {
       declared.kind === 'function' ? ['kernel function', BtfKind.FUNC] : ['kernel variable', BtfKind.VAR];
     this.#addName(essentialName(name), kind);
     if (kind === BtfKind.VAR) for (const wanted of namesOf(name)) this.#variables.add(wanted);
-    if (extern?.weak === true) {
-      this.#optionalKernelIds = true;
+    if (extern?.weak === true) this.#optionalKernelBtf = true;
+    else this.#require('ids', () => [`program ${quote(program.name)}: ${noun} ${quote(name)}`]);
+  }
+
+  #require(what: 'types' | 'ids', reason: () => readonly string[]): void {
+    if (this.#optional) {
+      this.#optionalKernelBtf = true;
       return;
     }
-    this.#kernelIds = true;
-    this.#reasons.push(() => [`program ${quote(program.name)}: ${noun} ${quote(name)}`]);
+    if (what === 'ids') this.#kernelIds = true;
+    this.#reasons.push(reason);
   }
 
   #addName(name: string, kind: BtfKind): void {

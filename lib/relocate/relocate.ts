@@ -9,10 +9,11 @@ import { CoreResolver } from './core/core-resolver.js';
 import { encodeFunctionInfo, encodeLineInfo, FUNCTION_INFO_RECORD_SIZE, LINE_INFO_RECORD_SIZE } from './debug-info.js';
 import { ExternResolver } from './extern-resolver.js';
 import { FunctionLinker } from './function-linker.js';
-import type { KernelFacts, LoadPlan, ProgramPlan } from './load-plan.js';
+import type { KernelFacts, LoadPlan, Needs, ProgramPlan } from './load-plan.js';
 import { LogNumbers } from './log-numbers.js';
 import { planMaps } from './map-plans.js';
-import { needs } from './needs.js';
+import { needs, needsOf } from './needs.js';
+import { isOptional, ProgramFailures } from './optional-programs.js';
 import { ProgramDraft } from './program-draft.js';
 import { checkProgramType } from './program-type.js';
 import { programsToLoad } from './programs-to-load.js';
@@ -38,11 +39,19 @@ import { planStructOps } from './struct-ops.js';
  */
 export function relocate(object: ObjectSpec, facts: KernelFacts): LoadPlan {
   checkByteOrder(object, facts);
-  checkKernelBtf(object, facts);
+  checkKernelBtf(object.name, facts, () => needs(object));
   const structOps = planStructOps(object, facts);
   const programs = programsToLoad(object).filter((program) => !structOps.leftOut.has(program.name));
   programs.forEach(checkProgramType);
-  const attachments = new Map(programs.map((program) => [program, attachmentOf(program, facts, structOps)]));
+  const failures = new ProgramFailures();
+  const attachments = new Map<ProgramSpec, Attachment>();
+  for (const program of programs) {
+    const attachment = failures.attempt(program, () => {
+      if (isOptional(program)) checkKernelBtf(object.name, facts, () => needsOf(object, program));
+      return attachmentOf(program, facts, structOps);
+    });
+    if (attachment !== undefined) attachments.set(program, attachment);
+  }
   let externs: ExternResolver | undefined;
   const tools: Tools = {
     linker: new FunctionLinker(object),
@@ -57,10 +66,11 @@ export function relocate(object: ObjectSpec, facts: KernelFacts): LoadPlan {
     maps: planMaps(object, facts, { warnings, structOps: structOps.maps }),
     warnings,
     logs: tools.logs.logs,
+    leftOut: failures.errors,
     *programs(): Generator<ProgramPlan, void, undefined> {
-      for (const program of programs) {
-        const attachment = attachments.get(program) ?? { target: undefined, attachType: program.attachType };
-        yield relocateProgram(object, program, tools, attachment);
+      for (const [program, attachment] of attachments) {
+        const plan = failures.attempt(program, () => relocateProgram(object, program, tools, attachment));
+        if (plan !== undefined) yield plan;
       }
     },
   };
@@ -124,15 +134,15 @@ function checkByteOrder(object: ObjectSpec, facts: KernelFacts): void {
   );
 }
 
-function checkKernelBtf(object: ObjectSpec, facts: KernelFacts): void {
+function checkKernelBtf(object: string, facts: KernelFacts, needed: () => Needs): void {
   if (facts.btf !== undefined) return;
-  const { kernelBtf, kernelIds, reasons } = needs(object);
+  const { kernelBtf, kernelIds, reasons } = needed();
   if (!kernelBtf || (facts.coreBtf !== undefined && !kernelIds)) return;
   const shown = reasons.slice(0, 5).map((reason) => `\n    ${reason}`);
   const more = reasons.length > shown.length ? `\n    and ${reasons.length - shown.length} more` : '';
   throw new UnsupportedError(
     "the kernel's BTF",
-    `${quote(object.name)} needs to know the kernel's types, and there is no /sys/kernel/btf/vmlinux to read them from. ` +
+    `${quote(object)} needs to know the kernel's types, and there is no /sys/kernel/btf/vmlinux to read them from. ` +
       'Kernels built with CONFIG_DEBUG_INFO_BTF=y have it. It is needed for:' +
       shown.join('') +
       more,

@@ -49,10 +49,12 @@ describe('attaching all', () => {
     spec.program('on_exec').attachTo = 'sched_process_exce';
     const ebpf = await Ebpf.load(spec, { variables: { target_pid: process.pid } });
     await expect(ebpf.attach()).rejects.toMatchObject({
-      name: 'UsageError',
+      name: 'AttachError',
       code: 'ERR_EBPF_NOT_FOUND',
+      program: 'on_exec',
+      detached: ['on_system_call'],
       message: expect.stringMatching(
-        /^no raw tracepoint is named "sched_process_exce"; did you mean "sched_process_exec"/,
+        /^program "on_exec" could not be attached: no raw tracepoint is named "sched_process_exce"; did you mean "sched_process_exec"/,
       ) as string,
     });
     expect(ebpf.links).toEqual([]);

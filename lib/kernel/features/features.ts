@@ -1,11 +1,11 @@
-import { access, readFile } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 
 import { HelperId, LinkType, MapType, ProgramType } from '../../abi/index.js';
 import type { BtfKind } from '../../btf/index.js';
-import { UnsupportedError } from '../../errors/index.js';
+import { EbpfError } from '../../errors/index.js';
 import { bindMap } from '../../sys/index.js';
 import { allowLockedMemory } from '../locked-memory.js';
-import { activeModules, securityModules } from '../security-modules.js';
+import { activeBpfModule } from '../security-modules.js';
 
 import { probeBtfKind } from './btf-probe.js';
 import { no, readRefusal, yes, type Feature } from './feature.js';
@@ -63,7 +63,11 @@ export interface Features {
   uprobeMulti(): Promise<Feature>;
   /** One program at entry and return of many functions of a program or library. Mainline: 6.13. */
   uprobeSession(): Promise<Feature>;
-  /** LSM programs are called: `bpf` is among the active security modules. Loading and attaching them works without. */
+  /**
+   * LSM programs are called: `bpf` is among the active security modules. Loading and attaching them works without. Where securityfs
+   * is not mounted the kernel's boot parameters and configuration tell; where these cannot be read either the answer is no, the
+   * reason says what to mount, and it is asked again the next time.
+   */
   bpfLsm(): Promise<Feature>;
 }
 
@@ -85,7 +89,7 @@ const probes: Readonly<Record<NamedFeature, () => Promise<Feature>>> = {
   kprobeSession: async () => probeLink('make a kprobe session link', kprobeSession),
   uprobeMulti: async () => probeLinkType(LinkType.UPROBE_MULTI),
   uprobeSession: async () => probeLink('make a uprobe session link', uprobeSession),
-  bpfLsm: probeBpfLsm,
+  bpfLsm: activeBpfModule,
 };
 
 const answers = new Map<string, Promise<Feature>>();
@@ -110,6 +114,8 @@ const named = Object.fromEntries(
 /** What the running kernel can do: see {@link Features}. */
 export const features: Features = Object.freeze({
   ...named,
+  // Nobody can rely on what nobody can tell.
+  bpfLsm: async () => named.bpfLsm().catch(noIfUnknown),
   programType: async (type) => remembered(`program type ${type}`, async () => probeProgramType(type)),
   mapType: async (type) => remembered(`map type ${type}`, async () => probeMapType(type)),
   linkType: async (type) => remembered(`link type ${type}`, async () => probeLinkType(type)),
@@ -117,6 +123,11 @@ export const features: Features = Object.freeze({
   btfKind: async (kind) => remembered(`BTF kind ${kind}`, async () => probeBtfKind(kind)),
   batchOperations: async (type) => remembered(`batch ${type}`, async () => probeBatchOperations(type)),
 } satisfies Features);
+
+function noIfUnknown(error: unknown): Feature {
+  if (EbpfError.is(error) && error.code === 'ERR_EBPF_UNSUPPORTED') return no(error.message);
+  throw error;
+}
 
 /** Whether links to many places of a program or library can be kept to one process. Mainline: 6.10. */
 export async function uprobeMultiOfProcess(): Promise<Feature> {
@@ -155,16 +166,4 @@ async function probeBindMap(): Promise<Feature> {
   } finally {
     program.close();
   }
-}
-
-async function probeBpfLsm(): Promise<Feature> {
-  let modules: readonly string[];
-  try {
-    modules = activeModules(await readFile(securityModules, 'utf8'));
-  } catch (cause) {
-    const explanation = `${securityModules} cannot be read; mount securityfs`;
-    throw new UnsupportedError('the list of security modules', explanation, { cause });
-  }
-  if (modules.includes('bpf')) return yes(`${securityModules} lists bpf`);
-  return no(`${securityModules} lists ${modules.join(',')} and not bpf; boot with lsm=...,bpf`);
 }

@@ -8,7 +8,7 @@ try {
   await ebpf.close();
   console.log(JSON.stringify({ name: 'attached' }));
 } catch (error) {
-  console.log(
-    JSON.stringify({ name: error.name, code: error.code, obstacles: error.obstacles, message: error.message }),
-  );
+  // attach() names the program that failed; the cause is what its own attach says.
+  const { name, code, obstacles, message } = error.name === 'AttachError' ? error.cause : error;
+  console.log(JSON.stringify({ name, code, obstacles, message }));
 }

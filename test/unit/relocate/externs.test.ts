@@ -107,7 +107,7 @@ describe('a symbol without a type', () => {
   const object = (weak = false): ObjectSpec => using([{ name: 'jiffies', how: 'address', weak }], symbol('jiffies'));
 
   test('is asked for by name, without the kernel’s BTF', () => {
-    expect(needs(object())).toMatchObject({ kernelBtf: false, kernelIds: false, optionalKernelIds: false });
+    expect(needs(object())).toMatchObject({ kernelBtf: false, kernelIds: false, optionalKernelBtf: false });
     expect([...needs(object()).symbols]).toEqual(['jiffies']);
   });
 
@@ -181,7 +181,7 @@ describe('a variable with a type', () => {
     expect(needs(object('runqueues', true))).toMatchObject({
       kernelBtf: false,
       kernelIds: false,
-      optionalKernelIds: true,
+      optionalKernelBtf: true,
       reasons: [],
     });
   });

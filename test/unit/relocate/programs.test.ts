@@ -199,7 +199,7 @@ describe('what an object needs', () => {
     expect(result).toEqual({
       kernelBtf: true,
       kernelIds: false,
-      optionalKernelIds: false,
+      optionalKernelBtf: false,
       arenaGlobals: false,
       uprobeMulti: false,
       btfKinds: new Set(),
@@ -223,7 +223,7 @@ describe('what an object needs', () => {
     expect(needs(objectOf([alone, callee], { btf }))).toEqual({
       kernelBtf: false,
       kernelIds: false,
-      optionalKernelIds: false,
+      optionalKernelBtf: false,
       arenaGlobals: false,
       uprobeMulti: false,
       typeNames: new Map(),
@@ -260,6 +260,23 @@ describe('what an object needs', () => {
     expect(() => relocateOne(objectOf([reading]), { btf })).toThrow(/has CO-RE relocations, and the object has no BTF/);
   });
 
+  test('is wanted and can be done without, of optional programs', () => {
+    const object = objectOf([reading], { btf });
+    object.program('main').optional = true;
+    expect(needs(object)).toMatchObject({ kernelBtf: false, optionalKernelBtf: true, reasons: [] });
+    expect(needs(object).typeNames.has('task_struct')).toBe(true);
+    const plan = relocate(object, facts);
+    expect([...plan.programs()]).toEqual([]);
+    expect(plan.leftOut.get('main')?.message).toContain('program "main": CO-RE relocation task_struct___old.pid');
+    // What it shares with one that must be loaded is needed.
+    const both = objectOf([reading, { ...reading, key: 'other', name: 'other', sectionOffset: 64 }], { btf });
+    both.program('main').optional = true;
+    expect(needs(both)).toMatchObject({
+      kernelBtf: true,
+      reasons: ['program "other": CO-RE relocation task_struct___old.pid'],
+    });
+  });
+
   test('is said when the kernel has no BTF', () => {
     const error = caught(() => relocate(objectOf([reading], { btf }), facts));
     expect(error).toBeInstanceOf(UnsupportedError);
@@ -294,6 +311,18 @@ test('programs are relocated one at a time, when asked for', () => {
   // A second walk begins anew and owns what it gives.
   const again = plan.programs()[Symbol.iterator]().next();
   expect(again.done === true ? undefined : again.value.code).toEqual(exitProgram());
+});
+
+test('an optional program that cannot be relocated is left out, each time the plan is walked', () => {
+  const broken = functionSpec('broken', exitProgram(), {
+    section: 'raw_tp',
+    references: [{ offset: 0, kind: 'extern', name: 'x' }],
+  });
+  const object = objectOf([broken, functionSpec('fine', exitProgram(), { section: 'raw_tp', sectionOffset: 64 })]);
+  object.program('broken').optional = true;
+  const plan = relocate(object, facts);
+  for (const _time of [1, 2]) expect([...plan.programs()].map(({ spec }) => spec.name)).toEqual(['fine']);
+  expect([...plan.leftOut.keys()]).toEqual(['broken']);
 });
 
 test('the kernel’s name of a program is cut and cleaned', () => {
