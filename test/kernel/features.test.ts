@@ -1,4 +1,5 @@
 // The probes against what the kernel's own BTF and files say: a probe that lies in either direction fails here.
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 import {
@@ -13,6 +14,7 @@ import {
 } from '../../lib/index.js';
 import { runChild } from '../helpers/child.js';
 import { enumeratorsOf, hasKernelBtf, kernelHasFunction, kernelHasStruct } from '../helpers/kernel-types.js';
+import { isBpfModuleActive } from '../helpers/kernel-hooks.js';
 import { openDescriptors } from '../helpers/open-descriptors.js';
 import { testIf } from '../helpers/skip.js';
 
@@ -218,4 +220,10 @@ test('who may not ask gets an error, never "no"', async () => {
     ],
     stderr: '',
   });
+});
+
+test('whether BPF is an active security module is told, whether securityfs is mounted or not', async () => {
+  const { supported, reason } = await features.bpfLsm();
+  if (existsSync('/sys/kernel/security/lsm')) expect(supported).toBe(isBpfModuleActive);
+  expect(reason).toMatch(/bpf|CONFIG_BPF_LSM/);
 });
