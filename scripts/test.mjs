@@ -54,7 +54,7 @@ async function runSuite(suite, flags) {
   const child = spawn(process.execPath, args, {
     cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, NODE_EBPF_TEST_RESULTS: file },
+    env: { ...process.env, NODE_EBPF_TEST_RESULTS: file, NODE_EBPF_WATCH_KERNEL: suite === 'kernel' ? '1' : '0' },
   });
   // Jest waits for whatever its tests left open: a reader, a timer, a child's pipe. That is a failure, and must not hang a CI.
   let hung = false;
@@ -120,8 +120,9 @@ await main(undefined, async (allFlags) => {
       continue;
     }
     if (hung) details.push(`${suite}: failed: Jest did not end by itself: a test left something open`);
-    const broken = results.broken.length + (hung ? 1 : 0);
+    const broken = results.broken.length + results.left.length + (hung ? 1 : 0);
     for (const file of results.broken) details.push(`${suite}: failed as a file: ${file}`);
+    for (const { what, file } of results.left) details.push(`${suite}: failed: ${file} left in the kernel: ${what}`);
     for (const test of results.skipped) {
       const why = skipReason(test.name);
       // `-t pattern` skips all other tests: those are not worth a line.

@@ -29,12 +29,12 @@ test('execsnoop.mjs prints what one process executes, and the totals on Ctrl-C',
   symlinkSync('/bin/true', join(folder, 'something'));
   const command = example('execsnoop.mjs', join(samples, 'execsnoop.bpf.o'), String(executor.pid));
   try {
-    // It says nothing before the first event: execute until it is attached.
-    let pid = 0;
-    while (!command.stdout.includes('something')) {
-      pid = await executor.execute(join(folder, 'something'));
-      await sleep(50);
-    }
+    // It says nothing before the first event: execute until it is attached, or has failed.
+    const seen = command.shows(/something/u).then(() => true);
+    seen.catch(() => {});
+    let pid;
+    do pid = await executor.execute(join(folder, 'something'));
+    while (!(await Promise.race([seen, sleep(50, false)])));
     await command.shows(new RegExp(`^${pid} ${executor.pid} something ${join(folder, 'something')}$`, 'm'));
     command.signal('SIGINT');
     expect(await command.exit()).toBe(0);

@@ -12,6 +12,7 @@ import {
   type TcAttachOptions,
   type AttachOrder,
 } from '../../lib/index.js';
+import { hasClsact } from '../helpers/clsact.js';
 import { kernelHasSymbol } from '../helpers/kernel-symbols.js';
 import { sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
@@ -19,7 +20,6 @@ import { hasTestNetworks, TestNetwork } from '../helpers/test-network.js';
 import { until } from '../helpers/until.js';
 
 const hasTcx = kernelHasSymbol('tcx_prog_attach');
-const hasClsact = kernelHasSymbol('cls_bpf_change') && kernelHasSymbol('clsact_init');
 const withTcx = testIf(hasTestNetworks && hasTcx, 'TCX');
 const withClsact = testIf(hasTestNetworks && hasClsact, 'clsact');
 

@@ -10,11 +10,12 @@ const repository = '/node-ebpf';
 const { collect, run } = require('./globals.cjs');
 const { load } = require('./typescript.js');
 const { heldObjects } = load(path.join(repository, 'test/helpers/held-objects.ts'));
+const { KernelWatch } = load(path.join(repository, 'test/helpers/kernel-watch.ts'));
 
 const token = process.env.VM_TOKEN ?? '';
 const { files, pattern } = JSON.parse(fs.readFileSync('/suite.json', 'utf8'));
 const wanted = pattern === undefined ? undefined : new RegExp(pattern, 'iu');
-/** How long closing may still take after the last test of a file. */
+/** How long closing may still take after the last test of a file, and of all. */
 const graceMs = 20_000;
 let failed = 0;
 
@@ -43,6 +44,11 @@ async function leftBehind(before) {
   }
 }
 
+function failFile(file, error) {
+  failed++;
+  say('test', { file, name: '(the file)', status: 'failed', milliseconds: 0, error });
+}
+
 async function runFile(file, skips) {
   const report = (result) => {
     if (result.status === 'failed') failed++;
@@ -54,10 +60,6 @@ async function runFile(file, skips) {
     }
     say('test', line);
   };
-  const whole = (text) => {
-    failed++;
-    say('test', { file, name: '(the file)', status: 'failed', milliseconds: 0, error: text });
-  };
   const before = heldObjects();
   try {
     const accept = (name) => wanted === undefined || wanted.test(name) || wanted.test(file);
@@ -67,17 +69,22 @@ async function runFile(file, skips) {
       report,
     );
   } catch (error) {
-    whole(describeError(error));
+    failFile(file, describeError(error));
   }
   const left = await leftBehind(before);
-  if (left.length > 0) whole(`this test file left behind, in this process:\n  ${left.join('\n  ')}`);
-  for (const error of strays.splice(0)) whole(`an error that no test waited for: ${describeError(error)}`);
+  if (left.length > 0) failFile(file, `this test file left behind, in this process:\n  ${left.join('\n  ')}`);
+  for (const error of strays.splice(0)) failFile(file, `an error that no test waited for: ${describeError(error)}`);
 }
 
 async function main() {
   const skips = await import(path.join(repository, 'scripts/skips.mjs'));
   process.chdir(repository);
-  for (const file of files) await runFile(file, skips);
+  const watch = await KernelWatch.start();
+  for (const file of files) {
+    await runFile(file, skips);
+    await watch.after(file);
+  }
+  for (const { what, file } of await watch.left(graceMs)) failFile(file, `left in the kernel after all tests: ${what}`);
   say('done', { files: files.length, failed });
   process.exit(failed === 0 ? 0 : 1);
 }
