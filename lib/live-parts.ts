@@ -7,6 +7,7 @@ import {
   DataMemory,
   Variable,
   codecByBtf,
+  contextCodec,
   liveMap,
   recordCodec,
   shapeOf,
@@ -27,6 +28,9 @@ export interface Owner {
   readonly onAttach: (link: Link) => void;
   readonly onDetach: (link: Link) => void;
 }
+
+/** Whose types are those of the object and no map's. */
+const noMap = { kind: 'declared', keyType: 0, valueType: 0 } as const;
 
 /** What only some types of maps have. */
 interface OwnParts {
@@ -82,7 +86,11 @@ export class LiveParts {
       const dispatch = context.dispatched.get(loaded.name);
       const own = { owner: ebpf, maps: handles, dispatch, onAttach, onDetach };
       const details = { handle, spec: loaded, verifierLog: log, ...own };
-      const program = liveProgram({ ...details, recordCodec: (type) => this.#recordCodec(loaded.name, type) });
+      const program = liveProgram({
+        ...details,
+        recordCodec: (type) => this.#recordCodec(loaded.name, type),
+        contextCodec: () => contextCodec(this.#types(noMap), loaded.name),
+      });
       this.programs.set(program.name, program);
     }
   }
@@ -100,12 +108,12 @@ export class LiveParts {
   }
 
   #recordCodec(program: string, type: string | Codec<unknown, never>): Codec<unknown, never> {
-    const types = this.#types({ kind: 'declared', keyType: 0, valueType: 0 });
+    const types = this.#types(noMap);
     return recordCodec(types, `records of program ${quote(program)}`, `program ${quote(program)}`, type);
   }
 
   #makeVariables(): Map<string, Variable> {
-    const types = this.#types({ kind: 'declared', keyType: 0, valueType: 0 });
+    const types = this.#types(noMap);
     const variables = new Map<string, Variable>();
     for (const [name, spec] of this.spec.variables) {
       const memory = this.#memory(spec);

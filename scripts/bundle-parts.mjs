@@ -131,7 +131,7 @@ export const parts = {
       'interface-calls netlink-calls netlink-message query-calls route-calls socket-calls tc-calls xdp-calls',
     ),
     ...files('programs', 'attach-order flow-dissector interface-target lwt-in lwt-out lwt-seg6local lwt-xmit'),
-    ...files('programs', 'netfilter netkit network-namespace-attach route-program'),
+    ...files('programs', 'netfilter netfilter-names netkit network-namespace-attach route-program run-contexts'),
     ...files('programs', 'sk-lookup sk-msg sk-reuseport sk-skb sock-ops'),
     ...files('programs', 'socket-attach socket-filter socket-map-attach tc xdp xdp-netlink'),
     ...files('maps', 'cpu-map dev-map dev-map-hash device-map network-value reuseport-sock-array'),

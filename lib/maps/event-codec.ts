@@ -36,6 +36,19 @@ export function recordCodec(
   return codecByBtf(types, requireType(types.btf, type), 0);
 }
 
+/** The codec of the struct that the first parameter of a C function points to; undefined when there is none. */
+export function contextCodec(types: ValueTypes, functionName: string): Codec<unknown> | undefined {
+  const { btf } = types;
+  const id = btf?.find(functionName, BtfKind.FUNC);
+  if (btf === undefined || id === undefined) return undefined;
+  const found = btf.type(id);
+  const prototype = found.kind === BtfKind.FUNC ? btf.type(found.type) : undefined;
+  const parameter = prototype?.kind === BtfKind.FUNC_PROTO ? prototype.parameters[0] : undefined;
+  const pointer = parameter === undefined ? undefined : btf.type(btf.skipModifiers(parameter.type));
+  if (pointer?.kind !== BtfKind.PTR || btf.kind(btf.skipModifiers(pointer.type)) !== BtfKind.STRUCT) return undefined;
+  return codecByBtf(types, pointer.type, 0);
+}
+
 function requireType(btf: Btf, name: string): number {
   const typeId = findType(btf, name);
   if (typeId === undefined) throw unknownType(btf, name);

@@ -15,7 +15,7 @@ export * from './dev-map-hash.js';
 export * from './dev-map.js';
 export * from './device-map.js';
 export { BatchCursor, type LookupBatch } from './entry-store.js';
-export { recordCodec } from './event-codec.js';
+export { contextCodec, recordCodec } from './event-codec.js';
 export * from './event-map.js';
 export * from './hash-map.js';
 export * from './hash-of-maps.js';

@@ -11,9 +11,16 @@ import {
   type NetworkNamespaceOptions,
 } from './network-namespace-attach.js';
 import { Program, type AttachOptions } from './program.js';
+import { decodeFlowKeys, type ContextInput, type FlowDissectorContext, type FlowKeys } from './run-contexts.js';
+import { runTest, type TestRunOptions, type TestRunResult } from './test-run.js';
 
 /** Where {@link FlowDissector.attach} attaches. */
 export interface FlowDissectorAttachOptions extends AttachOptions, NetworkNamespaceOptions {}
+
+/** What {@link FlowDissector.testRun} gives. */
+export interface FlowDissectorTestRunResult extends TestRunResult<FlowDissectorContext | undefined> {
+  readonly flowKeys: FlowKeys;
+}
 
 /**
  * A program of section `flow_dissector`: it takes packets apart in the kernel's place, where the kernel wants to know to which flow
@@ -55,6 +62,24 @@ export class FlowDissector extends Program {
    */
   static async query(options: NetworkNamespaceOptions = {}): Promise<readonly AttachedProgram[]> {
     return queryNetworkNamespace(AttachType.FLOW_DISSECTOR, options);
+  }
+
+  /**
+   * Has the program take a packet apart: `flowKeys` are what it found out, `dataOut` their bytes.
+   *
+   * @throws As {@link Program.testRun}.
+   *
+   * @example
+   * ```js
+   * const { flowKeys } = await ebpf.program('dissect', FlowDissector).testRun({ data: packet });
+   * console.log(ipText(flowKeys.ipv4_src), flowKeys.sport);
+   * ```
+   */
+  override async testRun(
+    options: TestRunOptions<ContextInput<FlowDissectorContext>> = {},
+  ): Promise<FlowDissectorTestRunResult> {
+    const result = await runTest<FlowDissectorContext | undefined>(this.handle, this.type, options);
+    return { ...result, flowKeys: decodeFlowKeys(result.dataOut) };
   }
 
   protected override sectionObstacle(): string | undefined {

@@ -37,6 +37,7 @@ export * from './lwt-out.js';
 export * from './lwt-seg6local.js';
 export * from './lwt-xmit.js';
 export * from './netfilter.js';
+export type { NetfilterFamily, NetfilterHook } from './netfilter-names.js';
 export * from './netkit.js';
 export * from './perf-event.js';
 export type { PerfEventNumbers } from './perf-event-names.js';
@@ -51,6 +52,15 @@ export * from './program-stats.js';
 export * from './raw-tracepoint.js';
 export * from './raw-tracepoint-writable.js';
 export * from './route-program.js';
+export type {
+  ContextInput,
+  FlowDissectorContext,
+  FlowKeys,
+  NetfilterContext,
+  SkBuffContext,
+  SkLookupContext,
+  XdpContext,
+} from './run-contexts.js';
 export * from './sk-lookup.js';
 export * from './sk-msg.js';
 export * from './sk-reuseport.js';
@@ -63,7 +73,7 @@ export { interfaceTarget, type InterfaceOptions } from './interface-target.js';
 export type { NetworkNamespaceOptions } from './network-namespace-attach.js';
 export * from './syscall-program.js';
 export * from './tc.js';
-export type { TestRunOptions } from './test-run.js';
+export type { TestRunOptions, TestRunResult } from './test-run.js';
 export * from './tracepoint.js';
 export * from './uprobe.js';
 export * from './uprobe-multi.js';

@@ -7,18 +7,10 @@ import { NetfilterLink } from '../links/index.js';
 import { createLink } from '../sys/index.js';
 
 import { attachFailure } from './attach-failure.js';
+import { netfilterFamilies, netfilterHooks, type NetfilterFamily, type NetfilterHook } from './netfilter-names.js';
 import { Program, type AttachOptions } from './program.js';
-
-/** NFPROTO_IPV4 and NFPROTO_IPV6 of include/uapi/linux/netfilter.h. */
-const families = { ipv4: 2, ipv6: 10 } as const;
-/** NF_INET_* of the same file. */
-const hooks = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4 } as const;
-
-/** Which packets a {@link Netfilter} program sees. */
-export type NetfilterFamily = keyof typeof families;
-
-/** Where on their way through the stack it sees them. */
-export type NetfilterHook = keyof typeof hooks;
+import type { ContextInput, NetfilterContext } from './run-contexts.js';
+import { runTest, type TestRunOptions, type TestRunResult } from './test-run.js';
 
 /** Where and how {@link Netfilter.attach} attaches. */
 export interface NetfilterAttachOptions extends AttachOptions {
@@ -64,8 +56,8 @@ export class Netfilter extends Program {
     const { signal, family, hook, priority = 0, defragment = false, netns } = options ?? {};
     signal?.throwIfAborted();
     const wanted = {
-      'netfilter.pf': requireOneOf('family', families, family),
-      'netfilter.hooknum': requireOneOf('hook', hooks, hook),
+      'netfilter.pf': requireOneOf('family', netfilterFamilies, family),
+      'netfilter.hooknum': requireOneOf('hook', netfilterHooks, hook),
       'netfilter.priority': requirePriority(priority, defragment),
       'netfilter.flags': defragment ? defragmentFlag : 0,
     };
@@ -85,6 +77,21 @@ export class Netfilter extends Program {
     } finally {
       networkNamespace?.close();
     }
+  }
+
+  /**
+   * As {@link Program.testRun}, at a hook: `{ hook: 'input', pf: 'ipv4' }`, or by default at `'output'` of IPv4. There the packet begins
+   * with its IP header, elsewhere with an Ethernet header. The context does not come back.
+   *
+   * @example
+   * ```js
+   * const { returnValue } = await program.testRun({ data: packet, context: { hook: 'input', pf: 'ipv4' } });
+   * ```
+   */
+  override async testRun(
+    options: TestRunOptions<ContextInput<NetfilterContext>> = {},
+  ): Promise<TestRunResult<undefined>> {
+    return runTest<undefined>(this.handle, this.type, options);
   }
 
   protected override sectionObstacle(): string | undefined {

@@ -2,11 +2,12 @@ import { unlinkSync } from 'node:fs';
 import { inspect } from 'node:util';
 
 import { type AttachType, ProgramType } from '../abi/index.js';
+import type { Codec } from '../codec/index.js';
 import { UnsupportedError, UsageError, escapeControl, quote } from '../errors/index.js';
 import type { Link, LinkDetails, LinkKeeper, RecordCodec } from '../links/index.js';
 import type { ProgramSpec } from '../object/index.js';
 import { pin, programTypeName, warnOfShortLivedMaps, type ObjectSource } from '../kernel/index.js';
-import { objectInfo, openPinned, type Handle, type ProgramInfo, type TestRunResult } from '../sys/index.js';
+import { objectInfo, openPinned, type Handle, type ProgramInfo } from '../sys/index.js';
 
 import type { MachineCode, TranslatedCode } from './code.js';
 import { openProgramAs, type OpenProgramOptions } from './open-program.js';
@@ -14,7 +15,7 @@ import type { ProgramKind } from './program-kind.js';
 import { machineCode, translatedCode } from './read-code.js';
 import type { DispatchDefaults } from './dispatched.js';
 import { ProgramStream, type ProgramStreamName, type ProgramStreamOptions } from './program-stream.js';
-import { runTest, type TestRunOptions } from './test-run.js';
+import { runTest, type TestRunOptions, type TestRunResult } from './test-run.js';
 
 /** What a program is made from. @internal */
 export interface ProgramDetails {
@@ -34,6 +35,8 @@ export interface ProgramDetails {
   readonly onDetach: (link: Link) => void;
   /** How records that the program writes are decoded, by the object's types. */
   readonly recordCodec?: RecordCodec | undefined;
+  /** The codec of the struct that the program's first parameter points to, by the object's types; undefined when it is none. */
+  readonly contextCodec?: (() => Codec<unknown> | undefined) | undefined;
 }
 
 /** An attachment that is no kernel link. @internal */
@@ -166,15 +169,19 @@ export class Program {
 
   /**
    * Runs the program on made-up input, without attaching it, off the event loop. Which types can and what they take
-   * depends on the kernel: XDP, traffic control, socket filters and others of packets take `data`, raw tracepoints a `context`
-   * of eight bytes per argument. Least kernel: 4.12.
+   * depends on the kernel: XDP, traffic control, socket filters and others of packets take `data`, and members of their context by
+   * name; raw tracepoints and programs of struct_ops take arguments as `context`. Least kernel: 4.12; what takes a newer one is
+   * said at the types.
    *
    * @throws {@link KernelError} ENOTSUPP for types that cannot be run; {@link UsageError} `ERR_EBPF_INVALID_VALUE` for data that
-   * is no packet, `ERR_EBPF_CLOSED`.
+   * is no packet and for what the kernel does not take in a context, `ERR_EBPF_NOT_FOUND` for members of it that there are not,
+   * `ERR_EBPF_CLOSED`.
    *
    * @example
    * ```js
    * const { returnValue, dataOut } = await ebpf.program('firewall', Xdp).testRun({ data: packet, repeat: 1000 });
+   * const { context } = await ebpf.program('mark', Tc).testRun({ data: packet, context: { mark: 7, ifindex: 1 } });
+   * console.log(context.mark);
    * ```
    */
   async testRun(options: TestRunOptions = {}): Promise<TestRunResult> {
@@ -281,6 +288,11 @@ export class Program {
   /** @internal */
   protected get recordCodec(): RecordCodec | undefined {
     return this.#details.recordCodec;
+  }
+
+  /** The codec of the struct that its C function takes by a pointer, or undefined when that is not known. @internal */
+  protected get contextCodec(): Codec<unknown> | undefined {
+    return this.#details.contextCodec?.();
   }
 
   /** Whoever owns the program's maps. @internal */

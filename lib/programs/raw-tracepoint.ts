@@ -1,11 +1,11 @@
 import { EbpfError, UsageError, escapeControl, quote } from '../errors/index.js';
 import { rawTracepointNames } from '../kernel/index.js';
 import { RawTracepointLink } from '../links/index.js';
-import { openRawTracepoint, type TestRunResult } from '../sys/index.js';
+import { openRawTracepoint } from '../sys/index.js';
 
 import { attachFailure, cookieFailure } from './attach-failure.js';
 import { Program, type AttachOptions } from './program.js';
-import type { TestRunOptions } from './test-run.js';
+import type { TestRunOptions, TestRunResult } from './test-run.js';
 
 /** Where and how {@link RawTracepoint.attach} attaches. */
 export interface RawTracepointAttachOptions extends AttachOptions {
@@ -14,15 +14,6 @@ export interface RawTracepointAttachOptions extends AttachOptions {
   /** A number the program reads with `bpf_get_attach_cookie`. Least kernel: 6.9. */
   readonly cookie?: number | bigint | undefined;
 }
-
-/** What {@link RawTracepoint.testRun} runs a program on. */
-export interface RawTracepointTestRunOptions extends TestRunOptions {
-  /** The tracepoint's arguments, at most 12, in place of a `context` of eight bytes each. */
-  readonly args?: readonly (number | bigint)[] | undefined;
-}
-
-/** MAX_BPF_FUNC_ARGS of include/linux/bpf.h, which bpf_prog_test_run_raw_tp holds a context against. */
-const mostArguments = 12;
 
 /**
  * A program of section `raw_tp/<name>` (or `raw_tracepoint/<name>`): it runs when the kernel passes that tracepoint and
@@ -64,41 +55,21 @@ export class RawTracepoint extends Program {
   }
 
   /**
-   * Runs the program once with made-up arguments, without attaching it, off the event loop. Least kernel: 5.10.
+   * Runs the program once with made-up arguments, at most 12, as its `context`, without attaching it, off the event loop. Least kernel: 5.10.
    *
    * @throws {@link UsageError} for options that do not fit; {@link KernelError} EINVAL when the program looks at more arguments
    * than are given, ENXIO for a CPU that is not online.
    *
    * @example
    * ```js
-   * const { returnValue } = await ebpf.program('on_exec', RawTracepoint).testRun({ args: [0, process.pid] });
+   * const { returnValue } = await ebpf.program('on_exec', RawTracepoint).testRun({ context: [0, process.pid] });
    * ```
    */
-  override async testRun(options: RawTracepointTestRunOptions = {}): Promise<TestRunResult> {
-    const { args, ...rest } = options;
-    if (args === undefined) return super.testRun(rest);
-    if (rest.context !== undefined) throw UsageError.invalidValue('context', 'it is what args say; give one of them');
-    return super.testRun({ ...rest, context: encodeArguments(args) });
+  override async testRun(options: TestRunOptions<readonly (number | bigint)[]> = {}): Promise<TestRunResult> {
+    return super.testRun(options);
   }
 
   protected override sectionObstacle(): string | undefined {
     return this.attachTo === undefined ? `its section ${quote(this.section)} names no tracepoint` : undefined;
   }
-}
-
-function encodeArguments(args: readonly unknown[]): Uint8Array {
-  if (!Array.isArray(args) || args.length > mostArguments) {
-    throw UsageError.invalidValue('args', `must be an array of at most ${mostArguments} numbers`);
-  }
-  return new Uint8Array(BigUint64Array.from(args, encodeArgument).buffer);
-}
-
-function encodeArgument(value: unknown, index: number): bigint {
-  const word = typeof value === 'bigint' || Number.isSafeInteger(value) ? BigInt(value as bigint | number) : undefined;
-  const bits = word === undefined ? undefined : BigInt.asUintN(64, word);
-  if (bits !== undefined && (word === bits || word === BigInt.asIntN(64, bits))) return bits;
-  throw UsageError.invalidValue(
-    `args[${index}]`,
-    `must be a safe integer or a bigint of 64 bits, not ${String(value)}`,
-  );
 }

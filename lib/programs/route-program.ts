@@ -16,6 +16,8 @@ import {
 import { attachFailure } from './attach-failure.js';
 import { interfaceTarget, type InterfaceOptions } from './interface-target.js';
 import { Program, type AttachmentWithoutLink, type AttachOptions } from './program.js';
+import type { ContextInput, SkBuffContext } from './run-contexts.js';
+import { runTest, type TestRunOptions, type TestRunResult } from './test-run.js';
 
 /** The route that {@link RouteProgram.attach} makes. */
 export interface RouteAttachOptions extends AttachOptions, InterfaceOptions {
@@ -80,6 +82,21 @@ export abstract class RouteProgram extends Program {
       }
       throw attachFailure(error, this.name, words, ['CAP_NET_ADMIN', 'CAP_BPF']);
     }
+  }
+
+  /**
+   * As {@link Program.testRun}, with members of `struct __sk_buff` as the context, both ways.
+   *
+   * @example
+   * ```js
+   * const { context } = await program.testRun({ data: packet, context: { mark: 7 } });
+   * console.log(context.mark);
+   * ```
+   */
+  override async testRun(
+    options: TestRunOptions<ContextInput<SkBuffContext>> = {},
+  ): Promise<TestRunResult<SkBuffContext>> {
+    return runTest<SkBuffContext>(this.handle, this.type, options);
   }
 
   protected override sectionObstacle(): string | undefined {

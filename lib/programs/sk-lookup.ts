@@ -10,6 +10,8 @@ import {
   type NetworkNamespaceOptions,
 } from './network-namespace-attach.js';
 import { Program, type AttachOptions } from './program.js';
+import type { ContextInput, SkLookupContext } from './run-contexts.js';
+import { runTest, type TestRunOptions, type TestRunResult } from './test-run.js';
 
 /** Where {@link SkLookup.attach} attaches. */
 export interface SkLookupAttachOptions extends AttachOptions, NetworkNamespaceOptions {}
@@ -50,6 +52,25 @@ export class SkLookup extends Program {
    */
   static async query(options: NetworkNamespaceOptions = {}): Promise<readonly AttachedProgram[]> {
     return queryNetworkNamespace(AttachType.SK_LOOKUP, options);
+  }
+
+  /**
+   * Runs the program on a made-up connection, which must be given. `context.cookie` is then that of the socket which it chose. Least
+   * kernel: 5.13.
+   *
+   * @throws As {@link Program.testRun}; {@link KernelError} EAFNOSUPPORT for another family.
+   *
+   * @example
+   * ```js
+   * const local = { local_ip4: [127, 0, 0, 1], local_port: 80 };
+   * const { context } = await program.testRun({ context: { family: 2, protocol: 6, remote_ip4: [10, 0, 0, 1], ...local } });
+   * if (context.cookie === 0n) console.log('no socket');
+   * ```
+   */
+  override async testRun(
+    options: TestRunOptions<ContextInput<Omit<SkLookupContext, 'cookie'>>> = {},
+  ): Promise<TestRunResult<SkLookupContext>> {
+    return runTest<SkLookupContext>(this.handle, this.type, options);
   }
 
   protected override sectionObstacle(): string | undefined {

@@ -11,6 +11,8 @@ import {
   socketWords,
   type SocketAttachOptions,
 } from './socket-attach.js';
+import type { ContextInput, SkBuffContext } from './run-contexts.js';
+import { runTest, type TestRunOptions, type TestRunResult } from './test-run.js';
 
 /** Where and how {@link SocketFilter.attach} attaches. */
 export interface SocketFilterAttachOptions extends SocketAttachOptions {
@@ -59,6 +61,21 @@ export class SocketFilter extends Program {
   static detach(socket: SocketLike, options: { readonly reuseport?: boolean | undefined } = {}): boolean {
     const { reuseport = false } = options;
     return detachFromSocket(socket, reuseport ? reuseportSlot : filterSlot, socketWords('filter', socket));
+  }
+
+  /**
+   * As {@link Program.testRun}, with members of `struct __sk_buff` as the context, both ways.
+   *
+   * @example
+   * ```js
+   * const { context } = await program.testRun({ data: packet, context: { mark: 7 } });
+   * console.log(context.mark);
+   * ```
+   */
+  override async testRun(
+    options: TestRunOptions<ContextInput<SkBuffContext>> = {},
+  ): Promise<TestRunResult<SkBuffContext>> {
+    return runTest<SkBuffContext>(this.handle, this.type, options);
   }
 
   protected override sectionObstacle(): string | undefined {

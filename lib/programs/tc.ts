@@ -22,6 +22,8 @@ import { attachFailure, revisionFailure } from './attach-failure.js';
 import { orderFields, type AttachOrder } from './attach-order.js';
 import { interfaceTarget, type InterfaceOptions } from './interface-target.js';
 import { Program, type AttachOptions } from './program.js';
+import type { ContextInput, SkBuffContext } from './run-contexts.js';
+import { runTest, type TestRunOptions, type TestRunResult } from './test-run.js';
 
 /** Where and how {@link Tc.attach} attaches. */
 export interface TcAttachOptions extends AttachOptions, InterfaceOptions {
@@ -110,6 +112,21 @@ export class Tc extends Program {
         : none;
       return { programs, revision, filters: await listTcFilters(index, direction, networkNamespace) };
     });
+  }
+
+  /**
+   * As {@link Program.testRun}, with members of `struct __sk_buff` as the context, both ways.
+   *
+   * @example
+   * ```js
+   * const { context } = await program.testRun({ data: packet, context: { mark: 7 } });
+   * console.log(context.mark);
+   * ```
+   */
+  override async testRun(
+    options: TestRunOptions<ContextInput<SkBuffContext>> = {},
+  ): Promise<TestRunResult<SkBuffContext>> {
+    return runTest<SkBuffContext>(this.handle, this.type, options);
   }
 
   protected override sectionObstacle(): string | undefined {

@@ -11,6 +11,8 @@ import { interfaceTarget, type InterfaceOptions } from './interface-target.js';
 import type { DispatchDefaults } from './dispatched.js';
 import { Program, type AttachmentWithoutLink, type AttachOptions, type ProgramDetails } from './program.js';
 import { attachByNetlink } from './xdp-netlink.js';
+import type { ContextInput, XdpContext } from './run-contexts.js';
+import { runTest, type TestRunOptions, type TestRunResult } from './test-run.js';
 
 /** An attachment that a dispatcher has made. @internal */
 export type AttachmentOfDispatcher = AttachmentWithoutLink & {
@@ -112,6 +114,22 @@ export class Xdp extends Program {
     return withInterface(target.interface, target.netns, async ({ index, networkNamespace }) =>
       queryXdp(index, networkNamespace),
     );
+  }
+
+  /**
+   * As {@link Program.testRun}, with members of `struct xdp_md` as the context; they come back when there is one, but not from live
+   * frames.
+   *
+   * @example
+   * ```js
+   * const { context } = await program.testRun({ data: packet, context: { ingress_ifindex: 3 } });
+   * console.log(context?.data_end);
+   * ```
+   */
+  override async testRun(
+    options: TestRunOptions<ContextInput<XdpContext>> = {},
+  ): Promise<TestRunResult<XdpContext | undefined>> {
+    return runTest<XdpContext | undefined>(this.handle, this.type, options);
   }
 
   protected override sectionObstacle(): string | undefined {

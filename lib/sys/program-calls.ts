@@ -161,7 +161,7 @@ export interface TestRunInput {
   readonly data?: Uint8Array | undefined;
   /** Bytes kept of the packet as the program left it; the packet's length and 256 more without it, none of live frames. */
   readonly dataOutSize?: number | undefined;
-  /** What the program sees beside the packet: its `struct xdp_md` (Linux 5.15), `struct __sk_buff` (5.2), or its arguments. */
+  /** What the program sees beside the packet, or its arguments. */
   readonly context?: Uint8Array | undefined;
   /** Bytes kept of the context as the program left it, for program types whose context comes back that way. */
   readonly contextOutSize?: number | undefined;
@@ -180,7 +180,7 @@ export interface TestRunInput {
   readonly flags?: number | undefined;
 }
 
-export interface TestRunResult {
+export interface TestRunOutput {
   /** What the program returned, as 32 bits without a sign: TC_ACT_UNSPEC is 4294967295. */
   readonly returnValue: number;
   /** The packet as the program left it. */
@@ -202,7 +202,7 @@ export async function testRunProgram(
   program: Handle,
   options: TestRunInput = {},
   networkNamespace?: Handle,
-): Promise<TestRunResult> {
+): Promise<TestRunOutput> {
   const { data, context, liveFrames = false } = options;
   const kept = data === undefined || liveFrames ? 0 : data.byteLength + 256;
   const dataOut = new Uint8Array(options.dataOutSize ?? kept);
