@@ -230,7 +230,9 @@ function membersOf(btf: Btf, typeName: string): ReadonlyMap<string, string> {
 testIf(hasKernelBtf, 'kernel BTF')('the members are where this kernel has them', () => {
   const btf = Btf.parse(readFileSync('/sys/kernel/btf/vmlinux'), { name: 'vmlinux' });
   const { SCHED_CLS, XDP, SK_LOOKUP, FLOW_DISSECTOR, NETFILTER } = ProgramType;
-  for (const type of [SCHED_CLS, XDP, SK_LOOKUP, FLOW_DISSECTOR, NETFILTER]) {
+  // Before programs of netfilter their structure was another one.
+  const netfilter = kernelHasSymbol('bpf_nf_link_attach') ? [NETFILTER] : [];
+  for (const type of [SCHED_CLS, XDP, SK_LOOKUP, FLOW_DISSECTOR, ...netfilter]) {
     const context = contextTypeOf(type);
     if (context?.codec.layout.kind !== 'struct') throw new Error(`programs of type ${type} have a context`);
     const kernel = membersOf(btf, context.codec.typeName);
