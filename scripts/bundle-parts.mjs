@@ -52,7 +52,7 @@ export const parts = {
       'relocate',
       'function-linker kconfig kernel-extern linked-functions log-numbers map-plans needs optional-programs program-draft',
     ),
-    ...files('relocate', 'program-type programs-to-load relocate struct-ops'),
+    ...files('relocate', 'program-type programs-to-load relocate special-fields struct-ops'),
     ...files('relocate/core', 'access access-value core-problem core-relocation-kind core-resolver match-access'),
     'relocate/core/patch-instruction',
     ...files('sys', 'attribute-writer bpf-call btf-calls handle limit-calls map-calls program-calls trace'),

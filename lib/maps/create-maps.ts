@@ -152,7 +152,7 @@ export class CreatedMaps {
         token: types.token,
       });
     } catch (error) {
-      throw await createMapFailure(error, spec.name, spec.type);
+      throw await createMapFailure(error, spec.name, spec.type, plan.specialFields);
     } finally {
       inner?.close();
     }

@@ -1,5 +1,6 @@
 import { MapType } from '../abi/index.js';
 import { EbpfError, UnsupportedError, quote } from '../errors/index.js';
+import { refusedField, unsupportedField, type SpecialField } from '../relocate/index.js';
 import { explainPermission, kernelKnows, type Capability } from '../kernel/index.js';
 
 import { mapTypeName } from './map-type-name.js';
@@ -23,13 +24,23 @@ const ofNetworks: ReadonlySet<number> = new Set<number>([
   MapType.XSKMAP,
 ]);
 
+/** Of `map_check_btf` in kernel/bpf/syscall.c; before Linux 5.15 ENOTSUPP. Node calls EOPNOTSUPP ENOTSUP. */
+const refusesField: ReadonlySet<string> = new Set(['ENOTSUP', 'ENOTSUPP']);
+
 /** Says why a map could not be created, as far as it can be told. */
-export async function createMapFailure(error: unknown, name: string, type: number): Promise<unknown> {
+export async function createMapFailure(
+  error: unknown,
+  name: string,
+  type: number,
+  fields: readonly SpecialField[] = [],
+): Promise<unknown> {
   if (!EbpfError.is(error)) return error;
   if (error.errnoName === 'EPERM' || error.errnoName === 'EACCES') {
     const capabilities: Capability[] = ofNetworks.has(type) ? ['CAP_BPF', 'CAP_NET_ADMIN'] : ['CAP_BPF'];
     return explainPermission(error, { what: `create map ${quote(name)}`, capabilities });
   }
+  const field = refusedField(type, fields);
+  if (field !== undefined && refusesField.has(error.errnoName ?? '')) return unsupportedField(name, type, field, error);
   const typeName = mapTypeName(type);
   if (error.errnoName === 'EINVAL' && (await kernelKnows('bpf_map_type', `BPF_MAP_TYPE_${typeName}`)) === false) {
     const first = since.get(type);

@@ -1,6 +1,7 @@
 import type { Btf, BtfKind } from '../btf/index.js';
 import type { EbpfError } from '../errors/index.js';
 import type { MapSpec, ProgramLog, ProgramSpec } from '../object/index.js';
+import type { SpecialField } from './special-fields.js';
 
 /** What `relocate` must know of the kernel that the object is meant for. Nothing else about a kernel changes a plan. */
 export interface KernelFacts {
@@ -116,6 +117,8 @@ export interface MapPlan {
   readonly btfKeyTypeId: number;
   /** 0 for map types that refuse BTF. */
   readonly btfValueTypeId: number;
+  /** Members of its values that the kernel keeps to itself, such as locks. */
+  readonly specialFields: readonly SpecialField[];
   /** To be written into the only entry; undefined when zeros will do. Not to be written to. */
   readonly initialValue: Uint8Array | undefined;
   /** To be frozen once its contents are written. */

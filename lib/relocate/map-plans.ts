@@ -1,9 +1,11 @@
 import { MapType } from '../abi/index.js';
 import { quote, UsageError } from '../errors/index.js';
+import type { Btf } from '../btf/index.js';
 import { kernelNameOf, LOG_SECTION, type MapSpec, type ObjectSpec } from '../object/index.js';
 import { KCONFIG_MAP, kconfigValue } from './kconfig.js';
 import { planArena } from './arena.js';
 import type { KernelFacts, MapPlan, StructOpsPlan } from './load-plan.js';
+import { requireFields, specialFields } from './special-fields.js';
 
 /** Types whose maps the kernel refuses to create with BTF of key or value, in this or earlier versions. */
 const TYPES_WITHOUT_BTF: ReadonlySet<MapType> = new Set<MapType>([
@@ -35,34 +37,37 @@ export function takesBtf(type: MapType): boolean {
 /**
  * The maps to be created, in the object's order. `structOps` has the structures of struct_ops maps by name.
  *
- * @throws {RelocationError} for a configuration value that the kernel does not have or that does not fit.
+ * @throws {RelocationError} for a configuration value that the kernel does not have or that does not fit;
+ * {UnsupportedError} for members of values, such as spin locks, that maps of a type cannot have.
  */
 export function planMaps(
   object: ObjectSpec,
   facts: KernelFacts,
   { warnings, structOps }: { warnings: string[]; structOps: ReadonlyMap<string, StructOpsPlan> },
 ): MapPlan[] {
-  const hasBtf = object.btf !== undefined;
   const kconfig = kconfigValue(object, facts.kconfig, warnings);
   return [...object.maps.values()]
     .filter((map) => map.autoCreate && map.name !== LOG_SECTION)
     .map((map) => {
-      const plan = planMap(map, facts, hasBtf, structOps.get(map.name));
+      const plan = planMap(map, facts, object.btf, structOps.get(map.name));
       return kconfig !== undefined && map.name === KCONFIG_MAP ? { ...plan, initialValue: kconfig } : plan;
     });
 }
 
-function planMap(spec: MapSpec, facts: KernelFacts, hasBtf: boolean, structOps?: StructOpsPlan): MapPlan {
-  const typed = hasBtf && takesBtf(spec.type);
+function planMap(spec: MapSpec, facts: KernelFacts, btf: Btf | undefined, structOps?: StructOpsPlan): MapPlan {
+  const typed = btf !== undefined && takesBtf(spec.type);
+  const fields = typed && spec.kind === 'declared' ? specialFields(btf, spec.valueType) : [];
+  requireFields(spec, fields);
   return {
     spec,
     kernelName: kernelNameOf(spec.kernelName),
     maxEntries: maxEntriesOf(spec, facts),
     btfKeyTypeId: typed ? spec.keyType : 0,
     btfValueTypeId: typed ? spec.valueType : 0,
+    specialFields: fields,
     initialValue: structOps === undefined ? initialValueOf(spec) : undefined,
     freeze: spec.readOnly,
-    inner: spec.inner === undefined ? undefined : planMap(spec.inner, facts, hasBtf),
+    inner: spec.inner === undefined ? undefined : planMap(spec.inner, facts, btf),
     structOps,
     arena: planArena(spec, facts),
   };

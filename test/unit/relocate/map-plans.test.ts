@@ -5,7 +5,9 @@ import { MapSpec, type MapSpecOptions } from '../../../lib/object/index.js';
 import { type MapPlan, relocate } from '../../../lib/relocate/index.js';
 import { facts, objectOf } from './fixtures.js';
 
-const btf = Btf.parse(new BtfBuilder({ littleEndian: true }).encode(), { name: 'test.bpf.o' });
+const builder = new BtfBuilder({ littleEndian: true });
+for (let id = 1; id <= 5; id++) builder.addInt(`type_${id}`, { size: 4 });
+const btf = Btf.parse(builder.encode(), { name: 'test.bpf.o' });
 
 function plan(options: Partial<MapSpecOptions>, kernel: Partial<typeof facts> = {}): MapPlan {
   const spec = new MapSpec({ name: 'events', type: MapType.HASH, ...options });
