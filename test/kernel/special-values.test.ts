@@ -2,12 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { MapFlag, MapType } from '../../lib/abi/index.js';
-import { hostIsLittleEndian } from '../../lib/binary/index.js';
-import { Btf, BtfBuilder } from '../../lib/btf/index.js';
-import { ArrayMap, Ebpf, HashMap, MapSpec, ObjectSpec } from '../../lib/index.js';
-import { requireFields, specialFields } from '../../lib/relocate/special-fields.js';
-import { createMap, loadBtf } from '../../lib/sys/index.js';
+import { ArrayMap, Ebpf, HashMap, MapType, ObjectSpec } from '../../lib/index.js';
 import { hasJit, kernelHasSymbol } from '../helpers/kernel-symbols.js';
 import { sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
@@ -124,52 +119,4 @@ test('a lock in a map that cannot have one is refused before the load, by name',
     feature: 'spin locks in maps of type LRU_HASH',
     message: expect.stringContaining('of map "pairs" member "lock" of the value is a struct bpf_spin_lock') as string,
   });
-});
-
-test('what the kernel takes is what we take', async () => {
-  const builder = new BtfBuilder({ littleEndian: hostIsLittleEndian });
-  const u32 = builder.addInt('unsigned int', { size: 4 });
-  const lock = builder.addStruct('bpf_spin_lock', 4, [{ name: 'val', type: u32, bitOffset: 0, bitSize: 0 }]);
-  const locked = builder.addStruct('locked', 8, [
-    { name: 'count', type: u32, bitOffset: 0, bitSize: 0 },
-    { name: 'lock', type: lock, bitOffset: 32, bitSize: 0 },
-  ]);
-  const bytes = builder.encode();
-  const btf = await loadBtf(bytes);
-  const fields = specialFields(Btf.parse(bytes, { name: 'test' }), locked);
-  const compared: string[] = [];
-  try {
-    for (const name of [
-      'HASH',
-      'ARRAY',
-      'LRU_HASH',
-      'PERCPU_HASH',
-      'LRU_PERCPU_HASH',
-      'PERCPU_ARRAY',
-      'LPM_TRIE',
-    ] as const) {
-      const type = MapType[name];
-      const flags = name === 'LPM_TRIE' ? MapFlag.NO_PREALLOC : 0;
-      const keySize = name === 'LPM_TRIE' ? 8 : 4;
-      const types = { btf, btfKeyTypeId: name === 'LPM_TRIE' ? locked : u32, btfValueTypeId: locked };
-      const taken = await createMap({ type, name, keySize, valueSize: 8, maxEntries: 4, flags, ...types }).then(
-        (map) => {
-          map.close();
-          return true;
-        },
-        (error: unknown) => {
-          expect(error).toMatchObject({ errnoName: expect.stringMatching(/^ENOTSUPP?$/) as string });
-          return false;
-        },
-      );
-      const ours = (): void => requireFields(new MapSpec({ name, type, flags }), fields);
-      if (taken) expect(ours).not.toThrow();
-      else expect(ours).toThrow(`spin locks in maps of type ${name}`);
-      compared.push(`${name}: ${taken}`);
-    }
-  } finally {
-    btf.close();
-  }
-  expect(compared).toContain('HASH: true');
-  expect(compared).toContain('LRU_HASH: false');
 });

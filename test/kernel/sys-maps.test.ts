@@ -1,4 +1,4 @@
-import { constants } from 'node:os';
+import { constants, endianness } from 'node:os';
 
 import { BpfCommand, MapFlag, MapType, MapUpdateFlag } from '../../lib/abi/index.js';
 import { EbpfError, UsageError } from '../../lib/errors/index.js';
@@ -6,6 +6,7 @@ import {
   createMap,
   freezeMap,
   listIds,
+  loadBtf,
   mapBatch,
   mapDelete,
   mapLookup,
@@ -21,6 +22,7 @@ import {
   type Handle,
   type MapBatchBuffers,
 } from '../../lib/sys/index.js';
+import { BtfBuilder } from '../../lib/index.js';
 import { kernelHasSymbol } from '../helpers/kernel-symbols.js';
 import { until } from '../helpers/until.js';
 
@@ -348,4 +350,27 @@ describe('a mapping', () => {
     const map = await makeMap({ type: MapType.ARRAY });
     expect(() => Mapping.create(map, 16, { writable: true })).toThrow(/cannot map map "sys_test" into memory: mmap/);
   });
+});
+
+test('the kernel takes spin locks in values where our table says so', async () => {
+  const builder = new BtfBuilder({ littleEndian: endianness() === 'LE' });
+  const u32 = builder.addInt('unsigned int', { size: 4 });
+  const at = (name: string, type: number, bitOffset: number) => ({ name, type, bitOffset, bitSize: 0 });
+  const lock = builder.addStruct('bpf_spin_lock', 4, [at('val', u32, 0)]);
+  const locked = builder.addStruct('locked', 8, [at('count', u32, 0), at('lock', lock, 32)]);
+  const btf = await loadBtf(builder.encode());
+  opened.push(btf);
+  const taken: string[] = [];
+  for (const name of ['HASH', 'ARRAY', 'LRU_HASH', 'PERCPU_HASH', 'LRU_PERCPU_HASH', 'PERCPU_ARRAY'] as const) {
+    const types = { btf, btfKeyTypeId: u32, btfValueTypeId: locked };
+    try {
+      const sizes = { keySize: 4, valueSize: 8, maxEntries: 4 };
+      opened.push(await createMap({ type: MapType[name], name, ...sizes, ...types }));
+      taken.push(name);
+    } catch (error) {
+      // EOPNOTSUPP, which Node calls ENOTSUP; before Linux 5.15 the kernel's own ENOTSUPP.
+      expect(error).toMatchObject({ errnoName: expect.stringMatching(/^ENOTSUPP?$/) as string });
+    }
+  }
+  expect(taken).toEqual(['HASH', 'ARRAY']);
 });
