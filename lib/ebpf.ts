@@ -14,7 +14,7 @@ import {
 } from './events/index.js';
 import { gatherFacts, requireLinux } from './kernel/index.js';
 import type { Link } from './links/index.js';
-import { applyOptions, readSource, requireLoadable, type LoadOptions, type LoadSource } from './load-options.js';
+import { applyOptions, requireLoadable, type LoadOptions, type LoadSource } from './load-options.js';
 import { LiveParts } from './live-parts.js';
 import { loadParts, type LoadedParts } from './load-parts.js';
 import { typesOf } from './load-targets.js';
@@ -22,6 +22,7 @@ import { openLogs, type LogOptions } from './logs.js';
 import { EventMap, variableValues, type BpfMap, type MapKind, type Variable } from './maps/index.js';
 import { LOG_RING, type ObjectSpec, type ProgramSpec } from './object/index.js';
 import { programAs, type AttachOptions, type Program, type ProgramKind } from './programs/index.js';
+import { readSource } from './read-source.js';
 import { isOfProgramAlone, needs, relocate } from './relocate/index.js';
 import type { Handle } from './sys/index.js';
 import type { AnyShape, Shape, VariableValues } from './shape.js';
@@ -116,8 +117,9 @@ export class Ebpf<S extends Shape = AnyShape> {
     const wanted = needs(spec);
     // Between two steps that take this thread's time, others get theirs.
     await nextTurn();
-    const facts = await gatherFacts(wanted, { signal, kernelBtf: options.kernelBtf, kconfig: options.kconfig });
-    const plan = relocate(spec, { ...facts, targets: typesOf(targets) });
+    const { kernelBtf, kconfig } = options;
+    const facts = await gatherFacts(wanted, { signal, kernelBtf, kconfig, targets: typesOf(targets) });
+    const plan = relocate(spec, facts);
     for (const warning of plan.warnings) process.emitWarning(warning, { type: 'EbpfWarning', code: 'EBPF_LOAD' });
     await nextTurn();
     const { verifierLog = 'failure' } = options;

@@ -1,16 +1,13 @@
-import { basename } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { inspect, types } from 'node:util';
+import { inspect } from 'node:util';
 
 import { ProgramType } from './abi/index.js';
-import { seemsToHaveCoreRelocations } from './btf/index.js';
 import type { BpfToken } from './bpf-token.js';
 import { EbpfError, UsageError, nearestNames, quote, requireKnown, unsigned32 } from './errors/index.js';
 import { logLevelNumber, type LogLevel } from './events/index.js';
-import { kernelBtf, readWhole, type Kconfig } from './kernel/index.js';
+import type { Kconfig } from './kernel/index.js';
 import { applyTargets, type ProgramOptions } from './load-targets.js';
 import { BpfMap, type DecodeOptions } from './maps/index.js';
-import { LOG_LEVEL, ObjectSpec, sectionTable, type MapSpec, type ProgramSpec } from './object/index.js';
+import { LOG_LEVEL, sectionTable, type MapSpec, type ObjectSpec, type ProgramSpec } from './object/index.js';
 import { verifierLogLevels, type VerifierLog } from './programs/index.js';
 import type { Handle } from './sys/index.js';
 
@@ -110,39 +107,6 @@ const loadOptionNames = [
   'signal',
 ];
 const mapOptionNames = ['maxEntries', 'flags', 'pinPath'];
-
-/** Reads and parses the object; the caller owns what comes back. */
-export async function readSource(source: LoadSource, options: LoadOptions): Promise<ObjectSpec> {
-  if (source instanceof ObjectSpec) {
-    if (options.name !== undefined) throw UsageError.invalidValue('name', 'an ObjectSpec has its name already');
-    return source.clone();
-  }
-  if (types.isUint8Array(source)) return parse(source, options, 'object');
-  const path = pathOf(source);
-  let bytes: Uint8Array;
-  try {
-    bytes = await readWhole(path, options.signal);
-  } catch (cause) {
-    options.signal?.throwIfAborted();
-    throw UsageError.invalidValue('source', `the object cannot be read: ${(cause as Error).message}`, { cause });
-  }
-  return parse(bytes, options, basename(path));
-}
-
-function parse(bytes: Uint8Array, { kernelBtf: given, name }: LoadOptions, defaultName: string): ObjectSpec {
-  // A thread reads the kernel's types meanwhile. Whether that fails is for the load to see, when it needs them.
-  if (given === undefined && seemsToHaveCoreRelocations(bytes)) kernelBtf().catch(() => undefined);
-  return ObjectSpec.parse(bytes, { name: name ?? defaultName });
-}
-
-function pathOf(source: string | URL): string {
-  if (typeof source === 'string') return source;
-  try {
-    return fileURLToPath(source);
-  } catch (cause) {
-    throw UsageError.invalidValue('source', 'must be a path, a file: URL, bytes or an ObjectSpec', { cause });
-  }
-}
 
 /** Writes the options into the spec, and returns what is not of it. */
 export function applyOptions(spec: ObjectSpec, options: LoadOptions): AppliedOptions {

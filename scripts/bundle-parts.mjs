@@ -2,36 +2,38 @@
 const files = (folder, names) => names.split(' ').map((name) => `${folder}/${name}`);
 
 /**
+ * Files of numbers and functions alone, without state and classes: each part has of them what it uses, so that a load does not
+ * read what only other calls need.
+ */
+export const copied = ['abi', ...files('sys', 'btf-calls map-calls program-calls')];
+
+/**
  * The files of dist/, and what of lib/ is in each, folders or files: the first that names a file has it. What a call needs
  * that is made at the start of a program should be in few; test/package holds loads to `types` and `load`.
  */
 export const parts = {
   // What kernelBtf() does, and nearly every other call.
   types: [
-    ...['ebpf', 'shape', 'binary/byte-reader', 'binary/host'],
+    ...['ebpf', 'read-source', 'shape', 'binary/byte-reader', 'binary/host', 'events/channels'],
     ...files(
       'btf',
-      'btf btf-header btf-kind decode-type essential-name member-list names prefix-index scan-module.generated',
+      'btf btf-header btf-kind core-marker decode-type essential-name member-list names prefix-index scan-module.generated',
     ),
     ...files('btf', 'scanner slices type-table words'),
     ...files('errors', 'ebpf-error kernel-error object-format-error quote unsupported-error usage-error'),
-    ...files('kernel', 'kernel-btf read-sysfs'),
+    ...files('kernel', 'kernel-btf read-sysfs read-whole'),
     ...files('sys', 'addon c-library read-file'),
   ],
   // What Ebpf.load() does for nearly every object.
   load: [
-    ...['abi', 'elf/elf-constants', 'elf/elf-file', 'elf/string-table', 'load-options', 'load-parts', 'load-targets'],
+    ...['elf/elf-constants', 'elf/elf-file', 'elf/string-table', 'load-options', 'load-parts', 'load-targets'],
     ...files('asm', 'instruction opcodes'),
     ...files('binary', 'byte-writer lower-bound'),
     ...files(
       'btf',
-      'btf-ext btf-type data-sections downgrade extern-declarations static-functions type-name type-size validate-types',
+      'btf-ext btf-type data-sections extern-declarations newer-kinds type-name type-size validate-types',
     ),
-    'events/channels',
-    ...files(
-      'kernel',
-      'gather-facts locked-memory module-descriptors page-size possible-cpus read-text read-whole require-linux',
-    ),
+    ...files('kernel', 'gather-facts locked-memory module-descriptors page-size possible-cpus read-text require-linux'),
     'errors/check-options',
     ...files('maps', 'create-maps map-type-name'),
     ...files(
@@ -55,7 +57,7 @@ export const parts = {
     ...files('relocate', 'program-type programs-to-load relocate special-fields struct-ops'),
     ...files('relocate/core', 'access access-value core-problem core-relocation-kind core-resolver match-access'),
     'relocate/core/patch-instruction',
-    ...files('sys', 'attribute-writer bpf-call btf-calls handle limit-calls map-calls program-calls trace'),
+    ...files('sys', 'attribute-writer bpf-call handle limit-calls trace'),
   ],
   // Names of addresses.
   symbols: [
@@ -153,6 +155,8 @@ export const parts = {
     ...files('maps', 'call-failure map-failure'),
   ],
   codec: ['codec', 'binary'],
+  // For those who name the kernel's numbers.
+  numbers: ['abi'],
   // What is done with a loaded object: attached, read, written.
   live: ['live-parts', 'logs', 'events', 'links', 'maps', 'programs', 'sys', 'index'],
 };

@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
-import { parts } from './bundle-parts.mjs';
+import { copied, parts } from './bundle-parts.mjs';
 
 const root = path.resolve(import.meta.dirname, '..');
 const options = { platform: 'node', target: 'node20.19' };
@@ -103,20 +103,24 @@ class Library {
       const isFunction = form.test(this.#modules.get(definition.file).code);
       return { name, part, key: this.#keyOf(part, definition), isFunction };
     });
-    for (const file of this.#modules.keys()) this.codeOf(file);
+    const all = Object.keys(parts);
+    for (const file of this.#modules.keys()) {
+      for (const part of isCopied(file) ? all : [partOf(file)]) this.codeOf(file, part);
+    }
     return api;
   }
 
-  /** A file's code with its imports going straight to where things are defined: another file, or another part. */
-  codeOf(file) {
+  /** A file's code in a part, with its imports going straight to where things are defined: another file, or another part. */
+  codeOf(file, ownPart) {
     const { code, imports, whole } = this.#modules.get(file);
+    if (isCopied(file) && /^(let|class) /m.test(code)) throw new Error(`bundling: lib/${file}.ts cannot be copied`);
     let text = code;
     for (const { statement, from, names } of imports) {
       const direct = names.map(([name, local]) => {
         const definition = this.definition(from, name);
         if (definition === undefined) throw new Error(`bundling lib/${file}.ts: lib/${from}.ts has no ${name}`);
         const part = partOf(definition.file);
-        return part === partOf(file)
+        return part === ownPart || isCopied(definition.file)
           ? `import { ${definition.name} as ${local} } from "lib:${definition.file}";`
           : `import { ${this.#keyOf(part, definition)} as ${local} } from "part:${part}";`;
       });
@@ -130,10 +134,11 @@ class Library {
   }
 }
 
+const isIn = (patterns, file) => patterns.some((pattern) => file === pattern || file.startsWith(`${pattern}/`));
+const isCopied = (file) => isIn(copied, file);
+
 function partOf(file) {
-  for (const [part, patterns] of Object.entries(parts)) {
-    if (patterns.some((pattern) => file === pattern || file.startsWith(`${pattern}/`))) return part;
-  }
+  for (const [part, patterns] of Object.entries(parts)) if (isIn(patterns, file)) return part;
   throw new Error(`bundling: scripts/bundle-parts.mjs says of no part that lib/${file}.ts is in it`);
 }
 
@@ -166,7 +171,7 @@ async function buildPart(esbuild, library, part) {
         path: `./${wanted.slice(5)}.js`,
         external: true,
       }));
-      build.onLoad({ filter: /.*/, namespace: 'lib' }, ({ path: file }) => ({ contents: library.codeOf(file) }));
+      build.onLoad({ filter: /.*/, namespace: 'lib' }, ({ path: file }) => ({ contents: library.codeOf(file, part) }));
     },
   };
   const { outputFiles } = await esbuild.build({

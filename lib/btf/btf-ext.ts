@@ -1,7 +1,8 @@
-import { ByteReader, hostIsLittleEndian } from '../binary/index.js';
+import { ByteReader } from '../binary/index.js';
 import type { ObjectFormatError } from '../errors/index.js';
 import { magicByteOrder } from './btf-header.js';
 import type { Btf } from './btf.js';
+import { headerSizeWithRelocations } from './core-marker.js';
 
 /** Which BTF FUNC each function of one ELF section is. */
 export interface FunctionInfoSection {
@@ -56,24 +57,7 @@ type Column = 'number' | 'type' | 'string';
 
 /** `struct btf_ext_header` before CO-RE relocations (Linux 5.4) were added. */
 const headerSize = 24;
-const headerSizeWithRelocations = 32;
 const none = new Uint32Array(0);
-
-/** How such a header of this machine's byte order begins: magic, version, no flags, length. */
-const headerWithRelocations = Uint8Array.from(
-  hostIsLittleEndian
-    ? [0x9f, 0xeb, 1, 0, headerSizeWithRelocations, 0, 0, 0]
-    : [0xeb, 0x9f, 1, 0, 0, 0, 0, headerSizeWithRelocations],
-);
-
-/** Whether a file looks like an object with CO-RE relocations, before anything of it is parsed. */
-export function seemsToHaveCoreRelocations(file: Uint8Array): boolean {
-  const { buffer, byteOffset, byteLength } = file;
-  const header = Buffer.from(buffer, byteOffset, byteLength).indexOf(headerWithRelocations);
-  // The last word of the header: their length.
-  const length = header + headerSizeWithRelocations - 4;
-  return header >= 0 && file.subarray(length, length + 4).some((byte) => byte !== 0);
-}
 
 /**
  * An object's `.BTF.ext` section: what the instructions have to do with the types. Three tables, each by ELF section.

@@ -1,32 +1,11 @@
 import { BtfBuilder } from './btf-builder.js';
 import { BtfKind, typeHeaderWords } from './btf-kind.js';
 import { Btf } from './btf.js';
-import { infoFlag, infoVlen } from './type-table.js';
-
-/** Kinds that not every kernel takes which this library supports. */
-const newerKinds: ReadonlySet<number> = new Set<number>([
-  BtfKind.FLOAT,
-  BtfKind.DECL_TAG,
-  BtfKind.TYPE_TAG,
-  BtfKind.ENUM64,
-]);
+import { newerKindsIn } from './newer-kinds.js';
+import { infoVlen } from './type-table.js';
 
 const flagBit = 0x8000_0000;
 const kindShift = 24;
-
-/**
- * What a kernel must know to take this BTF, beyond what every kernel does. Signed 32-bit enumerations count as `ENUM64`:
- * their flag came with the same kernel (6089fb325cf7 "bpf: Add btf enum64 support").
- */
-export function newerKindsIn(btf: Btf): ReadonlySet<BtfKind> {
-  const found = new Set<BtfKind>();
-  for (let id = btf.startId; id < btf.endId; id++) {
-    const kind = btf.kind(id);
-    if (newerKinds.has(kind)) found.add(kind);
-    else if (kind === BtfKind.ENUM && infoFlag(btf.word(id, 1))) found.add(BtfKind.ENUM64);
-  }
-  return found;
-}
 
 /**
  * A copy of `btf.bytes` for a kernel that of the newer kinds takes only `kinds`. Each other type becomes an older one of

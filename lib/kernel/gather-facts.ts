@@ -22,6 +22,8 @@ export interface GatherOptions {
   readonly kernelBtf?: string | URL | Uint8Array | undefined;
   /** Values to use in place of the running kernel's configuration. */
   readonly kconfig?: Kconfig | undefined;
+  /** The types of the programs to whose functions programs attach: {@link KernelFacts.targets}. */
+  readonly targets?: ReadonlyMap<string, Btf> | undefined;
 }
 
 /** Asks the kernel what an object needs to know of it, and no more. */
@@ -53,6 +55,7 @@ export async function gatherFacts(needs: Needs, options: GatherOptions = {}): Pr
       symbols,
       fullRangeOffsets,
       uprobeMulti,
+      targets: options.targets,
     },
     // Few objects make these be read from files.
     get possibleCpus(): number {

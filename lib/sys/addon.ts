@@ -277,8 +277,10 @@ function ancestors(folder: string): string[] {
 }
 
 function isPackage(folder: string): boolean {
+  const path = join(folder, 'package.json');
+  if (!existsSync(path)) return false;
   try {
-    const manifest: unknown = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    const manifest: unknown = JSON.parse(readFileSync(path, 'utf8'));
     return (manifest as { name?: unknown } | null)?.name === 'node-ebpf';
   } catch {
     return false;

@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { endianness } from 'node:os';
+
+import { hostIsLittleEndian as isLittle } from '../binary/index.js';
 
 /**
  * The C library that this process runs with: musl has a dynamic linker of its own, which the program names. Alpine is not the
@@ -18,7 +19,6 @@ function dynamicLinker(program: string): string | undefined {
   let file: number | undefined;
   try {
     file = openSync(program, 'r');
-    const isLittle = endianness() === 'LE';
     const start = view(file, 0, 4096);
     if (start.getUint32(0) !== 0x7f454c46 || start.getUint8(4) !== 2) return undefined;
     const size = start.getUint16(54, isLittle);
