@@ -275,6 +275,7 @@ export {
   MapSpec,
   ObjectSpec,
   ProgramSpec,
+  StructOpsSpec,
   VariableSpec,
   type CoreRelocationTable,
   type ExternSpec,

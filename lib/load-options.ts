@@ -22,6 +22,8 @@ export interface MapOptions {
   readonly flags?: number | undefined;
   /** Opens what is pinned at this path, after checking that it fits, or creates the map and pins it there. */
   readonly pinPath?: string | undefined;
+  /** Of a structure of operations: members by name, as {@link StructOpsSpec.set} takes them; undefined takes a program away. */
+  readonly members?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** What the options of a load give beside what was written into the spec. */
@@ -106,7 +108,7 @@ const loadOptionNames = [
   'name',
   'signal',
 ];
-const mapOptionNames = ['maxEntries', 'flags', 'pinPath'];
+const mapOptionNames = ['maxEntries', 'flags', 'pinPath', 'members'];
 
 /** Writes the options into the spec, and returns what is not of it. */
 export function applyOptions(spec: ObjectSpec, options: LoadOptions): AppliedOptions {
@@ -120,7 +122,7 @@ export function applyOptions(spec: ObjectSpec, options: LoadOptions): AppliedOpt
     const map = spec.maps.get(name);
     if (map === undefined) throw UsageError.notFound(`map of ${quote(spec.name)}`, name, spec.maps.keys());
     if (change instanceof BpfMap) reused.set(name, change);
-    else changeMap(map, change);
+    else changeMap(spec, map, change);
   }
   return { reused, targets: applyTargets(spec, options.programs ?? {}) };
 }
@@ -130,14 +132,20 @@ function setVariable(spec: ObjectSpec, name: string, value: unknown): void {
   if (variable === undefined) {
     throw UsageError.notFound(`variable of ${quote(spec.name)}`, name, spec.variables.keys());
   }
-  try {
+  inOption('variables', name, () => {
     variable.value = value;
+  });
+}
+
+/** The error of a value names the member that is at fault; here that is a path into the options. */
+function inOption(option: string, name: string, set: () => void): void {
+  try {
+    set();
   } catch (error) {
     if (!EbpfError.is(error) || error.code !== 'ERR_EBPF_INVALID_VALUE') throw error;
-    // The error names the member of a struct that is at fault; here it is a path into the options.
     const path = error instanceof UsageError ? error.path : undefined;
     const problem = path === undefined ? error.message : error.message.slice(`${path}: `.length);
-    throw UsageError.invalidValue(`variables.${path ?? name}`, problem, { cause: error });
+    throw UsageError.invalidValue(`${option}.${path ?? name}`, problem, { cause: error });
   }
 }
 
@@ -175,15 +183,20 @@ function setLogLevel(spec: ObjectSpec, level: LogLevel | 'off'): void {
   variable.value = number;
 }
 
-function changeMap(map: MapSpec, change: MapOptions): void {
+function changeMap(spec: ObjectSpec, map: MapSpec, change: MapOptions): void {
   requireKnown(`option of map ${quote(map.name)}`, change, mapOptionNames);
-  const { maxEntries, flags, pinPath } = change;
+  const { maxEntries, flags, pinPath, members } = change;
   if (maxEntries !== undefined) map.maxEntries = unsigned32(`maps.${map.name}.maxEntries`, maxEntries, 1);
   if (flags !== undefined) map.flags = unsigned32(`maps.${map.name}.flags`, flags, 0);
   if (pinPath !== undefined) {
     map.pinPath = pinPath;
     map.pinning = 'by-name';
   }
+  if (members === undefined) return;
+  const structure = spec.structOps(map.name);
+  inOption('maps', map.name, () => {
+    for (const [member, value] of Object.entries(members)) structure.set(member, value);
+  });
 }
 
 function requireVerifierLog(value: unknown): void {

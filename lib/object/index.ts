@@ -7,4 +7,5 @@ export * from './program-flag.js';
 export * from './program-spec.js';
 export * from './reference.js';
 export * from './section-table.js';
+export * from './struct-ops-spec.js';
 export * from './variable-spec.js';

@@ -7,6 +7,7 @@ import type { ObjectBtf } from './object-btf.js';
 import type { ProgramSpec } from './program-spec.js';
 import { readObject } from './read-object.js';
 import { renameMap } from './rename-map.js';
+import { StructOpsSpec } from './struct-ops-spec.js';
 import type { VariableSpec } from './variable-spec.js';
 import { checkWritten } from './write/check-written.js';
 import { writeObject } from './write/write-object.js';
@@ -126,6 +127,21 @@ export class ObjectSpec {
    */
   map(name: string): MapSpec {
     return required(this.maps.get(name), 'map', this, name, this.maps);
+  }
+
+  /**
+   * The structure of operations of that name, a variable of `.struct_ops` or `.struct_ops.link`, by the names of its members.
+   *
+   * @throws UsageError (`ERR_EBPF_NOT_FOUND`) with the nearest names.
+   *
+   * @example
+   * ```js
+   * spec.structOps('careful').set('name', 'careful2').set('flags', 2);
+   * ```
+   */
+  structOps(name: string): StructOpsSpec {
+    const all = new Map([...this.maps].filter(([, { kind }]) => kind === 'struct-ops'));
+    return new StructOpsSpec(required(all.get(name), 'structure of operations', this, name, all), this);
   }
 
   /**

@@ -24,9 +24,7 @@ const hasLinks =
 function objectWith(map: string, name: string): ObjectSpec {
   const spec = ObjectSpec.parse(new Uint8Array(readFileSync(sample('struct_ops'))), { name: 'struct_ops.bpf.o' });
   for (const each of spec.maps.values()) each.autoCreate = each.name === map;
-  const structure = spec.map(map).writableInitialValue();
-  structure.fill(0, 0, 16);
-  structure.set(Buffer.from(name), 0);
+  spec.structOps(map).set('name', name);
   return spec;
 }
 
@@ -138,6 +136,40 @@ testIf(hasLinks, 'links of struct_ops')('what a structure names can be changed b
   await expect(Ebpf.load(spec)).rejects.toThrow('program "half" implements another member already');
   spec.map('linked').operations.set('undo_cwnd', 'gone');
   await expect(Ebpf.load(spec)).rejects.toThrow(UsageError);
+});
+
+/** Those that users without privileges may choose: with the flag TCP_CONG_NON_RESTRICTED. */
+function allowed(): string[] {
+  return readFileSync('/proc/sys/net/ipv4/tcp_allowed_congestion_control', 'latin1').trim().split(' ');
+}
+
+testIf(hasLinks, 'links of struct_ops')('members are set by name before the load', async () => {
+  const spec = objectWith('linked', name);
+  const TCP_CONG_NON_RESTRICTED = 1;
+  spec.structOps('linked').set('name', `${name}m`).set('flags', TCP_CONG_NON_RESTRICTED).set('release', undefined);
+  await using ebpf = await Ebpf.load(spec);
+  expect(ebpf.programs.map((program) => program.name)).toEqual(['half', 'grow', 'undo']);
+  const link = await ebpf.map('linked', StructOps).attach();
+  expect(available()).toContain(`${name}m`);
+  expect(allowed()).toContain(`${name}m`);
+  await link.close();
+  expect(allowed()).not.toContain(`${name}m`);
+});
+
+testIf(hasLinks, 'links of struct_ops')('members are given to the load', async () => {
+  const spec = objectWith('linked', name);
+  const load = async (members: object): Promise<Ebpf> =>
+    Ebpf.load(spec, { maps: { linked: { members: { ...members } } } });
+  await using ebpf = await load({ name: `${name}o`, release: undefined });
+  await using link = await ebpf.map('linked', StructOps).attach();
+  expect(link.target).toBe('struct_ops linked');
+  expect(available()).toContain(`${name}o`);
+  expect(allowed()).not.toContain(`${name}o`);
+  await expect(load({ name: 'sixteen letters.' })).rejects.toMatchObject({ path: 'maps.linked.name' });
+  await expect(load({ flag: 1 })).rejects.toMatchObject({ code: 'ERR_EBPF_NOT_FOUND', suggestions: ['flags'] });
+  // bpf_tcp_ca_init_member of net/ipv4/bpf_tcp_ca.c looks at each.
+  await using odd = await load({ flags: 0x80 });
+  await expect(odd.map('linked', StructOps).attach()).rejects.toMatchObject({ errnoName: 'EINVAL' });
 });
 
 testIf(hasLinks && types.includes('\0bpf_struct_ops_bpf_dummy_ops\0'), 'links of struct_ops')(

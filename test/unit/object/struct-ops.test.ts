@@ -164,3 +164,69 @@ test.each(['bpf', 'bpfeb'])('what clang writes: %s', (suffix) => {
   ]);
   expect(Buffer.from(spec.map('registered').initialValue ?? []).toString('latin1', 0, 14)).toBe('bpf_registered');
 });
+
+describe('members by name', () => {
+  const parse = (): ObjectSpec => ObjectSpec.parse(readFileSync(join(samples, 'struct_ops.bpf.o')));
+
+  test('are read', () => {
+    const linked = parse().structOps('linked');
+    expect(linked.typeName).toBe('struct tcp_congestion_ops');
+    expect(linked.members).toEqual(['name', 'flags', 'ssthresh', 'cong_avoid', 'undo_cwnd', 'release']);
+    expect(linked.members.map((name) => linked.get(name))).toEqual([
+      'bpf_linked',
+      0,
+      'half',
+      'grow',
+      'undo',
+      'only_linked',
+    ]);
+    expect(parse().structOps('registered').get('release')).toBeUndefined();
+    expect(parse().structOps('flavoured').get('number_of_another_kernel')).toBe(0n);
+  });
+
+  test('are set, of a copy only there', () => {
+    const spec = parse();
+    const copy = spec.clone();
+    const linked = spec.structOps('linked');
+    linked.set('name', 'mine').set('flags', 2).set('cong_avoid', 'half').set('release', undefined);
+    expect(linked.members.map((name) => linked.get(name))).toEqual(['mine', 2, 'half', 'half', 'undo', undefined]);
+    expect([...spec.map('linked').operations.keys()]).toEqual(['ssthresh', 'cong_avoid', 'undo_cwnd']);
+    // No structure names the one any more, others do the other.
+    expect(['only_linked', 'grow'].map((name) => spec.program(name).autoload)).toEqual([false, true]);
+    linked.set('release', 'only_linked');
+    expect(spec.program('only_linked').autoload).toBe(true);
+    linked.set('release', undefined);
+    expect(spec.map('linked').initialValue?.subarray(0, 8)).toEqual(Uint8Array.from(Buffer.from('mine\0\0\0\0')));
+    spec.structOps('flavoured').set('number_of_another_kernel', 5);
+    expect(spec.structOps('flavoured').get('number_of_another_kernel')).toBe(5n);
+    expect(copy.structOps('linked').get('name')).toBe('bpf_linked');
+    expect(copy.structOps('linked').get('release')).toBe('only_linked');
+    expect(ObjectSpec.parse(spec.toElf()).structOps('linked').get('flags')).toBe(2);
+  });
+
+  test.each<[string, unknown, object]>([
+    ['nam', 'x', { code: 'ERR_EBPF_NOT_FOUND', suggestions: ['name'] }],
+    ['__proto__', 1, { code: 'ERR_EBPF_NOT_FOUND' }],
+    ['name', 5, { code: 'ERR_EBPF_INVALID_VALUE', path: 'linked.name' }],
+    ['name', undefined, { path: 'linked.name' }],
+    ['name', 'sixteen letters.', { path: 'linked.name', message: expect.stringContaining('15 bytes') as string }],
+    ['name', 'much more than sixteen letters', { path: 'linked.name' }],
+    ['flags', '1', { path: 'linked.flags' }],
+    ['flags', 2 ** 32, { path: 'linked.flags' }],
+    ['flags', -1, { path: 'linked.flags' }],
+    ['ssthresh', 5, { path: 'linked.ssthresh', message: expect.stringContaining('name of a program') as string }],
+    ['ssthresh', 'haf', { code: 'ERR_EBPF_NOT_FOUND', suggestions: ['half'] }],
+  ])('refuse %s = %p, and stay as they were', (member, value, problem) => {
+    const spec = parse();
+    const linked = spec.structOps('linked');
+    expect(() => linked.set(member, value)).toThrow(expect.objectContaining(problem) as Error);
+    expect([linked.get('name'), linked.get('flags'), linked.get('ssthresh')]).toEqual(['bpf_linked', 0, 'half']);
+    expect(() => linked.get('nam')).toThrow('did you mean "name"?');
+  });
+
+  test('other maps have none', () => {
+    expect(() => parse().structOps('linkd')).toThrow('did you mean "linked"?');
+    const maps = ObjectSpec.parse(readFileSync(join(samples, 'maps.bpf.o')));
+    expect(() => maps.structOps([...maps.maps.keys()][0] ?? '')).toThrow('there are none');
+  });
+});
