@@ -12,13 +12,12 @@ import {
 
 import { inRunOrder, type Component } from './component.js';
 import { mostPrograms } from './dispatcher-config.js';
-import type { DispatcherFolder, PinnedSlot } from './dispatcher-folder.js';
+import type { DispatcherFolder, InterfaceKey, PinnedSlot } from './dispatcher-folder.js';
 import { loadDispatcher } from './dispatcher-program.js';
 import { closeAll, readDispatcher, type PresentDispatcher } from './read-dispatcher.js';
 
 /** Where a dispatcher is, or is to be. */
-export interface DispatcherPlace {
-  readonly index: number;
+export interface DispatcherPlace extends InterfaceKey {
   readonly networkNamespace: Handle | undefined;
   readonly folder: DispatcherFolder;
   /** The one to attach in; the one that is attached must be in it. */
@@ -57,6 +56,7 @@ export async function changeDispatcher(
       signal?.throwIfAborted();
       const { index, networkNamespace, mode, words } = place;
       const attached = attachedTo(await queryXdp(index, networkNamespace));
+      place.folder.finishInterrupted(place, attached?.programId ?? 0);
       if (attached !== undefined && mode !== undefined && attached.mode !== mode) {
         throw UsageError.busy(words, `the programs there run in ${attached.mode} mode, not in ${mode} mode`);
       }
@@ -90,8 +90,7 @@ async function replace(
   }
   if (wanted.length === 0) {
     if (present === undefined) return 0;
-    await swap(place, present, undefined);
-    folder.unpin(index, present.id);
+    await folder.noted(place, present.id, 0, async () => swap(place, present, undefined));
     return 0;
   }
   const { handle, slotIds } = await loadDispatcher({ version: present?.version ?? place.version, slots: wanted });
@@ -107,14 +106,10 @@ async function replace(
       slots.push({ program, link });
     }
     const { id } = objectInfo(handle, 'program');
-    folder.pin(index, id, slots);
-    try {
+    await folder.noted(place, present?.id ?? 0, id, async () => {
+      folder.pin(index, id, slots);
       await swap(place, present, handle);
-    } catch (error) {
-      folder.unpin(index, id);
-      throw error;
-    }
-    if (present !== undefined) folder.unpin(index, present.id);
+    });
     return id;
   } finally {
     handle.close();

@@ -1,4 +1,14 @@
-import { closeSync, constants, mkdirSync, openSync, rmdirSync, rmSync, statfsSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  statfsSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 import { UsageError, quote } from '../errors/index.js';
@@ -13,6 +23,12 @@ const lockTimeoutMs = 30_000;
 export interface PinnedSlot {
   readonly program: Handle;
   readonly link: Handle;
+}
+
+/** An interface of a network namespace, known by the number of the namespace's file. */
+export interface InterfaceKey {
+  readonly index: number;
+  readonly namespaceId: number;
 }
 
 /**
@@ -30,6 +46,11 @@ export class DispatcherFolder {
       throw UsageError.invalidValue('bpffs', problem);
     }
     this.path = join(place, 'xdp');
+  }
+
+  /** Whether it was ever used. */
+  get exists(): boolean {
+    return existsSync(this.path);
   }
 
   /** Runs `use` with the folder locked against other processes, and against others of this one. */
@@ -56,6 +77,41 @@ export class DispatcherFolder {
     } catch (error) {
       this.unpin(interfaceIndex, dispatcherId);
       throw error;
+    }
+  }
+
+  /**
+   * Runs `change`, which pins the dispatcher `to` and puts it in the place of `from` (0 for none), then removes the pins of the
+   * one that is not attached. A folder notes it meanwhile, which libxdp passes over: what a process leaves that is killed then is
+   * removed by {@link finishInterrupted}.
+   */
+  async noted(
+    { index, namespaceId }: InterfaceKey,
+    from: number,
+    to: number,
+    change: () => Promise<void>,
+  ): Promise<void> {
+    const note = join(this.path, `change-${namespaceId}-${index}-${from}-${to}`);
+    mkdirSync(note, { mode: 0o700 });
+    let unwanted = to;
+    try {
+      await change();
+      unwanted = from;
+    } finally {
+      if (unwanted !== 0) this.unpin(index, unwanted);
+      rmdirSync(note);
+    }
+  }
+
+  /** Removes the pins that changes of killed processes left at an interface, where `attached` (0 for none) is attached now. */
+  finishInterrupted({ index, namespaceId }: InterfaceKey, attached: number): void {
+    for (const note of readdirSync(this.path)) {
+      const [namespaceOf, indexOf, ...ids] = /^change-(\d+)-(\d+)-(\d+)-(\d+)$/.exec(note)?.slice(1).map(Number) ?? [];
+      if (namespaceOf !== namespaceId || indexOf !== index) continue;
+      for (const id of ids) {
+        if (id !== 0 && id !== attached) this.unpin(index, id);
+      }
+      rmdirSync(join(this.path, note));
     }
   }
 

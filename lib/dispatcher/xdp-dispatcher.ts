@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 
 import { EbpfError, UsageError, quote } from '../errors/index.js';
-import { explainPermission, withInterface } from '../kernel/index.js';
+import { explainPermission, networkNamespaceId, withInterface } from '../kernel/index.js';
 import { DispatchedXdpLink } from '../links/index.js';
 import { interfaceTarget, Xdp, type AttachmentOfDispatcher, type InterfaceOptions } from '../programs/index.js';
 import { duplicateHandle, objectInfo, queryXdp, type Handle } from '../sys/index.js';
@@ -87,7 +87,8 @@ interface Last {
  * at once for all packets. Other users of the protocol, such as `xdp-loader`, see and change the same dispatcher.
  *
  * Programs are loaded for it, by the option `dispatched` of {@link Ebpf.load}. All of it is pinned below `/sys/fs/bpf/xdp` and stays
- * when the process ends without closing the links. Needs CAP_NET_ADMIN, CAP_BPF and CAP_SYS_ADMIN, and a kernel with BTF
+ * when the process ends without closing the links. A process that is killed in the middle of a change leaves the old dispatcher or
+ * the new one, whole; the pins of the other go at the next change or {@link query} of the interface. Needs CAP_NET_ADMIN, CAP_BPF and CAP_SYS_ADMIN, and a kernel with BTF
  * and a JIT. Least kernel: 5.10.
  *
  * @example
@@ -177,9 +178,10 @@ export class XdpDispatcher {
   async query(): Promise<DispatcherState | undefined> {
     return this.#withPlace(async (place) => {
       const attached = attachedTo(await queryXdp(place.index, place.networkNamespace));
-      if (attached === undefined) return undefined;
+      if (attached === undefined && !place.folder.exists) return undefined;
       return place.folder.locked(undefined, async () => {
         const now = attachedTo(await queryXdp(place.index, place.networkNamespace));
+        place.folder.finishInterrupted(place, now?.programId ?? 0);
         const present = now === undefined ? undefined : readDispatcher(now, place);
         if (present === undefined) return undefined;
         closeAll(present);
@@ -200,7 +202,15 @@ export class XdpDispatcher {
     const { interface: name, netns, words } = this.#target;
     try {
       return await withInterface(name, netns, async ({ index, networkNamespace }) =>
-        use({ index, networkNamespace, folder: this.#folder, mode: this.#mode, version: this.#version, words }),
+        use({
+          index,
+          networkNamespace,
+          namespaceId: networkNamespaceId(netns),
+          folder: this.#folder,
+          mode: this.#mode,
+          version: this.#version,
+          words,
+        }),
       );
     } catch (error) {
       if (!EbpfError.is(error) || (error.errnoName !== 'EPERM' && error.errnoName !== 'EACCES')) throw error;
@@ -265,24 +275,26 @@ function attachment(
   const space = networkNamespace === undefined ? undefined : duplicateHandle(networkNamespace);
   const later: DispatcherPlace = { ...place, networkNamespace: space };
   let current = id;
+  const remove = async (): Promise<void> => {
+    try {
+      last.id = await changeDispatcher(later, (present) => present.filter((one) => one.id !== current));
+    } catch (error) {
+      if (!EbpfError.is(error) || error.errnoName !== 'ENODEV') throw error;
+      // The interface is gone, and with it what was attached.
+      place.folder.unpin(place.index, last.id);
+    } finally {
+      space?.close();
+    }
+  };
+  const leave = async (): Promise<void> => Promise.resolve(space?.close());
   return {
     withoutLink: {
       feature: 'links of dispatched programs',
       explanation: `the dispatcher of ${place.words} has the link`,
     },
     survivesProcess: true,
-    detach: async () => {
-      try {
-        if (keep) return;
-        last.id = await changeDispatcher(later, (present) => present.filter((one) => one.id !== current));
-      } catch (error) {
-        if (!EbpfError.is(error) || error.errnoName !== 'ENODEV') throw error;
-        // The interface is gone, and with it what was attached.
-        place.folder.unpin(place.index, last.id);
-      } finally {
-        space?.close();
-      }
-    },
+    detach: keep ? leave : remove,
+    undo: remove,
     replace: async (newer: Handle, expected: Handle | undefined) => {
       const component = componentOf(newer, config);
       if (expected !== undefined && objectInfo(expected, 'program').id !== current) {

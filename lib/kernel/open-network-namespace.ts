@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
 import { inspect } from 'node:util';
 
 import { UsageError, escapeControl, quote } from '../errors/index.js';
@@ -35,4 +35,9 @@ export function openNetworkNamespace(source: NetworkNamespaceSource, path = 'net
 export function networkNamespaceWords(source: NetworkNamespaceSource): string {
   if (typeof source === 'string') return escapeControl(source);
   return `descriptor ${typeof source === 'number' ? source : inspect(source.fd)}`;
+}
+
+/** The number of a network namespace, by default the process's own: the inode of its file. */
+export function networkNamespaceId(source: NetworkNamespaceSource = '/proc/self/ns/net'): number {
+  return (typeof source === 'string' ? statSync(source) : fstatSync(descriptorNumber(source, 'netns'))).ino;
 }

@@ -4,7 +4,15 @@ import { inspect } from 'node:util';
 import type { MapType } from '../abi/index.js';
 import { UsageError, escapeControl, quote } from '../errors/index.js';
 import { pin } from '../kernel/index.js';
-import { freezeMap, objectInfo, openPinned, type Handle, type MapInfo, type Mapping } from '../sys/index.js';
+import {
+  freezeMap,
+  memoryUsage,
+  objectInfo,
+  openPinned,
+  type Handle,
+  type MapInfo,
+  type Mapping,
+} from '../sys/index.js';
 
 import type { InnerTemplate } from './inner-map.js';
 import type { MapKind } from './map-kind.js';
@@ -139,6 +147,22 @@ export class BpfMap {
    */
   info(): MapInfo {
     return objectInfo(this.handle, 'map');
+  }
+
+  /**
+   * Bytes of memory that the map takes in the kernel. Since Linux 6.4 it is counted, and of maps that take memory as entries come
+   * (`MapFlag.NO_PREALLOC`, tries, storages) it grows with them; before, it is an estimate for a full map. Reads `memlock` in
+   * /proc/self/fdinfo.
+   *
+   * @throws {@link UsageError} `ERR_EBPF_CLOSED`; {@link UnsupportedError} where /proc is not mounted.
+   *
+   * @example
+   * ```js
+   * const bytes = ebpf.maps.reduce((sum, map) => sum + map.memoryUsage(), 0);
+   * ```
+   */
+  memoryUsage(): number {
+    return memoryUsage(this.handle);
   }
 
   /**

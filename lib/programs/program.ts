@@ -7,7 +7,7 @@ import { UnsupportedError, UsageError, escapeControl, quote } from '../errors/in
 import type { Link, LinkDetails, LinkKeeper, RecordCodec } from '../links/index.js';
 import type { ProgramSpec } from '../object/index.js';
 import { pin, programTypeName, warnOfShortLivedMaps, type ObjectSource } from '../kernel/index.js';
-import { objectInfo, openPinned, type Handle, type ProgramInfo } from '../sys/index.js';
+import { memoryUsage, objectInfo, openPinned, type Handle, type ProgramInfo } from '../sys/index.js';
 
 import type { MachineCode, TranslatedCode } from './code.js';
 import { openProgramAs, type OpenProgramOptions } from './open-program.js';
@@ -42,6 +42,8 @@ export interface ProgramDetails {
 /** An attachment that is no kernel link. @internal */
 export type AttachmentWithoutLink = Required<Pick<LinkDetails, 'withoutLink' | 'detach' | 'survivesProcess'>> & {
   readonly detach: () => Promise<void>;
+  /** Of one that stays when its link is closed: takes it off all the same. */
+  readonly undo?: (() => Promise<void>) | undefined;
 };
 
 /** An attachment by a kernel link, with what else its object is made from. @internal */
@@ -209,6 +211,16 @@ export class Program {
   }
 
   /**
+   * Bytes of memory that the program takes in the kernel, without its maps: whole pages of what the verifier left. Reads `memlock` in
+   * /proc/self/fdinfo. Least kernel: 4.10.
+   *
+   * @throws {@link UsageError} `ERR_EBPF_CLOSED`; {@link UnsupportedError} where /proc is not mounted.
+   */
+  memoryUsage(): number {
+    return memoryUsage(this.handle);
+  }
+
+  /**
    * Keeps the program loaded beyond this process, by a file in a BPF file system (`/sys/fs/bpf`), made with mode 0600. It
    * does not keep it attached: pin the link for that. Warns, by `process.emitWarning`, of maps that lose what they hold unless
    * they are pinned too: program arrays, and maps with timers.
@@ -324,7 +336,8 @@ export class Program {
   ): Promise<L> {
     const attachment = 'withoutLink' in made || 'handle' in made ? made : { handle: made };
     if (signal?.aborted === true || this.closed) {
-      await ('withoutLink' in attachment ? attachment.detach() : attachment.handle.closeAsync());
+      if ('withoutLink' in attachment) await (attachment.undo ?? attachment.detach)();
+      else await attachment.handle.closeAsync();
       signal?.throwIfAborted();
       throw UsageError.closed(`program ${quote(this.name)}`);
     }

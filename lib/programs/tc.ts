@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 
 import { AttachType, LinkType } from '../abi/index.js';
 import { EbpfError, UnsupportedError, UsageError, quote } from '../errors/index.js';
-import { features, withInterface, type InterfaceTarget } from '../kernel/index.js';
+import { explainPermission, features, withInterface, type InterfaceTarget } from '../kernel/index.js';
 import { TcFilterLink, TcxLink } from '../links/index.js';
 import {
   addClsact,
@@ -39,6 +39,20 @@ export interface TcAttachOptions extends AttachOptions, InterfaceOptions {
   readonly priority?: number | undefined;
   /** clsact: the filter's number among those of its priority. Default: the kernel's choice. */
   readonly handle?: number | undefined;
+  /**
+   * clsact: closing the link, or its {@link Ebpf}, leaves the filter attached, for a later process: {@link Tc.removeFilter} takes it
+   * off. By TCX that is what pinning the link is for. Default: false.
+   */
+  readonly keep?: boolean | undefined;
+}
+
+/** Which filter {@link Tc.removeFilter} takes off. */
+export interface TcFilterPlace extends InterfaceOptions {
+  readonly direction: TcDirection;
+  /** As {@link Tc.query} and {@link TcFilterLink.priority} say it. */
+  readonly priority: number;
+  /** As {@link Tc.query} and {@link TcFilterLink.filterHandle} say it. */
+  readonly handle: number;
 }
 
 /** What runs at one side of an interface. */
@@ -129,6 +143,36 @@ export class Tc extends Program {
     return runTest<SkBuffContext>(this.handle, this.type, options);
   }
 
+  /**
+   * Takes a filter of `clsact` off, by whatever process it was attached: one of a BPF program for all protocols, as
+   * {@link Tc.attach} makes them.
+   *
+   * @throws {@link UsageError} when there is no such interface; {@link PermissionError}; {@link KernelError} ENOENT when there is
+   * no such filter.
+   *
+   * @example
+   * ```js
+   * const place = { interface: 'eth0', direction: 'ingress' };
+   * const { filters } = await Tc.query(place);
+   * for (const { programId, priority, handle } of filters) {
+   *   if (programId === mine) await Tc.removeFilter({ ...place, priority, handle });
+   * }
+   * ```
+   */
+  static async removeFilter(options: TcFilterPlace): Promise<void> {
+    const { direction } = options;
+    requireDirection(direction);
+    const target = interfaceTarget(`tc ${direction}`, options);
+    const priority = requireUnsigned('priority', options.priority, 0xffff, 1);
+    const handle = requireUnsigned('handle', options.handle, 0xffff_ffff, 1);
+    await withInterface(target.interface, target.netns, async ({ index, networkNamespace }) =>
+      removeTcFilter({ interfaceIndex: index, direction, priority, handle }, networkNamespace),
+    ).catch((error: unknown) => {
+      if (!EbpfError.is(error) || error.errnoName !== 'EPERM') throw error;
+      throw explainPermission(error, { what: `remove a filter of ${target.words}`, capabilities: ['CAP_NET_ADMIN'] });
+    });
+  }
+
   protected override sectionObstacle(): string | undefined {
     return `section ${quote(this.section)} names no interface; give attach({ interface: 'name' })`;
   }
@@ -150,7 +194,7 @@ export class Tc extends Program {
   async #filter(
     { index, networkNamespace }: InterfaceTarget,
     direction: TcDirection,
-    { signal, priority = 0, handle = 0 }: Partial<TcAttachOptions>,
+    { signal, priority = 0, handle = 0, keep = false }: Partial<TcAttachOptions>,
     words: string,
   ): Promise<TcFilterLink> {
     const wanted = {
@@ -163,6 +207,17 @@ export class Tc extends Program {
     const filter = await setTcFilter(wanted, this.handle, { replace: false, networkNamespace });
     // The interface is to be found again when the namespace's file is gone.
     const space = networkNamespace === undefined ? undefined : duplicateHandle(networkNamespace);
+    const remove = async (): Promise<void> => {
+      try {
+        await removeTcFilter(filter, space);
+      } catch (error) {
+        // Somebody else removed it, or its interface.
+        if (!EbpfError.is(error) || !['ENOENT', 'ENODEV', 'EINVAL'].includes(error.errnoName ?? '')) throw error;
+      } finally {
+        space?.close();
+      }
+    };
+    const leave = async (): Promise<void> => Promise.resolve(space?.close());
     const made = {
       withoutLink: {
         feature: 'links of filters',
@@ -170,16 +225,8 @@ export class Tc extends Program {
         since: '6.6',
       },
       survivesProcess: true,
-      detach: async (): Promise<void> => {
-        try {
-          await removeTcFilter(filter, space);
-        } catch (error) {
-          // Somebody else removed it, or its interface.
-          if (!EbpfError.is(error) || !['ENOENT', 'ENODEV', 'EINVAL'].includes(error.errnoName ?? '')) throw error;
-        } finally {
-          space?.close();
-        }
-      },
+      detach: keep ? leave : remove,
+      undo: remove,
       filter,
       replace: async (program: Handle, expected: Handle | undefined): Promise<void> => {
         if (expected !== undefined) throw UsageError.invalidValue('expected', 'filters are replaced whatever they run');
@@ -214,14 +261,16 @@ async function chooseTcx({
   expectedRevision,
   priority,
   handle,
+  keep,
 }: Partial<TcAttachOptions>): Promise<boolean> {
   const wantsTcx = order !== undefined || expectedRevision !== undefined;
-  const wantsFilter = priority !== undefined || handle !== undefined;
+  const wantsFilter = priority !== undefined || handle !== undefined || keep === true;
   if (!ways.includes(by)) {
     throw UsageError.invalidValue('by', `must be 'tcx' or 'clsact', not ${inspect(by)}`);
   }
   if (wantsFilter && (wantsTcx || by === 'tcx')) {
-    throw UsageError.invalidValue('priority', 'priority and handle are of filters (clsact), which TCX does not have');
+    const problem = 'priority, handle and keep are of filters (clsact), which TCX does not have';
+    throw UsageError.invalidValue('priority', problem);
   }
   if (wantsTcx && by === 'clsact') {
     throw UsageError.invalidValue('order', 'order and expectedRevision are of TCX, which filters (clsact) do not have');
@@ -237,7 +286,7 @@ async function requireTcx(what: string): Promise<void> {
   throw new UnsupportedError('TCX', `${what} needs it: ${reason}`, { since: '6.6' });
 }
 
-function requireUnsigned(path: string, value: number, most: number): number {
-  if (Number.isInteger(value) && value >= 0 && value <= most) return value;
+function requireUnsigned(path: string, value: number, most: number, least = 0): number {
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
   throw UsageError.invalidValue(path, `must be a whole number from 1 to ${most}, not ${String(value)}`);
 }

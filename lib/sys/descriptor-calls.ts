@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 
-import { KernelError, UsageError } from '../errors/index.js';
+import { KernelError, UnsupportedError, UsageError } from '../errors/index.js';
 import { addon } from './addon.js';
 import { Handle } from './handle.js';
 import { trace } from './trace.js';
@@ -51,6 +51,17 @@ export function descriptorInfo(handle: Handle): ReadonlyMap<string, string> {
     if (name !== undefined && value !== undefined) facts.set(name, value);
   }
   return facts;
+}
+
+/** Bytes that the kernel says an object takes: `memlock` of bpf_map_show_fdinfo and bpf_prog_show_fdinfo (kernel/bpf/syscall.c). */
+export function memoryUsage(handle: Handle): number {
+  if (handle.closed) throw UsageError.closed(handle.describe());
+  const bytes = descriptorInfo(handle).get('memlock');
+  if (bytes !== undefined) return Number(bytes);
+  throw new UnsupportedError(
+    `memory of ${handle.describe()}`,
+    'the kernel tells it in /proc/self/fdinfo: is /proc mounted?',
+  );
 }
 
 /** Another handle of the same object, which lives for itself. */

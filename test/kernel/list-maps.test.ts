@@ -40,6 +40,20 @@ test('the maps of the kernel are listed by ascending id, as each says of itself'
   });
 });
 
+test('a map says how much memory it takes', async () => {
+  const sizes: number[] = [];
+  for (const maxEntries of [64, 65_536]) {
+    using map = await HashMap.create({ key: u32, value: u64, maxEntries });
+    sizes.push(map.memoryUsage());
+  }
+  const [small = 0, large = 0] = sizes;
+  expect(small).toBeGreaterThan(64 * 16);
+  expect(large).toBeGreaterThan(65_536 * 16 + small);
+  const map = ebpf.map('flows');
+  await ebpf.close();
+  expect(() => map.memoryUsage()).toThrow(expect.objectContaining({ code: 'ERR_EBPF_CLOSED' }) as Error);
+});
+
 test('a map that is closed is no longer listed', async () => {
   using map = await HashMap.create({ name: 'for_a_moment', key: u32, value: u32, maxEntries: 1 });
   const { id } = map.info();

@@ -85,6 +85,12 @@ describe('info', () => {
     expect(listPrograms()).toContainEqual(info);
   });
 
+  test('says how much memory it takes: whole pages', () => {
+    const bytes = only(ebpf).memoryUsage();
+    expect(bytes).toBeGreaterThan(0);
+    expect(bytes % 4096).toBe(0);
+  });
+
   test('counts runs while someone wants it', async () => {
     const program = only(ebpf);
     const context = rawArguments(1, 2);

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { inspect } from 'node:util';
 
 import {
@@ -195,6 +196,38 @@ describe('by clsact', () => {
     await link.detach();
     expect(ebpf.links).toEqual([]);
     await expect(link.update(tc('anywhere'))).rejects.toMatchObject({ code: 'ERR_EBPF_CLOSED' });
+  });
+
+  withClsact('stays on request when its object is closed, and any process takes it off', async () => {
+    const place = { interface: 'right', netns: network.path, direction: 'ingress' } as const;
+    const other = await Ebpf.load(sample('tc'));
+    const link = await other.program('first', Tc).attach({ ...place, keep: true, priority: 9 });
+    const programId = idOf(other.program('first'));
+    await other.close();
+    expect([link.closed, link.survivesProcess]).toEqual([true, true]);
+    const [found] = (await Tc.query(place)).filters;
+    expect(found).toMatchObject({ priority: 9, programId });
+    const { priority, handle } = found ?? { priority: 0, handle: 0 };
+    await Tc.removeFilter({ ...place, priority, handle });
+    expect((await Tc.query(place)).filters).toEqual([]);
+    await expect(Tc.removeFilter({ ...place, priority, handle })).rejects.toMatchObject({ errnoName: 'ENOENT' });
+    await expect(Tc.removeFilter({ ...place, priority: 0, handle })).rejects.toMatchObject({ path: 'priority' });
+    await expect(attach('first', { keep: true, by: 'tcx' })).rejects.toMatchObject({ path: 'priority' });
+  });
+
+  withClsact('is taken off again when an attach that was to stay is aborted', async () => {
+    const ending = new AbortController();
+    const attaching = filter('first', { keep: true, signal: ending.signal });
+    const query = { interface: 'right', netns: network.path, direction: 'ingress' } as const;
+    const aborting = (async () => {
+      while ((await Tc.query(query)).filters.length === 0) await nextTurn();
+      ending.abort();
+    })();
+    // Which of both is first is the kernel's affair: either it is attached, or nothing is.
+    const [result] = await Promise.allSettled([attaching, aborting]);
+    const { filters } = await Tc.query(query);
+    expect(filters).toHaveLength(result.status === 'fulfilled' ? 1 : 0);
+    for (const { priority, handle } of filters) await Tc.removeFilter({ ...query, priority, handle });
   });
 
   withClsact('are listed, those of others too', async () => {

@@ -1,9 +1,11 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import {
   Ebpf,
   Link,
+  listInterfaces,
   ObjectSpec,
   Xdp,
   XdpDispatcher,
@@ -169,6 +171,46 @@ describe('XdpDispatcher', () => {
     expect(link.closed).toBe(true);
     expect((await dispatcher().query())?.programs).toMatchObject([{ programId, name: 'first' }]);
     await dispatcher().detach({ programId });
+    expect(await dispatcher().query()).toBeUndefined();
+  });
+
+  withDispatcher('removes what killed processes left in the middle of a change', async () => {
+    await attach('first');
+    const index = (await listInterfaces({ netns: network.path })).find(({ name }) => name === 'right')?.index ?? 0;
+    const attached = (await dispatcher().query())?.programId ?? 0;
+    const at = (name: string): string => join(network.pins, 'xdp', name);
+    const namespace = statSync(network.path).ino;
+    // Killed before the new one was attached, after it was, and in another namespace, of which nothing is known here.
+    const interrupted = [
+      [attached, 900_001],
+      [900_002, attached],
+    ];
+    for (const [from = 0, to = 0] of interrupted) {
+      mkdirSync(at(`change-${namespace}-${index}-${from}-${to}`));
+      const left = at(`dispatch-${index}-${from === attached ? to : from}`);
+      mkdirSync(left);
+      xdp('second').pin(join(left, 'prog0-prog'));
+    }
+    const elsewhere = [`change-${namespace + 1}-${index}-0-900003`, `dispatch-${index}-900003`];
+    for (const name of elsewhere) mkdirSync(at(name));
+    expect(await names()).toEqual(['first']);
+    expect(readdirSync(at('')).sort()).toEqual(
+      [elsewhere[0], `dispatch-${index}-900003`, `dispatch-${index}-${attached}`].sort(),
+    );
+    expect(await order()).toBe('1');
+    for (const name of elsewhere) rmdirSync(at(name));
+  });
+
+  withDispatcher('takes a program to be kept off again when the attach is aborted', async () => {
+    const ending = new AbortController();
+    const attaching = dispatcher().attach(xdp('first'), { keep: true, signal: ending.signal });
+    const aborting = (async () => {
+      while ((await Xdp.query({ interface: 'right', netns: network.path })).length === 0) await nextTurn();
+      ending.abort();
+    })();
+    // Which of both is first is the kernel's affair: either it is attached, or nothing is.
+    const [result] = await Promise.allSettled([attaching, aborting]);
+    if (result.status === 'fulfilled') await dispatcher().detach({ programId: idOf('first') });
     expect(await dispatcher().query()).toBeUndefined();
   });
 
