@@ -143,7 +143,7 @@ export const parts = {
   inspect: [
     'bpf-token',
     ...files('kernel', 'holders kernel-helpers list-objects short-lived-maps'),
-    ...files('programs', 'code list-programs program-stats read-code'),
+    ...files('programs', 'attach-target attach-type code list-programs program-stats read-code'),
     ...['links/list-links', 'maps/list-maps', 'sys/program-code', 'sys/token-calls'],
   ],
   // Several XDP programs on one interface.

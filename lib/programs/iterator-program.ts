@@ -112,6 +112,8 @@ function needsMap(kind: string): boolean {
 }
 
 function requireOptions(kind: string, options: IteratorAttachOptions, program: string): void {
+  // Of a program that was opened before Linux 5.18 only the kernel knows what it goes over.
+  if (kind === '') return;
   const taken = Object.hasOwn(optionsOf, kind) ? (optionsOf[kind] ?? []) : [];
   const given = placeOptions.filter((name) => options[name] !== undefined);
   const foreign = given.find((name) => !taken.includes(name));
@@ -135,7 +137,7 @@ interface Place {
 
 function openPlace(kind: string, { map, cgroup, order, pid, thread, pidfd }: IteratorAttachOptions): Place {
   if (map !== undefined) return { place: { handles: { 'map.map_fd': requireHandle('map', map, 'map') } } };
-  if (kind === 'cgroup') {
+  if (kind === 'cgroup' || cgroup !== undefined) {
     const fields = { 'cgroup.order': orderNumber(order ?? 'descendants-pre') };
     if (cgroup === undefined) return { place: { fields } };
     const opened = openCgroup(cgroup);

@@ -10,6 +10,7 @@ import { Fexit } from './fexit.js';
 import { FmodRet } from './fmod-ret.js';
 import { Freplace } from './freplace.js';
 import { Fsession } from './fsession.js';
+import { FunctionProgram } from './function-program.js';
 import { FlowDissector } from './flow-dissector.js';
 import { IteratorProgram } from './iterator-program.js';
 import { Kprobe } from './kprobe.js';
@@ -28,7 +29,7 @@ import { LwtXmit } from './lwt-xmit.js';
 import { Netfilter } from './netfilter.js';
 import { Netkit } from './netkit.js';
 import { PerfEvent } from './perf-event.js';
-import { registerProgramClasses, type ProgramClass } from './open-program.js';
+import { functionKind, registerProgramClasses, type ProgramClass } from './open-program.js';
 import { Program, type ProgramDetails } from './program.js';
 import { RawTracepointWritable } from './raw-tracepoint-writable.js';
 import { RawTracepoint } from './raw-tracepoint.js';
@@ -87,6 +88,8 @@ function classOf(kind: string): ProgramClass {
       return UprobeSession;
     case 'usdt':
       return Usdt;
+    case functionKind:
+      return FunctionProgram;
     case 'fentry':
       return Fentry;
     case 'fexit':

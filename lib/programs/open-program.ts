@@ -1,23 +1,28 @@
 import { basename } from 'node:path';
 
-import type { AttachType, ProgramType } from '../abi/index.js';
+import { AttachType, ProgramType } from '../abi/index.js';
 import { Btf } from '../btf/index.js';
 import { UsageError, requireKnown, unsigned32 } from '../errors/index.js';
 import { openObject, programTypeName, requireLinux, tryWithObject, type ObjectSource } from '../kernel/index.js';
 import { sectionTable, type SectionRule } from '../object/index.js';
 import { objectInfo, readBtf, readProgramCode, type Handle, type ProgramInfo } from '../sys/index.js';
 
+import { attachTargetOf } from './attach-target.js';
+import { askAttachType } from './attach-type.js';
 import type { Program, ProgramDetails } from './program.js';
 import type { ProgramKind } from './program-kind.js';
 
 /** How a program is opened. */
 export interface OpenProgramOptions {
   /**
-   * What it was loaded to be attached to: a value of {@link AttachType}. The kernel does not tell it of a program; it is wanted to
-   * attach programs of types that have several, such as {@link CgroupSockAddr}, and known of the others.
+   * What it was loaded to be attached to: a value of {@link AttachType}. Wanted where {@link Program.open} cannot find it out: of
+   * {@link CgroupSkb}, and of programs of cgroups on kernels before 5.7.
    */
   readonly attachType?: AttachType | undefined;
 }
+
+/** The word for a program of one function of which nothing more is known, beside those of the table of sections. @internal */
+export const functionKind = 'function';
 
 /** A class of which programs are made. @internal */
 export type ProgramClass = new (details: ProgramDetails) => Program;
@@ -49,10 +54,10 @@ export function openProgramAs<P extends Program>(
   const handle = openObject('program', source);
   try {
     const info = objectInfo(handle, 'program');
-    const program = liveProgram({ ...unowned, handle, spec: specOf(handle, info, kind, source, attachType) });
+    const program = liveProgram({ ...unowned, handle, ...found(handle, info, kind, source, attachType) });
     if (isKind(program, kind)) return program;
     const problem = `it is a program of type ${programTypeName(info.type)}, not a ${kind.name}`;
-    throw UsageError.invalidValue(`program ${info.id}`, problem);
+    throw UsageError.invalidValue(`program ${info.id}`, problem + hint(program.mayBe));
   } catch (error) {
     handle.close();
     throw error;
@@ -71,35 +76,60 @@ function isKind<P extends Program>(program: Program, kind: ProgramKind<P>): prog
   return Object.prototype.isPrototypeOf.call(kind.prototype, program);
 }
 
+function hint(classes: readonly string[]): string {
+  return classes.length === 0 ? '' : `; ask for ${classes.join(' or ')}`;
+}
+
 function chosenClass(kind: string): ProgramClass {
   if (classOf === undefined) throw new Error('programs/live-program.js is not loaded');
   return classOf(kind);
 }
 
 /** What can be said of a program as its object would: sections of one type may stand for several classes. */
-function specOf<P extends Program>(
+function found<P extends Program>(
   handle: Handle,
   info: ProgramInfo,
   wanted: ProgramKind<P>,
   source: ObjectSource,
-  attachType: AttachType | undefined,
-): ProgramDetails['spec'] {
+  given: AttachType | undefined,
+): Pick<ProgramDetails, 'spec' | 'mayBe'> {
   const type = info.type as ProgramType;
-  const ofType = sectionTable.filter((rule) => rule.type === type);
-  const given = attachType === undefined ? ofType : ofType.filter((rule) => rule.attachType === attachType);
+  const attachType = given ?? askAttachType(handle, type);
+  const target = attachTargetOf(info);
+  const possible = sectionTable.filter(
+    (rule) => rule.type === type && isFor(rule, attachType) && target?.fits(rule) !== false,
+  );
   // As what it was asked for, else as the only class that there is for its type.
-  const asked = given.filter((rule) => isClass(chosenClass(rule.kind), wanted));
+  const asked = possible.filter((rule) => isClass(chosenClass(rule.kind), wanted));
   const classes = new Set(asked.map((rule) => chosenClass(rule.kind)));
   const rules = classes.size === 1 ? asked : [];
+  const onlyAttachType = only(rules, (rule) => rule.attachType);
   return {
-    name: nameOf(handle, info, source),
-    section: only(rules, (rule) => rule.pattern.replace(/\+$/, '')) ?? '',
-    kind: rules[0]?.kind ?? '',
-    type,
-    attachType: attachType ?? only(rules, (rule) => rule.attachType) ?? 0,
-    attachTo: undefined,
-    autoAttach: false,
+    spec: {
+      name: nameOf(handle, info, source),
+      section: onlyAttachType === undefined ? '' : (rules[0]?.pattern.replace(/\+$/, '') ?? ''),
+      kind: rules[0]?.kind ?? commonKind(asked),
+      type,
+      attachType: attachType ?? onlyAttachType ?? 0,
+      attachTo: target?.name,
+      autoAttach: false,
+    },
+    mayBe: [...new Set(possible.map((rule) => chosenClass(rule.kind).name))].filter((name) => name !== 'Program'),
   };
+}
+
+/** Whether programs of such sections may have been loaded for an attach type; undefined when that is not known. */
+function isFor(rule: SectionRule, attachType: AttachType | undefined): boolean {
+  if (attachType === undefined || rule.attachType === attachType) return true;
+  // They are loaded for perf events where the kernel has no such links.
+  return attachType === 0 && rule.attachType === AttachType.TRACE_UPROBE_MULTI;
+}
+
+/** What {@link FunctionProgram} is the class of: the kernel knows which of several it is, and attaches it as that. */
+function commonKind(rules: readonly SectionRule[]): string {
+  const isOfFunctions =
+    rules.length > 0 && rules.every(({ type, attachesByBtf }) => type === ProgramType.TRACING && attachesByBtf);
+  return isOfFunctions && rules.every(({ kind }) => kind !== 'tp_btf' && kind !== 'iter') ? functionKind : '';
 }
 
 function isClass<P extends Program>(found: ProgramClass, wanted: ProgramKind<P>): boolean {

@@ -25,6 +25,8 @@ export interface ProgramDetails {
   readonly verifierLog: string;
   /** Kept alive by the program's links: whoever owns the program's maps. */
   readonly owner: object;
+  /** Of a program that was opened: the classes that it may be of. */
+  readonly mayBe?: readonly string[] | undefined;
   /** Of an XDP program that was loaded for a dispatcher. */
   readonly dispatch?: DispatchDefaults | undefined;
   /** The maps of its object, by their names in it. */
@@ -110,9 +112,16 @@ export class Program {
 
   /**
    * Opens a program that is loaded already: by the path of a pin, by `{ id }`, or by `{ descriptor }`, which is copied and stays
-   * yours. `Xdp.open` gives that class and refuses programs of other types. `Program.open` gives the class of the program's type
-   * where there is only one; of several, as of kprobes and uprobes, only you know which it is: `Kprobe.open(…)`. Its `section` is
-   * then one that it could have been in. A few system calls.
+   * yours. `Xdp.open` gives that class and refuses programs of others. `Program.open` gives the class that the kernel's answers leave:
+   *
+   * - of TRACING, from Linux 5.18 on, {@link BtfTracepoint}, {@link IteratorProgram} or {@link FunctionProgram}, which attaches as
+   *   what was loaded, `fentry`, `fexit`, `fmod_ret` or `fsession`: that the kernel does not tell;
+   * - of KPROBE {@link KprobeSession} and {@link UprobeSession}. All others may be attached in several ways, and only you know which
+   *   is meant: a plain `Program` comes back, whose `attach` names them. Open it as one of them: `Kretprobe.open(…)`;
+   * - of other types their only class.
+   *
+   * `section` is then one that it could have been in, and `attachTo` what it was loaded for. A few system calls; for a program of
+   * TRACING or LSM, once, ten milliseconds to read the kernel's types.
    *
    * @throws {@link UsageError} when it is another kind of object, or of program; {@link PermissionError}: ids need
    * CAP_SYS_ADMIN; {@link KernelError} ENOENT when there is none.
@@ -137,6 +146,11 @@ export class Program {
     return [...this.#links];
   }
 
+  /** The classes that an opened program may be of. @internal */
+  get mayBe(): readonly string[] {
+    return this.#details.mayBe ?? [];
+  }
+
   /** @internal */
   get handle(): Handle {
     if (this.closed) throw UsageError.closed(`program ${quote(this.name)}`);
@@ -158,13 +172,14 @@ export class Program {
   async attach(options: AttachOptions = {}): Promise<Link> {
     options.signal?.throwIfAborted();
     if (this.section === '') {
-      const problem = `several classes attach programs of type ${programTypeName(this.type)}; open it as one of them: Kprobe.open(…)`;
-      throw UsageError.invalidValue(`program ${quote(this.name)}`, problem);
+      const ways = this.mayBe.map((name) => `${name}.open(…)`).join(' or ');
+      const problem = `several classes attach programs of type ${programTypeName(this.type)}; open it as one of them: ${ways}`;
+      if (ways !== '') throw UsageError.invalidValue(`program ${quote(this.name)}`, problem);
     }
+    const where = this.section === '' ? '' : ` in section ${quote(this.section)}`;
     const error = new UnsupportedError(
       `attaching programs of type ${programTypeName(this.type)}`,
-      `program ${quote(this.name)} in section ${quote(this.section)} can be loaded and run with testRun(), but not ` +
-        'attached by this version',
+      `program ${quote(this.name)}${where} can be loaded and run with testRun(), but not ` + 'attached by this version',
     );
     return Promise.reject(error);
   }

@@ -49,6 +49,8 @@ export async function linkToPlaces(options: LinkToPlaces): Promise<Handle | Atta
     throw UsageError.invalidValue('functions', `${places.length} places are more than a link takes, ${most}`);
   }
   if (attachType === AttachType.TRACE_UPROBE_SESSION) return makeLink(options);
+  // It was loaded for perf events.
+  if (attachType === 0) return attachEach(options);
   const { supported } = await features.uprobeMulti();
   signal?.throwIfAborted();
   if (!supported) return attachEach(options);

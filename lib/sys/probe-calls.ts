@@ -1,7 +1,7 @@
 import { type AttachType, BpfCommand, LinkCreateAttr, ProgBindMapAttr } from '../abi/index.js';
 import { addon } from './addon.js';
 import { AttributeWriter } from './attribute-writer.js';
-import { tryBpfAsync } from './bpf-call.js';
+import { tryBpf, tryBpfAsync } from './bpf-call.js';
 import type { Handle } from './handle.js';
 import type { LinkField } from './link-calls.js';
 import { trace } from './trace.js';
@@ -17,11 +17,21 @@ export interface LinkAttempt {
 
 /** Tries to make a link, with arguments that the caller knows to be refused by a kernel that has such links. */
 export async function attemptLink(attempt: LinkAttempt): Promise<number> {
-  const attr = new AttributeWriter(LinkCreateAttr)
-    .handle('prog_fd', attempt.program)
-    .number('attach_type', attempt.attachType);
-  for (const [field, value] of Object.entries(attempt.fields ?? {})) attr.number(field as LinkField, value);
-  const token = await tryBpfAsync(BpfCommand.LINK_CREATE, attr);
+  return unmade(await tryBpfAsync(BpfCommand.LINK_CREATE, linkAttributes(attempt)));
+}
+
+/** As {@link attemptLink}, on the event loop: the kernel refuses before it does anything. */
+export function attemptLinkNow(attempt: LinkAttempt): number {
+  return unmade(tryBpf(BpfCommand.LINK_CREATE, linkAttributes(attempt)));
+}
+
+function linkAttributes({ program, attachType, fields = {} }: LinkAttempt): AttributeWriter<LinkField> {
+  const attr = new AttributeWriter(LinkCreateAttr).handle('prog_fd', program).number('attach_type', attachType);
+  for (const [field, value] of Object.entries(fields)) attr.number(field as LinkField, value);
+  return attr;
+}
+
+function unmade(token: number): number {
   if (token < 0) return token;
   trace(`close(link ${token})`, addon().close(token));
   return 0;

@@ -170,16 +170,16 @@ describe('open', () => {
     expect(() => Program.open(path)).toThrow(KernelError);
   });
 
-  test('a program of several classes is opened as one of them', async () => {
+  test('what a program of a cgroup was loaded for is found out', async () => {
     await using load = await Ebpf.load(sample('cgroup_programs'));
     const cgroup = new TestCgroup('open-programs');
     try {
       const { id } = load.program('connect4').info();
-      const unknown = keep(CgroupSockAddr.open({ id }));
-      expect(unknown.attachType).toBe(0);
       const attachType = AttachType.CGROUP_INET4_CONNECT;
-      const known = keep(CgroupSockAddr.open({ id }, { attachType }));
+      const known = keep(CgroupSockAddr.open({ id }));
       expect([known.section, known.attachType]).toEqual(['cgroup/connect4', attachType]);
+      const said = keep(CgroupSockAddr.open({ id }, { attachType: AttachType.CGROUP_INET6_CONNECT }));
+      expect([said.section, said.attachType]).toEqual(['cgroup/connect6', AttachType.CGROUP_INET6_CONNECT]);
       const link = await known.attach({ cgroup: cgroup.path });
       expect(link.info()).toMatchObject({ programId: id, attachType, cgroupId: cgroup.id });
       known.close();
