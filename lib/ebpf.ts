@@ -1,7 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { inspect } from 'node:util';
 
-import { withToken } from './bpf-token.js';
 import { dispatchedPrograms } from './dispatcher/index.js';
 import { AttachError, EbpfError, UsageError, escapeControl, quote } from './errors/index.js';
 import {
@@ -12,7 +11,7 @@ import {
   type LoadMessage,
   type LogRecord,
 } from './events/index.js';
-import { gatherFacts, requireLinux } from './kernel/index.js';
+import { gatherFacts, requireLinux, withToken } from './kernel/index.js';
 import type { Link } from './links/index.js';
 import { applyOptions, requireLoadable, type LoadOptions, type LoadSource } from './load-options.js';
 import { LiveParts } from './live-parts.js';
@@ -117,14 +116,14 @@ export class Ebpf<S extends Shape = AnyShape> {
     const wanted = needs(spec);
     // Between two steps that take this thread's time, others get theirs.
     await nextTurn();
-    const { kernelBtf, kconfig } = options;
-    const facts = await gatherFacts(wanted, { signal, kernelBtf, kconfig, targets: typesOf(targets) });
-    const plan = relocate(spec, facts);
-    for (const warning of plan.warnings) process.emitWarning(warning, { type: 'EbpfWarning', code: 'EBPF_LOAD' });
-    await nextTurn();
-    const { verifierLog = 'failure' } = options;
-    const context = { reused, targets, decode: options, verifierLog, dispatched, signal };
-    const load = async (token?: Handle): Promise<LoadedParts> => loadParts(spec, plan, { ...context, token });
+    const { verifierLog = 'failure', kernelBtf, kconfig } = options;
+    const load = async (token?: Handle): Promise<LoadedParts> => {
+      const facts = await gatherFacts(wanted, { signal, kernelBtf, kconfig, token, targets: typesOf(targets) });
+      const plan = relocate(spec, facts);
+      for (const warning of plan.warnings) process.emitWarning(warning, { type: 'EbpfWarning', code: 'EBPF_LOAD' });
+      await nextTurn();
+      return loadParts(spec, plan, { reused, targets, decode: options, verifierLog, dispatched, token, signal });
+    };
     const parts = options.token === undefined ? await load() : await withToken(options.token, load);
     const ebpf = new Ebpf<S>(parts);
     if (started !== undefined) ebpf.#publishLoad(performance.now() - started);

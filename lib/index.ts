@@ -1,5 +1,4 @@
 export { AttachType, HelperId, LinkType, MapFlag, MapType, MapUpdateFlag, ProgramType } from './abi/index.js';
-export { BpfToken } from './bpf-token.js';
 export { Btf, BtfBuilder, BtfKind, BtfLinkage } from './btf/index.js';
 export type {
   BtfArray,
@@ -128,6 +127,7 @@ export {
   type ReadOptions,
 } from './events/index.js';
 export {
+  BpfToken,
   KernelSymbols,
   cgroupId,
   features,

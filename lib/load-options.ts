@@ -1,10 +1,9 @@
 import { inspect } from 'node:util';
 
 import { ProgramType } from './abi/index.js';
-import type { BpfToken } from './bpf-token.js';
 import { EbpfError, UsageError, nearestNames, quote, requireKnown, unsigned32 } from './errors/index.js';
 import { logLevelNumber, type LogLevel } from './events/index.js';
-import type { Kconfig } from './kernel/index.js';
+import type { BpfToken, Kconfig } from './kernel/index.js';
 import { applyTargets, type ProgramOptions } from './load-targets.js';
 import { BpfMap, type DecodeOptions } from './maps/index.js';
 import { LOG_LEVEL, sectionTable, type MapSpec, type ObjectSpec, type ProgramSpec } from './object/index.js';

@@ -1,6 +1,6 @@
 import { loadTemplate } from './dispatcher/index.js';
 import { EbpfError, quote } from './errors/index.js';
-import { ModuleDescriptors, capabilitiesFor, explainPermission } from './kernel/index.js';
+import { ModuleDescriptors, capabilitiesFor, explainPermission, toLoadBtf } from './kernel/index.js';
 import { CreatedMaps, type BpfMap, type DecodeOptions } from './maps/index.js';
 import type { ObjectSpec, ProgramLog } from './object/index.js';
 import {
@@ -57,7 +57,7 @@ export async function loadParts(spec: ObjectSpec, plan: LoadPlan, context: LoadC
     const { license, kernelVersion } = spec;
     const replaced = new Map<string, ReplacedFunction>();
     if (dispatched.size > 0) {
-      const { handle, slotIds } = await loadTemplate();
+      const { handle, slotIds } = await loadTemplate(token);
       template = handle;
       for (const name of dispatched.keys()) replaced.set(name, { program: handle, functionId: slotIds[0] ?? 0 });
     }
@@ -122,6 +122,11 @@ async function loadObjectBtf(
     if (error.errnoName !== 'EPERM') throw error;
     // It is the first call of a load: say what the rest will need too, not one capability after the other.
     const types = [...spec.programs.values()].filter(({ autoload }) => autoload).map(({ type }) => type);
-    throw explainPermission(error, { what: `load ${quote(spec.name)}`, capabilities: capabilitiesFor(types) });
+    throw explainPermission(error, {
+      what: `load ${quote(spec.name)}`,
+      capabilities: capabilitiesFor(types),
+      delegation: toLoadBtf,
+      token,
+    });
   }
 }

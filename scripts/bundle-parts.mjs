@@ -141,8 +141,7 @@ export const parts = {
   ],
   // What is asked about what the kernel holds, and tokens.
   inspect: [
-    'bpf-token',
-    ...files('kernel', 'holders kernel-helpers list-objects short-lived-maps'),
+    ...files('kernel', 'bpf-token holders kernel-helpers list-objects short-lived-maps token-delegation'),
     ...files('programs', 'attach-target attach-type code list-programs program-stats read-code'),
     ...['links/list-links', 'maps/list-maps', 'sys/program-code', 'sys/token-calls'],
   ],

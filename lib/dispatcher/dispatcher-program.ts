@@ -30,15 +30,15 @@ export interface LoadedDispatcher {
   readonly slotIds: readonly number[];
 }
 
-/** Loads a dispatcher; the caller closes it. */
-export async function loadDispatcher(config: DispatcherConfig): Promise<LoadedDispatcher> {
+/** Loads a dispatcher, by a BPF token if there is one; the caller closes it. */
+export async function loadDispatcher(config: DispatcherConfig, token?: Handle): Promise<LoadedDispatcher> {
   const types = dispatcherTypes(config.slots.length, config.version);
-  const btf = await loadBtf(types.bytes);
+  const btf = await loadBtf(types.bytes, token);
   try {
     const fragments = takesFragments(config);
-    let result = await load(config, { types, btf, fragments });
+    let result = await load(config, { types, btf, fragments, token });
     // Before Linux 5.18 there are no packets in several buffers.
-    if (fragments && result.handle === undefined) result = await load(config, { types, btf, fragments: false });
+    if (fragments && result.handle === undefined) result = await load(config, { types, btf, fragments: false, token });
     if (result.handle !== undefined) return { handle: result.handle, slotIds: types.slots };
     const advice = result.log === '' ? {} : { advice: `the verifier says: ${result.log}` };
     throw new KernelError('load an XDP dispatcher', 'bpf(BPF_PROG_LOAD)', result.errno, advice);
@@ -47,11 +47,15 @@ export async function loadDispatcher(config: DispatcherConfig): Promise<LoadedDi
   }
 }
 
-async function load(
-  config: DispatcherConfig,
-  { types, btf, fragments }: { readonly types: DispatcherTypes; readonly btf: Handle; readonly fragments: boolean },
-): Promise<LoadProgramResult> {
-  const map = await configMap(encodeConfig(config, fragments));
+interface LoadParts {
+  readonly types: DispatcherTypes;
+  readonly btf: Handle;
+  readonly fragments: boolean;
+  readonly token: Handle | undefined;
+}
+
+async function load(config: DispatcherConfig, { types, btf, fragments, token }: LoadParts): Promise<LoadProgramResult> {
+  const map = await configMap(encodeConfig(config, fragments), token);
   try {
     const code = dispatcherCode(config.slots.length);
     const functions: [number, number][] = [[0, types.main]];
@@ -67,6 +71,7 @@ async function load(
       btf,
       functionInfo: functionInfo(functions),
       functionInfoRecordSize: 8,
+      token,
     });
   } finally {
     map.close();
@@ -74,11 +79,11 @@ async function load(
 }
 
 /** A dispatcher that programs can be loaded for, whatever dispatcher they will be attached to. */
-export async function loadTemplate(): Promise<LoadedDispatcher> {
-  return loadDispatcher({ version: defaultVersion, slots: [{ priority: 0, continueOn: 0, fragments: false }] });
+export async function loadTemplate(token: Handle | undefined): Promise<LoadedDispatcher> {
+  return loadDispatcher({ version: defaultVersion, slots: [{ priority: 0, continueOn: 0, fragments: false }] }, token);
 }
 
-async function configMap(value: Uint8Array): Promise<Handle> {
+async function configMap(value: Uint8Array, token: Handle | undefined): Promise<Handle> {
   const map = await createMap({
     type: MapType.ARRAY,
     name: 'xdp_disp.rodata',
@@ -86,6 +91,7 @@ async function configMap(value: Uint8Array): Promise<Handle> {
     valueSize: value.byteLength,
     maxEntries: 1,
     flags: MapFlag.RDONLY_PROG,
+    token,
   });
   try {
     const result = mapUpdate(map, new Uint8Array(4), value, 0);

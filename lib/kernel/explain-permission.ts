@@ -2,7 +2,10 @@ import { release } from 'node:os';
 
 import { PermissionError, type EbpfError, systemCallFailure } from '../errors/index.js';
 
+import type { Handle } from '../sys/index.js';
+
 import { readText } from './read-text.js';
+import { notDelegated, type DelegationNeeds } from './token-delegation.js';
 
 /** A capability by its number in include/uapi/linux/capability.h. */
 const capabilityNumbers = {
@@ -29,6 +32,8 @@ export interface PermissionFacts {
   readonly perfEventParanoid: string | undefined;
   /** `/proc/self/limits`. */
   readonly limits: string | undefined;
+  /** `/proc/self/mounts`; read only for a call that was made with a BPF token. */
+  readonly mounts?: string | undefined;
   /** The kernel's version: `5.10.0-20-amd64`. */
   readonly release: string;
 }
@@ -43,6 +48,10 @@ export interface RefusedCall {
   readonly perf?: boolean;
   /** The program reads kernel memory, which lockdown forbids at level "confidentiality". */
   readonly readsKernel?: boolean;
+  /** What a BPF token would have to allow; undefined for calls that take none. */
+  readonly delegation?: DelegationNeeds | undefined;
+  /** The BPF token that the call was made with. */
+  readonly token?: Handle | undefined;
 }
 
 /** Says what stands in the way of a call that failed with EPERM or EACCES. */
@@ -62,9 +71,14 @@ export function explainPermission(
   const missing = effective === undefined ? [] : call.capabilities.filter((name) => !hasCapability(effective, name));
   if (effective !== undefined) note(missing.length > 0, `missing ${missing.join(' and ')}`, 'capabilities');
 
-  if (facts.uidMap !== undefined) {
-    const initial = /^\s*0\s+0\s+4294967295\s*$/.test(facts.uidMap);
-    note(!initial, 'the process is in a user namespace, where capabilities do not count for BPF', 'user namespace');
+  const inNamespace = facts.uidMap === undefined ? undefined : !/^\s*0\s+0\s+4294967295\s*$/.test(facts.uidMap);
+  const { token, delegation } = call;
+  if (token !== undefined && delegation !== undefined) {
+    const withheld = notDelegated(token, delegation, facts.mounts);
+    if (withheld?.length === 0) ruledOut.push('what the BPF token allows');
+    else obstacles.push(...(withheld ?? []));
+  } else {
+    note(inNamespace, 'the process is in a user namespace, where capabilities do not count for BPF', 'user namespace');
   }
   const lockdown = facts.lockdown === undefined ? undefined : /\[(\w+)\]/.exec(facts.lockdown)?.[1];
   if (lockdown !== undefined) {
@@ -101,7 +115,9 @@ export function explainPermission(
   const advice =
     missing.length > 0
       ? `. Run as root, or give the process ${missing.join(' and ')} (systemd: AmbientCapabilities=, container: --cap-add)`
-      : '';
+      : inNamespace === true && delegation !== undefined && token === undefined
+        ? '. A BPF token gives the right there, from Linux 6.9 on: give { token } the path of a BPF file system that delegates it'
+        : '';
   const failure = systemCallFailure(error.syscall ?? 'bpf', error.errno ?? -1);
   return new PermissionError(
     `cannot ${call.what}: ${failure.syscall} failed with ${failure.errnoName}: ${reason}${advice}`,

@@ -2,9 +2,10 @@ import { hostIsLittleEndian } from '../binary/index.js';
 import type { Btf, BtfKind } from '../btf/index.js';
 import { EbpfError, UnsupportedError } from '../errors/index.js';
 import type { KernelFacts, Needs } from '../relocate/index.js';
+import type { Handle } from '../sys/index.js';
 
 import { hasFullRangeOffsets } from './full-range-offsets.js';
-import { features, uprobeMultiOfProcess } from './features/index.js';
+import { features, featuresWith, supposed, uprobeMultiOfProcess } from './features/index.js';
 import { btfFrom } from './btf-file.js';
 import { gatherKconfig, symbolsForKconfig } from './gather-kconfig.js';
 import { kernelBtf } from './kernel-btf.js';
@@ -24,11 +25,13 @@ export interface GatherOptions {
   readonly kconfig?: Kconfig | undefined;
   /** The types of the programs to whose functions programs attach: {@link KernelFacts.targets}. */
   readonly targets?: ReadonlyMap<string, Btf> | undefined;
+  /** The BPF token that the object is to be loaded with. */
+  readonly token?: Handle | undefined;
 }
 
 /** Asks the kernel what an object needs to know of it, and no more. */
 export async function gatherFacts(needs: Needs, options: GatherOptions = {}): Promise<KernelFacts> {
-  const { signal, kernelBtf: given } = options;
+  const { signal, token, kernelBtf: given } = options;
   await allowLockedMemory();
   const coreBtf =
     given === undefined || !(needs.kernelBtf || needs.optionalKernelBtf) ? undefined : await btfFrom(given);
@@ -39,10 +42,10 @@ export async function gatherFacts(needs: Needs, options: GatherOptions = {}): Pr
   const modules = btf === undefined ? undefined : await modulesFor(needs, btf, signal);
   signal?.throwIfAborted();
   const { kconfig, symbols } = await gatherExterns(needs, options.kconfig);
-  const btfKinds = needs.btfKinds.size === 0 ? undefined : await supportedKinds(needs.btfKinds);
+  const btfKinds = needs.btfKinds.size === 0 ? undefined : await supportedKinds(needs.btfKinds, token);
   signal?.throwIfAborted();
-  const uprobeMulti = needs.uprobeMulti ? (await uprobeMultiOfProcess()).supported : undefined;
-  const fullRangeOffsets = needs.arenaGlobals ? await hasFullRangeOffsets() : undefined;
+  const uprobeMulti = needs.uprobeMulti ? (await supposed(uprobeMultiOfProcess(token))).supported : undefined;
+  const fullRangeOffsets = needs.arenaGlobals ? await hasFullRangeOffsets(token) : undefined;
   signal?.throwIfAborted();
   return {
     ...{
@@ -105,10 +108,14 @@ async function kernelBtfIfAny(): Promise<Btf | undefined> {
   });
 }
 
-async function supportedKinds(kinds: ReadonlySet<BtfKind>): Promise<ReadonlySet<BtfKind> | undefined> {
+async function supportedKinds(
+  kinds: ReadonlySet<BtfKind>,
+  token: Handle | undefined,
+): Promise<ReadonlySet<BtfKind> | undefined> {
   const supported = new Set<BtfKind>();
+  const known = token === undefined ? features : featuresWith(() => token);
   try {
-    for (const kind of kinds) if ((await features.btfKind(kind)).supported) supported.add(kind);
+    for (const kind of kinds) if ((await known.btfKind(kind)).supported) supported.add(kind);
   } catch (error) {
     // Who may not load BTF learns it, with all else that is missing, from the load itself.
     if (EbpfError.is(error) && error.code === 'ERR_EBPF_PERMISSION') return undefined;

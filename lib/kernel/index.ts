@@ -1,3 +1,5 @@
+export { BpfToken, withToken } from './bpf-token.js';
+export * from './delegation-needs.js';
 export * from './explain-permission.js';
 export * from './features/index.js';
 export * from './function-choice.js';

@@ -1,7 +1,7 @@
 import { MapFlag, type MapType } from '../abi/index.js';
 import { LayoutCodec, btfOfLayouts, bytes, hostIsLittleEndian, type EntryCodec, type Layout } from '../codec/index.js';
 import { EbpfError, UsageError, requireKnown, unsigned32 } from '../errors/index.js';
-import { allowLockedMemory, requireLinux } from '../kernel/index.js';
+import { allowLockedMemory, requireLinux, withToken, type BpfToken } from '../kernel/index.js';
 import { kernelNameOf } from '../object/index.js';
 import { takesBtf } from '../relocate/index.js';
 import { createMap as create, loadBtf, type CreateMapOptions, type Handle } from '../sys/index.js';
@@ -20,6 +20,11 @@ export interface NewMapOptions {
   readonly flags?: number | undefined;
   /** The node whose memory the map is to have. */
   readonly numaNode?: number | undefined;
+  /**
+   * What gives a process without privileges, in a user namespace, the right to create it: the path where a BPF file system is mounted
+   * that delegates it, or a {@link BpfToken}. Least kernel: 6.9.
+   */
+  readonly token?: string | BpfToken | undefined;
 }
 
 /** The values of a map that is made: their type, or how many bytes they have. */
@@ -68,7 +73,7 @@ export interface FixedParts {
   readonly options?: readonly string[] | undefined;
 }
 
-const commonOptions = ['name', 'flags', 'numaNode'];
+const commonOptions = ['name', 'flags', 'numaNode', 'token'];
 
 /**
  * Makes a map without an object, off the event loop. The kernel is given BTF of its types where they can be described and it
@@ -102,7 +107,9 @@ export async function createMap(fixed: FixedParts, options: object): Promise<Bpf
     innerMap: fixed.innerMap,
   };
   await allowLockedMemory();
-  const handle = await createWithTypes(attributes, btfTypes(fixed, key, value));
+  const types = btfTypes(fixed, key, value);
+  const make = async (token?: Handle): Promise<Handle> => createWithTypes({ ...attributes, token }, types);
+  const handle = given.token === undefined ? await make() : await withToken(given.token, make);
   return liveMap({
     ...shapeOf(handle),
     handle,
@@ -144,7 +151,7 @@ function layoutOf(codec: EntryCodec<unknown>): Layout | undefined {
 }
 
 async function createWithTypes(attributes: CreateMapOptions, types: ReturnType<typeof btfOfLayouts>): Promise<Handle> {
-  const btf = types === undefined ? undefined : await loadBtf(types.bytes).catch(withoutBtf);
+  const btf = types === undefined ? undefined : await loadBtf(types.bytes, attributes.token).catch(withoutBtf);
   if (types !== undefined && btf !== undefined) {
     const [btfValueTypeId, btfKeyTypeId = 0] = types.typeIds;
     try {
@@ -158,7 +165,7 @@ async function createWithTypes(attributes: CreateMapOptions, types: ReturnType<t
   try {
     return await create(attributes);
   } catch (error) {
-    throw await createMapFailure(error, attributes.name, attributes.type);
+    throw await createMapFailure(error, attributes.name, attributes.type, attributes);
   }
 }
 

@@ -152,7 +152,8 @@ export class CreatedMaps {
         token: types.token,
       });
     } catch (error) {
-      throw await createMapFailure(error, spec.name, spec.type, plan.specialFields);
+      const { specialFields: fields } = plan;
+      throw await createMapFailure(error, spec.name, spec.type, { fields, token: types.token });
     } finally {
       inner?.close();
     }

@@ -1,7 +1,8 @@
 import { MapType } from '../abi/index.js';
 import { EbpfError, UnsupportedError, quote } from '../errors/index.js';
 import { refusedField, unsupportedField, type SpecialField } from '../relocate/index.js';
-import { explainPermission, kernelKnows, type Capability } from '../kernel/index.js';
+import { explainPermission, kernelKnows, toCreateMap, type Capability } from '../kernel/index.js';
+import type { Handle } from '../sys/index.js';
 
 import { mapTypeName } from './map-type-name.js';
 
@@ -27,17 +28,25 @@ const ofNetworks: ReadonlySet<number> = new Set<number>([
 /** Of `map_check_btf` in kernel/bpf/syscall.c; before Linux 5.15 ENOTSUPP. Node calls EOPNOTSUPP ENOTSUP. */
 const refusesField: ReadonlySet<string> = new Set(['ENOTSUP', 'ENOTSUPP']);
 
+/** What a map was created with. */
+interface Attempt {
+  readonly fields?: readonly SpecialField[] | undefined;
+  /** A BPF token. */
+  readonly token?: Handle | undefined;
+}
+
 /** Says why a map could not be created, as far as it can be told. */
 export async function createMapFailure(
   error: unknown,
   name: string,
   type: number,
-  fields: readonly SpecialField[] = [],
+  { fields = [], token }: Attempt = {},
 ): Promise<unknown> {
   if (!EbpfError.is(error)) return error;
   if (error.errnoName === 'EPERM' || error.errnoName === 'EACCES') {
     const capabilities: Capability[] = ofNetworks.has(type) ? ['CAP_BPF', 'CAP_NET_ADMIN'] : ['CAP_BPF'];
-    return explainPermission(error, { what: `create map ${quote(name)}`, capabilities });
+    const what = `create map ${quote(name)}`;
+    return explainPermission(error, { what, capabilities, delegation: toCreateMap(type), token });
   }
   const field = refusedField(type, fields);
   if (field !== undefined && refusesField.has(error.errnoName ?? '')) return unsupportedField(name, type, field, error);

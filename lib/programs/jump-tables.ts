@@ -9,6 +9,12 @@ const [targetAt] = InstructionArrayValue.fields.orig_off;
 /** The maps of a program's jump tables. The kernel wants them full and read-only before it sees the program. */
 export class JumpTableMaps {
   readonly #handles: Handle[] = [];
+  readonly #token: Handle | undefined;
+
+  /** By a BPF token if there is one. */
+  constructor(token: Handle | undefined) {
+    this.#token = token;
+  }
 
   /** Where the code takes their descriptors. Whatever fails, {@link close} closes what was made. */
   async create(plan: ProgramPlan): Promise<CodeBinding[]> {
@@ -26,7 +32,7 @@ export class JumpTableMaps {
   }
 
   async #create({ targets }: JumpTablePlan, program: string): Promise<Handle> {
-    const handle = await createTable(targets.length, program);
+    const handle = await createTable(targets.length, program, this.#token);
     this.#handles.push(handle);
     const value = new Uint8Array(InstructionArrayValue.size);
     const words = new Uint32Array(value.buffer);
@@ -42,7 +48,7 @@ export class JumpTableMaps {
   }
 }
 
-async function createTable(entries: number, program: string): Promise<Handle> {
+async function createTable(entries: number, program: string, token: Handle | undefined): Promise<Handle> {
   try {
     return await createMap({
       type: MapType.INSN_ARRAY,
@@ -51,6 +57,7 @@ async function createTable(entries: number, program: string): Promise<Handle> {
       keySize: 4,
       valueSize: InstructionArrayValue.size,
       maxEntries: entries,
+      token,
     });
   } catch (error) {
     const isUnknown = EbpfError.is(error) && error.errnoName === 'EINVAL';

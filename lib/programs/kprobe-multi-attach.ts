@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { AttachType } from '../abi/index.js';
 import { EbpfError, UnsupportedError, UsageError } from '../errors/index.js';
-import { features, type FunctionList, type KernelFunction } from '../kernel/index.js';
+import { features, supposed, type FunctionList, type KernelFunction } from '../kernel/index.js';
 import { createLink, type Handle } from '../sys/index.js';
 
 import type { FunctionTargets } from './choose-functions.js';
@@ -90,7 +90,7 @@ function notTraceable(target: string, cause: EbpfError): UsageError {
 
 async function unsupported(attachType: AttachType, cause: unknown): Promise<UnsupportedError | undefined> {
   const isSession = attachType === AttachType.TRACE_KPROBE_SESSION;
-  const { supported, reason } = await (isSession ? features.kprobeSession() : features.kprobeMulti());
+  const { supported, reason } = await supposed(isSession ? features.kprobeSession() : features.kprobeMulti());
   if (supported) return undefined;
   const [feature, since] = isSession ? ['kprobe sessions', '6.10'] : ['links to many kernel functions', '5.18'];
   return new UnsupportedError(feature, `${reason}; the kernel must be built with CONFIG_FPROBE=y`, { since, cause });

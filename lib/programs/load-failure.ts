@@ -16,8 +16,10 @@ import {
   kernelKnows,
   programTypeName,
   readsKernel,
+  toLoadProgram,
 } from '../kernel/index.js';
 import type { Poison, ProgramPlan } from '../relocate/index.js';
+import type { Handle } from '../sys/index.js';
 
 import { summarizeLog } from './verifier-log.js';
 
@@ -44,8 +46,8 @@ export interface Refusal {
   readonly logTruncated: boolean;
 }
 
-/** Says why the kernel refused a program. */
-export async function loadFailure(plan: ProgramPlan, refusal: Refusal): Promise<EbpfError> {
+/** Says why the kernel refused a program, that was loaded by a BPF token if one is given. */
+export async function loadFailure(plan: ProgramPlan, refusal: Refusal, token?: Handle): Promise<EbpfError> {
   const { errno, log } = refusal;
   const { spec } = plan;
   if (log.trim() !== '') return (await withoutJit(plan, refusal)) ?? verifierError(plan, refusal);
@@ -56,6 +58,8 @@ export async function loadFailure(plan: ProgramPlan, refusal: Refusal): Promise<
       what,
       capabilities: capabilitiesFor([spec.type]),
       readsKernel: readsKernel(spec.type),
+      delegation: toLoadProgram(spec.type, plan.attachType),
+      token,
     });
   }
   if (error.errnoName === 'E2BIG') {

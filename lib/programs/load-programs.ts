@@ -100,7 +100,7 @@ async function loadOne(
     loaded(await loadWith(plan, context, []));
     return;
   }
-  const jumpTables = new JumpTableMaps();
+  const jumpTables = new JumpTableMaps(context.token);
   try {
     loaded(await loadWith(plan, context, await jumpTables.create(plan)));
   } finally {
@@ -137,7 +137,7 @@ async function loadWith(
     logLevel: verifierLogLevels[context.verifierLog],
     ...(replaced === undefined ? {} : extensionOf(spec, replaced)),
   });
-  if (result.handle === undefined) throw await loadFailure(plan, result);
+  if (result.handle === undefined) throw await loadFailure(plan, result, context.token);
   return { spec, handle: result.handle, log: result.log };
 }
 

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 
 import { AttachType, LinkType } from '../abi/index.js';
 import { EbpfError, UnsupportedError, UsageError, quote } from '../errors/index.js';
-import { features, withInterface } from '../kernel/index.js';
+import { features, supposed, withInterface } from '../kernel/index.js';
 import { NetkitLink } from '../links/index.js';
 import { createLink, queryPrograms, type AttachedPrograms } from '../sys/index.js';
 
@@ -117,7 +117,7 @@ export class Netkit extends Program {
 }
 
 async function requireNetkit(): Promise<void> {
-  const { supported, reason } = await features.linkType(LinkType.NETKIT);
+  const { supported, reason } = await supposed(features.linkType(LinkType.NETKIT));
   if (!supported) throw new UnsupportedError('netkit', reason, { since: '6.7' });
 }
 

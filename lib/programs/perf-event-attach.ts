@@ -1,6 +1,6 @@
 import { AttachType } from '../abi/index.js';
 import { UnsupportedError } from '../errors/index.js';
-import { features } from '../kernel/index.js';
+import { features, supposed } from '../kernel/index.js';
 import { PerfEventRequest, createLink, perfEventIoctlAsync, type Handle } from '../sys/index.js';
 
 /** PERF_FLAG_FD_CLOEXEC */
@@ -19,7 +19,7 @@ export async function attachToPerfEvent(
 ): Promise<Handle> {
   let link: Handle | undefined;
   try {
-    const { supported, reason } = await features.perfLink();
+    const { supported, reason } = await supposed(features.perfLink());
     if (supported) {
       const fields = cookie === undefined ? {} : { 'perf_event.bpf_cookie': cookie };
       link = await createLink({ program, target: event, attachType: AttachType.PERF_EVENT, fields });

@@ -1,6 +1,6 @@
 import { LinkType, type AttachType } from '../abi/index.js';
 import { EbpfError, UsageError } from '../errors/index.js';
-import { features } from '../kernel/index.js';
+import { features, supposed } from '../kernel/index.js';
 import {
   attachProgram,
   createLink,
@@ -37,7 +37,7 @@ export async function attachToSocketMap(
   words: string,
 ): Promise<Handle | AttachmentWithoutLink> {
   try {
-    if ((await features.linkType(LinkType.SOCKMAP)).supported) {
+    if ((await supposed(features.linkType(LinkType.SOCKMAP))).supported) {
       return await createLink({ program, target: map, attachType });
     }
     await attachProgram(program, map, attachType);

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 
 import { AttachType, LinkType } from '../abi/index.js';
 import { EbpfError, UnsupportedError, UsageError, quote } from '../errors/index.js';
-import { explainPermission, features, withInterface, type InterfaceTarget } from '../kernel/index.js';
+import { explainPermission, features, supposed, withInterface, type InterfaceTarget } from '../kernel/index.js';
 import { TcFilterLink, TcxLink } from '../links/index.js';
 import {
   addClsact,
@@ -118,7 +118,7 @@ export class Tc extends Program {
     const { direction } = options;
     requireDirection(direction);
     const target = interfaceTarget(`tc ${direction}`, options);
-    const { supported } = await features.linkType(LinkType.TCX);
+    const { supported } = await supposed(features.linkType(LinkType.TCX));
     return withInterface(target.interface, target.netns, async ({ index, networkNamespace }) => {
       const none = { programs: [], revision: 0n };
       const { programs, revision } = supported
@@ -277,11 +277,11 @@ async function chooseTcx({
   }
   if (by === 'clsact' || wantsFilter) return false;
   if (wantsTcx || by === 'tcx') await requireTcx('what was asked for');
-  return (await features.linkType(LinkType.TCX)).supported;
+  return (await supposed(features.linkType(LinkType.TCX))).supported;
 }
 
 async function requireTcx(what: string): Promise<void> {
-  const { supported, reason } = await features.linkType(LinkType.TCX);
+  const { supported, reason } = await supposed(features.linkType(LinkType.TCX));
   if (supported) return;
   throw new UnsupportedError('TCX', `${what} needs it: ${reason}`, { since: '6.6' });
 }

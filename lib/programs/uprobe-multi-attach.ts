@@ -1,6 +1,6 @@
 import { AttachType } from '../abi/index.js';
 import { EbpfError, UnsupportedError, UsageError, quote } from '../errors/index.js';
-import { features, uprobeMultiOfProcess } from '../kernel/index.js';
+import { features, supposed, uprobeMultiOfProcess } from '../kernel/index.js';
 import { createLink, type Handle } from '../sys/index.js';
 
 import { attachToPerfEvent } from './perf-event-attach.js';
@@ -51,7 +51,7 @@ export async function linkToPlaces(options: LinkToPlaces): Promise<Handle | Atta
   if (attachType === AttachType.TRACE_UPROBE_SESSION) return makeLink(options);
   // It was loaded for perf events.
   if (attachType === 0) return attachEach(options);
-  const { supported } = await features.uprobeMulti();
+  const { supported } = await supposed(features.uprobeMulti());
   signal?.throwIfAborted();
   if (!supported) return attachEach(options);
   if (pid !== undefined) await requireProcesses(pid);
@@ -60,7 +60,7 @@ export async function linkToPlaces(options: LinkToPlaces): Promise<Handle | Atta
 
 /** A program that was loaded for such links cannot be attached otherwise. */
 async function requireProcesses(pid: number): Promise<void> {
-  const { supported, reason } = await uprobeMultiOfProcess();
+  const { supported, reason } = await supposed(uprobeMultiOfProcess());
   if (supported) return;
   throw new UnsupportedError('links to many places of one process', `${reason}; attach without pid ${pid}`, {
     since: '6.10',
@@ -104,7 +104,8 @@ async function linkFailure(error: unknown, { attachType, path, pid, target }: Li
     case 'ENOTSUPP':
     case 'ENOTSUP':
     case 'EOPNOTSUPP': {
-      const session = attachType === AttachType.TRACE_UPROBE_SESSION ? await features.uprobeSession() : undefined;
+      const session =
+        attachType === AttachType.TRACE_UPROBE_SESSION ? await supposed(features.uprobeSession()) : undefined;
       if (session?.supported === false) {
         return new UnsupportedError('uprobe sessions', session.reason, { since: '6.13', cause: error });
       }

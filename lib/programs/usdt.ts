@@ -1,6 +1,6 @@
 import { AttachType } from '../abi/index.js';
 import { UsageError, escapeControl, quote } from '../errors/index.js';
-import { features, uprobeMultiOfProcess } from '../kernel/index.js';
+import { features, supposed, uprobeMultiOfProcess } from '../kernel/index.js';
 import { UsdtLink } from '../links/index.js';
 import {
   findUsdt,
@@ -123,7 +123,7 @@ export class Usdt extends Program {
     places: readonly UsdtPlace[],
     { pid, cookie }: { pid: number | undefined; cookie: number | bigint },
   ): Promise<{ entries: UsdtEntries; places: LinkToPlaces['places'] }> {
-    const hasCookies = (await features.bpfCookie()).supported;
+    const hasCookies = (await supposed(features.bpfCookie())).supported;
     const addresses = hasCookies ? undefined : await usdtAddresses(file, places, pid);
     const known = new Map<string, number>();
     const told: bigint[] = [];
@@ -157,7 +157,7 @@ export class Usdt extends Program {
 /** By one link where the program was loaded for one, as {@link Ebpf.load} does where the kernel has such links. */
 async function attachTo(link: Omit<LinkToPlaces, 'attachType'>): ReturnType<typeof linkToPlaces> {
   const options = { ...link, attachType: AttachType.TRACE_UPROBE_MULTI };
-  return (await uprobeMultiOfProcess()).supported ? linkToPlaces(options) : attachEach(options);
+  return (await supposed(uprobeMultiOfProcess())).supported ? linkToPlaces(options) : attachEach(options);
 }
 
 /** Registers are named as this machine has them. */

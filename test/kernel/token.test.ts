@@ -6,50 +6,88 @@ import { dirname, join } from 'node:path';
 import { BpfToken, Ebpf } from '../../lib/index.js';
 import { repository, RunningCommand } from '../helpers/command.js';
 import { delegated, hasDelegation } from '../helpers/delegation.js';
+import { hasFreplace, hasJumps } from '../helpers/kernel-hooks.js';
 import { sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
 
 const script = 'test/fixtures/token.mjs';
-const objects = ['subprograms', 'maps'].map((name) => `bpf-samples/${name}.bpf.o`);
+const scripts = [script, 'test/fixtures/token-limits.mjs'];
+const objects = ['subprograms', 'maps', 'xdp_dispatched', 'other-compilers/jump_tables'].map(
+  (name) => `bpf-samples/${name}.bpf.o`,
+);
 
 /** What the script needs, where every user can read it: the clone may be in a folder that only its owner can enter. */
 function readableCopy(): string {
   const place = mkdtempSync(join(tmpdir(), 'node-ebpf-token-'));
   chmodSync(place, 0o755);
-  const parts = ['package.json', 'dist', 'build/Release', 'prebuilds', ...objects, script];
+  const parts = ['package.json', 'dist', 'build/Release', 'prebuilds', ...objects, ...scripts];
   for (const part of parts) {
     if (existsSync(join(repository, part))) cpSync(join(repository, part), join(place, part), { recursive: true });
   }
   return place;
 }
 
+/** What a script of fixtures/ says that runs where a BPF file system delegates: all, or what `delegate_maps` and its like name. */
+async function saidBy(fixture: string, env: Readonly<Record<string, string>> = {}): Promise<unknown> {
+  const [program = '', ...before] = delegated();
+  const place = readableCopy();
+  const args = [...before, process.execPath, join(place, fixture), '/mnt', join(place, 'bpf-samples')];
+  const command = new RunningCommand(program, args, { env });
+  try {
+    const status = await command.exit();
+    expect([status, command.stderr]).toEqual([0, '']);
+    return JSON.parse(command.stdout);
+  } finally {
+    await command.end();
+    rmSync(place, { recursive: true });
+    if (program.includes('node-ebpf-delegate-')) rmSync(dirname(program), { recursive: true });
+  }
+}
+
 testIf(hasDelegation, 'BPF tokens')(
-  'a program is loaded and run without rights, by what a BPF file system delegates',
+  'all is loaded, made, asked and run without rights, by what a BPF file system delegates',
   async () => {
-    const [program = '', ...before] = delegated();
-    const place = readableCopy();
-    const args = [...before, process.execPath, join(place, script), '/mnt', join(place, 'bpf-samples')];
-    const command = new RunningCommand(program, args, { env: { LIBBPF_BPF_TOKEN_PATH: '/mnt' } });
-    try {
-      const status = await command.exit();
-      expect([status, command.stderr]).toEqual([0, '']);
-      expect(JSON.parse(command.stdout)).toEqual({
-        outside: '65534',
-        // Though the environment names a file system: that is libbpf's to read.
-        withoutToken: 'ERR_EBPF_PERMISSION',
-        byPath: { returned: [0], runs: 7 },
-        byToken: { returned: [0], runs: 7 },
-        entries: 1,
-        closedToken: 'ERR_EBPF_CLOSED',
-        left: 0,
-      });
-    } finally {
-      await command.end();
-      rmSync(place, { recursive: true });
-      if (program.includes('node-ebpf-delegate-')) rmSync(dirname(program), { recursive: true });
-    }
+    // Though the environment names a file system: that is libbpf's to read.
+    expect(await saidBy(script, { LIBBPF_BPF_TOKEN_PATH: '/mnt' })).toEqual({
+      outside: '65534',
+      withoutToken: 'ERR_EBPF_PERMISSION',
+      byPath: { returned: [0], runs: 7 },
+      byToken: { returned: [0], runs: 7 },
+      entries: 1,
+      made: [[1, 2]],
+      madeByPath: [[1, 2]],
+      refused: expect.stringMatching(
+        /^cannot create map "made": .*in a user namespace, .*\. A BPF token gives the right there, from Linux 6\.9 on: give \{ token \}/,
+      ) as string,
+      asked: [true],
+      askedWithout: ['ERR_EBPF_PERMISSION'],
+      dispatched: hasFreplace ? 'no error' : (expect.any(String) as string),
+      jumpTables: hasJumps ? 'no error' : 'ERR_EBPF_UNSUPPORTED',
+      closedToken: 'ERR_EBPF_CLOSED',
+      closedFeatures: 'ERR_EBPF_CLOSED',
+      left: 0,
+    });
   },
 );
+
+testIf(hasDelegation, 'BPF tokens')('what is not delegated is refused, and said', async () => {
+  const delegates = {
+    delegate_cmds: 'map_create:prog_load',
+    delegate_maps: 'array:hash',
+    delegate_progs: 'raw_tracepoint',
+  };
+  const place = 'the BPF file system "/mnt" does not delegate';
+  expect(await saidBy('test/fixtures/token-limits.mjs', { ...delegates, delegate_attachs: '0x2' })).toEqual({
+    hash: 'no error',
+    queue: [`${place} maps of type queue (mount option delegate_maps)`],
+    types: [`${place} the command btf_load (mount option delegate_cmds)`],
+    program: [
+      `${place} programs of type netfilter (mount option delegate_progs)`,
+      `${place} programs of the attach type netfilter (mount option delegate_attachs)`,
+    ],
+    attachType: [`${place} programs of the attach type cgroup_inet_ingress (mount option delegate_attachs)`],
+  });
+});
 
 test('what is no token and gives none is refused', async () => {
   await expect(Ebpf.load(sample('subprograms'), { token: 5 as never })).rejects.toThrow(

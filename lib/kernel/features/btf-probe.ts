@@ -1,7 +1,8 @@
 import { hostIsLittleEndian } from '../../binary/index.js';
 import { BtfBuilder, BtfKind, BtfLinkage } from '../../btf/index.js';
 import { EbpfError } from '../../errors/index.js';
-import { loadBtf } from '../../sys/index.js';
+import { loadBtf, type Handle } from '../../sys/index.js';
+import { toLoadBtf } from '../delegation-needs.js';
 
 import { nameOf, no, undecided, yes, type Feature } from './feature.js';
 
@@ -57,12 +58,12 @@ export function btfWith(add: (builder: BtfBuilder) => void = () => undefined): U
 }
 
 /** Whether BPF_BTF_LOAD takes types of a kind. */
-export async function probeBtfKind(kind: BtfKind): Promise<Feature> {
+export async function probeBtfKind(kind: BtfKind, token?: Handle): Promise<Feature> {
   const name = nameOf(BtfKind, kind);
   const add = newerKinds.get(kind);
   if (add === undefined) return yes(`every kernel that has BTF takes types of kind ${name}`);
   try {
-    (await loadBtf(btfWith(add))).close();
+    (await loadBtf(btfWith(add), token)).close();
     return yes(`BTF with a type of kind ${name} was loaded`);
   } catch (error) {
     if (!EbpfError.is(error) || error.errno === undefined) throw error;
@@ -71,6 +72,8 @@ export async function probeBtfKind(kind: BtfKind): Promise<Feature> {
       what: `load BTF with a type of kind ${name}`,
       syscall: error.syscall ?? 'bpf(BPF_BTF_LOAD)',
       capabilities: ['CAP_BPF'],
+      delegation: toLoadBtf,
+      token,
     });
   }
 }

@@ -1,5 +1,7 @@
 import { KernelError, errnoName, type EbpfError } from '../../errors/index.js';
+import type { Handle } from '../../sys/index.js';
 import { explainPermission, type Capability } from '../explain-permission.js';
+import type { DelegationNeeds } from '../token-delegation.js';
 
 /** What {@link features} answers. */
 export interface Feature {
@@ -28,6 +30,10 @@ export interface Question {
   /** `bpf(BPF_PROG_LOAD)` */
   readonly syscall: string;
   readonly capabilities: readonly Capability[];
+  /** What a BPF token has to allow, for calls that take one. */
+  readonly delegation?: DelegationNeeds | undefined;
+  /** The token that is asked with. */
+  readonly token?: Handle | undefined;
 }
 
 /** What a kernel answers that does not know the command, the type, or the member of the attributes. Node calls EOPNOTSUPP ENOTSUP. */
@@ -48,7 +54,6 @@ export function readRefusal(errno: number, question: Question, known: readonly s
 
 /** The error of a call that failed for a reason which says nothing about the feature. */
 export function undecided(errno: number, question: Question): EbpfError {
-  const { what, syscall, capabilities } = question;
-  const error = new KernelError(what, syscall, errno);
-  return error.errnoName === 'EPERM' ? explainPermission(error, { what, capabilities }) : error;
+  const error = new KernelError(question.what, question.syscall, errno);
+  return error.errnoName === 'EPERM' ? explainPermission(error, question) : error;
 }

@@ -3,7 +3,7 @@ import { access } from 'node:fs/promises';
 import { HelperId, LinkType, MapType, ProgramType } from '../../abi/index.js';
 import type { BtfKind } from '../../btf/index.js';
 import { EbpfError } from '../../errors/index.js';
-import { bindMap } from '../../sys/index.js';
+import { bindMap, type Handle } from '../../sys/index.js';
 import { allowLockedMemory } from '../locked-memory.js';
 import { activeBpfModule } from '../security-modules.js';
 
@@ -75,67 +75,84 @@ type NamedFeature = {
   [Name in keyof Features]: Features[Name] extends () => Promise<Feature> ? Name : never;
 }[keyof Features];
 
+/** Gives the BPF token to ask with, if there is one. */
+type TokenSource = () => Handle | undefined;
+
 /** The features without an argument. Adding one is an entry here and a sentence above. */
-const probes: Readonly<Record<NamedFeature, () => Promise<Feature>>> = {
+const probes: Readonly<Record<NamedFeature, (token: Handle | undefined) => Promise<Feature>>> = {
   kernelBtf: async () => fileExists('/sys/kernel/btf/vmlinux', 'the kernel was built without CONFIG_DEBUG_INFO_BTF'),
   // Both came with Linux 5.11; no attribute of any call tells about the accounting itself.
-  memoryCgroupAccounting: async () => probeHelper(ProgramType.SOCKET_FILTER, HelperId.ktime_get_coarse_ns),
+  memoryCgroupAccounting: async (token) => probeHelper(ProgramType.SOCKET_FILTER, HelperId.ktime_get_coarse_ns, token),
   bindMap: probeBindMap,
   kprobes: async () => perfDevice('kprobe', 'CONFIG_KPROBE_EVENTS'),
   uprobes: async () => perfDevice('uprobe', 'CONFIG_UPROBE_EVENTS'),
-  perfLink: async () => probeLinkType(LinkType.PERF_EVENT),
-  bpfCookie: async () => probeHelper(ProgramType.TRACEPOINT, HelperId.get_attach_cookie),
-  kprobeMulti: async () => probeLinkType(LinkType.KPROBE_MULTI),
-  kprobeSession: async () => probeLink('make a kprobe session link', kprobeSession),
-  uprobeMulti: async () => probeLinkType(LinkType.UPROBE_MULTI),
-  uprobeSession: async () => probeLink('make a uprobe session link', uprobeSession),
+  perfLink: async (token) => probeLinkType(LinkType.PERF_EVENT, token),
+  bpfCookie: async (token) => probeHelper(ProgramType.TRACEPOINT, HelperId.get_attach_cookie, token),
+  kprobeMulti: async (token) => probeLinkType(LinkType.KPROBE_MULTI, token),
+  kprobeSession: async (token) => probeLink('make a kprobe session link', kprobeSession, token),
+  uprobeMulti: async (token) => probeLinkType(LinkType.UPROBE_MULTI, token),
+  uprobeSession: async (token) => probeLink('make a uprobe session link', uprobeSession, token),
   bpfLsm: activeBpfModule,
 };
 
-const answers = new Map<string, Promise<Feature>>();
-
 /** Asks once; a probe that could not find out is asked again. */
-async function remembered(key: string, probe: () => Promise<Feature>): Promise<Feature> {
-  let answer = answers.get(key);
-  if (answer === undefined) {
-    answer = allowLockedMemory().then(probe);
-    answers.set(key, answer);
-    answer.catch(() => {
-      answers.delete(key);
-    });
-  }
-  return answer;
+type Remember = (key: string, probe: (token: Handle | undefined) => Promise<Feature>) => Promise<Feature>;
+
+function remembering(token: TokenSource): Remember {
+  const answers = new Map<string, Promise<Feature>>();
+  return async (key, probe) => {
+    let answer = answers.get(key);
+    if (answer === undefined) {
+      answer = allowLockedMemory().then(async () => probe(token()));
+      answers.set(key, answer);
+      answer.catch(() => {
+        answers.delete(key);
+      });
+    }
+    return answer;
+  };
 }
 
-const named = Object.fromEntries(
-  Object.entries(probes).map(([name, probe]) => [name, async (): Promise<Feature> => remembered(name, probe)]),
-) as Record<NamedFeature, () => Promise<Feature>>;
+const remembered = remembering(() => undefined);
 
-/** What the running kernel can do: see {@link Features}. */
-export const features: Features = Object.freeze({
-  ...named,
-  // Nobody can rely on what nobody can tell.
-  bpfLsm: async () => named.bpfLsm().catch(noIfUnknown),
-  programType: async (type) => remembered(`program type ${type}`, async () => probeProgramType(type)),
-  mapType: async (type) => remembered(`map type ${type}`, async () => probeMapType(type)),
-  linkType: async (type) => remembered(`link type ${type}`, async () => probeLinkType(type)),
-  helper: async (type, helper) => remembered(`helper ${type} ${helper}`, async () => probeHelper(type, helper)),
-  btfKind: async (kind) => remembered(`BTF kind ${kind}`, async () => probeBtfKind(kind)),
-  batchOperations: async (type) => remembered(`batch ${type}`, async () => probeBatchOperations(type)),
-} satisfies Features);
+function asking(remember: Remember): Features {
+  const named = Object.fromEntries(
+    Object.entries(probes).map(([name, probe]) => [name, async (): Promise<Feature> => remember(name, probe)]),
+  ) as Record<NamedFeature, () => Promise<Feature>>;
+  return Object.freeze({
+    ...named,
+    // Nobody can rely on what nobody can tell.
+    bpfLsm: async () => named.bpfLsm().catch(noIfUnknown),
+    programType: async (type) => remember(`program type ${type}`, async (token) => probeProgramType(type, token)),
+    mapType: async (type) => remember(`map type ${type}`, async (token) => probeMapType(type, { token })),
+    linkType: async (type) => remember(`link type ${type}`, async (token) => probeLinkType(type, token)),
+    helper: async (type, helper) =>
+      remember(`helper ${type} ${helper}`, async (token) => probeHelper(type, helper, token)),
+    btfKind: async (kind) => remember(`BTF kind ${kind}`, async (token) => probeBtfKind(kind, token)),
+    batchOperations: async (type) => remember(`batch ${type}`, async (token) => probeBatchOperations(type, token)),
+  } satisfies Features);
+}
 
 function noIfUnknown(error: unknown): Feature {
   if (EbpfError.is(error) && error.code === 'ERR_EBPF_UNSUPPORTED') return no(error.message);
   throw error;
 }
 
+/** What the running kernel can do: see {@link Features}. */
+export const features: Features = asking(remembered);
+
+/** {@link features}, asked by the right of a BPF token. */
+export function featuresWith(token: TokenSource): Features {
+  return asking(remembering(token));
+}
+
 /** Whether links to many places of a program or library can be kept to one process. Mainline: 6.10. */
-export async function uprobeMultiOfProcess(): Promise<Feature> {
-  const { supported, reason } = await features.uprobeMulti();
+export async function uprobeMultiOfProcess(token?: Handle): Promise<Feature> {
+  const { supported, reason } = await (token === undefined ? features : featuresWith(() => token)).uprobeMulti();
   if (!supported) return { supported, reason };
-  const ofThread = await remembered('uprobe.multi of a thread', async () =>
-    probeLink('limit a link of type UPROBE_MULTI to a process', uprobeMultiOfThread),
-  );
+  const probe = async (): Promise<Feature> =>
+    probeLink('limit a link of type UPROBE_MULTI to a process', uprobeMultiOfThread, token);
+  const ofThread = await (token === undefined ? remembered('uprobe.multi of a thread', probe) : probe());
   return ofThread.supported
     ? no('this kernel takes the process of a link of type UPROBE_MULTI for a thread')
     : yes('the kernel refused a negative number of a process');
@@ -152,11 +169,11 @@ async function perfDevice(name: string, option: string): Promise<Feature> {
   return fileExists(`/sys/bus/event_source/devices/${name}/type`, `the kernel was built without ${option}`);
 }
 
-async function probeBindMap(): Promise<Feature> {
-  const program = await minimalProgram(ProgramType.SOCKET_FILTER);
+async function probeBindMap(token: Handle | undefined): Promise<Feature> {
+  const program = await minimalProgram(ProgramType.SOCKET_FILTER, { token });
   if ('supported' in program) return program;
   try {
-    const map = await minimalMap(MapType.ARRAY);
+    const map = await minimalMap(MapType.ARRAY, { token });
     if ('supported' in map) return map;
     const result = await bindMap(program, map);
     map.close();
@@ -166,4 +183,15 @@ async function probeBindMap(): Promise<Feature> {
   } finally {
     program.close();
   }
+}
+
+/**
+ * What a probe answers to a process that may not ask: yes. Who was let load a program by a BPF token has a kernel that is new enough,
+ * and of others the call itself tells what is in the way.
+ */
+export async function supposed(answer: Promise<Feature>): Promise<Feature> {
+  return answer.catch((error: unknown) => {
+    if (EbpfError.is(error) && error.code === 'ERR_EBPF_PERMISSION') return yes('this process may not ask');
+    throw error;
+  });
 }

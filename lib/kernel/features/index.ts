@@ -1,2 +1,2 @@
 export type { Feature } from './feature.js';
-export { features, uprobeMultiOfProcess, type Features } from './features.js';
+export { features, featuresWith, supposed, uprobeMultiOfProcess, type Features } from './features.js';

@@ -1,6 +1,6 @@
 import { AttachType, LinkType, MapFlag, MapType, ProgramType } from '../../abi/index.js';
 import { UsageError } from '../../errors/index.js';
-import { attemptLink, type LinkField, type LoadProgramOptions } from '../../sys/index.js';
+import { attemptLink, type Handle, type LinkField, type LoadProgramOptions } from '../../sys/index.js';
 
 import { nameOf, readRefusal, type Feature } from './feature.js';
 import { probeMapType } from './map-probe.js';
@@ -122,22 +122,22 @@ const links: ReadonlyMap<LinkType, Refusal | WithProgram | WithMapFlag> = new Ma
 ]);
 
 /** Whether links of a type can be made. */
-export async function probeLinkType(type: LinkType): Promise<Feature> {
+export async function probeLinkType(type: LinkType, token?: Handle): Promise<Feature> {
   const name = nameOf(LinkType, type);
   const link = links.get(type);
   if (link === undefined) throw UsageError.invalidValue('type', `${name} is no type of link that can be asked for`);
   if ('comesWith' in link) {
-    const { supported, reason } = await probeProgramType(link.comesWith);
+    const { supported, reason } = await probeProgramType(link.comesWith, token);
     return { supported, reason: `such links come with the programs: ${reason}` };
   }
-  if ('mapFlag' in link) return probeMapType(link.ofMap, link.mapFlag);
-  return probeLink(`make a link of type ${name}`, link);
+  if ('mapFlag' in link) return probeMapType(link.ofMap, { flag: link.mapFlag, token });
+  return probeLink(`make a link of type ${name}`, link, token);
 }
 
 /** Whether the arguments are refused as by a kernel that knows them. */
-export async function probeLink(what: string, link: Refusal): Promise<Feature> {
+export async function probeLink(what: string, link: Refusal, token?: Handle): Promise<Feature> {
   const { attachType, fields } = link;
-  const program = await minimalProgram(link.program, link.load);
+  const program = await minimalProgram(link.program, { ...link.load, token });
   if ('supported' in program) return program;
   try {
     const errno = await attemptLink({ program, attachType, fields });

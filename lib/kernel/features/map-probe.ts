@@ -1,6 +1,7 @@
 import { BpfCommand, MapFlag, MapType } from '../../abi/index.js';
 import { EbpfError, errnoName } from '../../errors/index.js';
 import { createMap, loadBtf, mapBatch, mapShape, type CreateMapOptions, type Handle } from '../../sys/index.js';
+import { toCreateMap } from '../delegation-needs.js';
 import { pageSize } from '../page-size.js';
 
 import { btfWith } from './btf-probe.js';
@@ -40,21 +41,29 @@ const shapes: ReadonlyMap<MapType, Partial<CreateMapOptions>> = new Map<MapType,
 const ofMaps: ReadonlySet<MapType> = new Set<MapType>([MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS]);
 const rings: ReadonlySet<MapType> = new Set<MapType>([MapType.RINGBUF, MapType.USER_RINGBUF]);
 
-function question(what: string): Question {
-  return { what, syscall: 'bpf(BPF_MAP_CREATE)', capabilities: ['CAP_BPF', 'CAP_NET_ADMIN'] };
+function question(type: MapType, what: string, token: Handle | undefined): Question {
+  const capabilities = ['CAP_BPF', 'CAP_NET_ADMIN'] as const;
+  return { what, syscall: 'bpf(BPF_MAP_CREATE)', capabilities, delegation: toCreateMap(type), token };
+}
+
+/** How a map is made for a probe. */
+export interface MapProbe {
+  /** Beside those that every map of the type has. */
+  readonly flag?: number | undefined;
+  readonly token?: Handle | undefined;
 }
 
 /** Whether maps of a type can be created, with a flag if one is given. */
-export async function probeMapType(type: MapType, flag = 0): Promise<Feature> {
-  const map = await minimalMap(type, flag);
+export async function probeMapType(type: MapType, probe: MapProbe = {}): Promise<Feature> {
+  const map = await minimalMap(type, probe);
   if ('supported' in map) return map;
   map.close();
   return yes(`a map of type ${nameOf(MapType, type)} was created`);
 }
 
 /** Whether a type of map has the commands that read many entries in one call. */
-export async function probeBatchOperations(type: MapType): Promise<Feature> {
-  const map = await minimalMap(type);
+export async function probeBatchOperations(type: MapType, token?: Handle): Promise<Feature> {
+  const map = await minimalMap(type, { token });
   if ('supported' in map) return map;
   try {
     const { keySize, valueBytes } = mapShape(map);
@@ -71,7 +80,7 @@ export async function probeBatchOperations(type: MapType): Promise<Feature> {
       return yes(`BPF_MAP_LOOKUP_BATCH read a map of type ${nameOf(MapType, type)}`);
     }
     const asked = {
-      ...question(`read a map of type ${nameOf(MapType, type)} in batches`),
+      ...question(type, `read a map of type ${nameOf(MapType, type)} in batches`, token),
       syscall: 'bpf(BPF_MAP_LOOKUP_BATCH)',
     };
     return readRefusal(result, asked);
@@ -81,17 +90,17 @@ export async function probeBatchOperations(type: MapType): Promise<Feature> {
 }
 
 /** Creates the smallest map of a type; the caller closes it. */
-export async function minimalMap(type: MapType, flag = 0): Promise<Handle | Feature> {
+export async function minimalMap(type: MapType, { flag = 0, token }: MapProbe = {}): Promise<Handle | Feature> {
   const shape = shapes.get(type) ?? {};
   const helpers: Handle[] = [];
   try {
     let { maxEntries } = shape;
     if (rings.has(type)) maxEntries = pageSize();
     let btf: Handle | undefined;
-    if (shape.btfKeyTypeId !== undefined) helpers.push((btf = await loadBtf(btfWith())));
+    if (shape.btfKeyTypeId !== undefined) helpers.push((btf = await loadBtf(btfWith(), token)));
     let innerMap: Handle | undefined;
     if (ofMaps.has(type)) {
-      const inner = await minimalMap(MapType.ARRAY);
+      const inner = await minimalMap(MapType.ARRAY, { token });
       if ('supported' in inner) return inner;
       helpers.push((innerMap = inner));
     }
@@ -106,17 +115,19 @@ export async function minimalMap(type: MapType, flag = 0): Promise<Handle | Feat
       maxEntries: maxEntries ?? 1,
       btf,
       innerMap,
+      token,
     });
   } catch (error) {
-    return readFailure(type, error);
+    return readFailure(type, error, token);
   } finally {
     for (const helper of helpers) helper.close();
   }
 }
 
-function readFailure(type: MapType, error: unknown): Feature {
+function readFailure(type: MapType, error: unknown, token: Handle | undefined): Feature {
   if (!EbpfError.is(error) || error.errno === undefined) throw error;
-  const asked = { ...question(`create a map of type ${nameOf(MapType, type)}`), syscall: error.syscall ?? 'bpf' };
+  const what = `create a map of type ${nameOf(MapType, type)}`;
+  const asked = { ...question(type, what, token), syscall: error.syscall ?? 'bpf' };
   const { errnoName: name } = error;
   if (type === MapType.STRUCT_OPS && name === 'ENOTSUPP') {
     return yes('the kernel looked for the operations structure that a map of type STRUCT_OPS was to hold');

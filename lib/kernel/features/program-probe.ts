@@ -4,6 +4,7 @@ import { hostIsLittleEndian as littleEndian } from '../../binary/index.js';
 import { BtfKind } from '../../btf/index.js';
 import { UnsupportedError } from '../../errors/index.js';
 import { loadProgram, type Handle, type LoadProgramOptions } from '../../sys/index.js';
+import { toLoadProgram } from '../delegation-needs.js';
 import { isMissingCapability } from '../explain-permission.js';
 import { kernelBtf } from '../kernel-btf.js';
 import { capabilitiesFor } from '../required-capabilities.js';
@@ -28,8 +29,12 @@ const needs: ReadonlyMap<ProgramType, Partial<LoadProgramOptions>> = new Map<Pro
   [ProgramType.STRUCT_OPS, { attachBtfId: 1 }],
 ]);
 
-function question(type: ProgramType, what: string): Question {
-  return { what, syscall: 'bpf(BPF_PROG_LOAD)', capabilities: capabilitiesFor([type]) };
+function question(type: ProgramType, what: string, options: Partial<LoadProgramOptions>): Question {
+  const { expectedAttachType = 0 } = { ...needs.get(type), ...options };
+  return {
+    ...{ what, syscall: 'bpf(BPF_PROG_LOAD)', capabilities: capabilitiesFor([type]) },
+    ...{ delegation: toLoadProgram(type, expectedAttachType), token: options.token },
+  };
 }
 
 async function attempt(
@@ -53,16 +58,16 @@ function returnZero(): CodeBuilder {
 }
 
 /** Whether programs of a type can be loaded. */
-export async function probeProgramType(type: ProgramType): Promise<Feature> {
+export async function probeProgramType(type: ProgramType, token?: Handle): Promise<Feature> {
   const name = nameOf(ProgramType, type);
-  const result = await attempt(type, returnZero());
+  const result = await attempt(type, returnZero(), { token });
   if (result.handle !== undefined) {
     result.handle.close();
     return yes(`a program of type ${name} was loaded`);
   }
   // The verifier is asked after the type was found.
   if (result.log !== '') return yes(`the verifier knows programs of type ${name}: ${lastLine(result.log)}`);
-  return readRefusal(result.errno, question(type, `load a program of type ${name}`));
+  return readRefusal(result.errno, question(type, `load a program of type ${name}`, { token }));
 }
 
 /** Loads the smallest program of a type, for a probe that goes on from there; the caller closes it. */
@@ -74,23 +79,23 @@ export async function minimalProgram(
   if (result.handle !== undefined) return result.handle;
   const name = nameOf(ProgramType, type);
   if (result.log !== '') return no(`the verifier refused a program of type ${name}: ${lastLine(result.log)}`);
-  return readRefusal(result.errno, question(type, `load a program of type ${name}`));
+  return readRefusal(result.errno, question(type, `load a program of type ${name}`, options));
 }
 
 /** What the verifier writes about a call of a helper that it does not know, or not for this type. */
 const unknownHelper = /^(?:invalid func |unknown func |program of this type cannot use helper ).*$/m;
 
 /** Whether programs of a type may call a helper. */
-export async function probeHelper(type: ProgramType, helper: HelperId): Promise<Feature> {
+export async function probeHelper(type: ProgramType, helper: HelperId, token?: Handle): Promise<Feature> {
   const typeName = nameOf(ProgramType, type);
   const what = `call helper bpf_${nameOf(HelperId, helper)} from programs of type ${typeName}`;
-  const target = await realTarget(type, what);
+  const target = { ...(await realTarget(type, what)), token };
   const result = await attempt(type, new CodeBuilder({ littleEndian }).call(helper).exit(), target);
   if (result.handle !== undefined) {
     result.handle.close();
     return yes(`a program of type ${typeName} that calls it was loaded`);
   }
-  const asked = question(type, what);
+  const asked = question(type, what, target);
   if (result.log === '') return readRefusal(result.errno, asked);
   const [refusal] = unknownHelper.exec(result.log) ?? [];
   if (refusal === undefined) return yes('the verifier went on to look at the arguments of the call');

@@ -1,4 +1,6 @@
+import { ProgramType } from '../../../lib/abi/index.js';
 import { KernelError } from '../../../lib/errors/index.js';
+import { toLoadBtf, toLoadProgram } from '../../../lib/kernel/delegation-needs.js';
 import { explainPermission, type PermissionFacts, type RefusedCall } from '../../../lib/kernel/explain-permission.js';
 
 const everything = 'CapEff:\t000001ffffffffff\nSeccomp:\t0\n';
@@ -69,6 +71,14 @@ test('a user namespace', () => {
   expect(explain({ uidMap: '         0       1000          1\n' })).toEqual([
     'the process is in a user namespace, where capabilities do not count for BPF',
   ]);
+});
+
+test('a user namespace, and a call that a BPF token would allow', () => {
+  const facts = { uidMap: '         0       1000          1\n' };
+  expect(error(facts, { delegation: toLoadProgram(ProgramType.XDP, 0) }).message).toMatch(
+    /do not count for BPF\. A BPF token gives the right there, from Linux 6\.9 on: give \{ token \} the path/,
+  );
+  expect(error({}, { delegation: toLoadBtf }).message).not.toContain('token');
 });
 
 test('lockdown is in the way of reading kernel memory only', () => {

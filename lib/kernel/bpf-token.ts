@@ -1,14 +1,17 @@
 import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 
-import { EbpfError, PermissionError, UnsupportedError, UsageError, quote } from './errors/index.js';
-import { requireLinux } from './kernel/index.js';
-import { adoptDescriptor, createToken, type Handle } from './sys/index.js';
+import { EbpfError, PermissionError, UnsupportedError, UsageError, quote } from '../errors/index.js';
+import { adoptDescriptor, createToken, type Handle } from '../sys/index.js';
+
+import { featuresWith, type Features } from './features/index.js';
+import { requireLinux } from './require-linux.js';
+import { noteTokenPath } from './token-delegation.js';
 
 /**
  * The right to load BTF, maps and programs without privileges, in a user namespace: what a BPF file system that is mounted for the
  * namespace delegates (`delegate_cmds`, `delegate_maps`, `delegate_progs` and `delegate_attachs` of its mount), as a container
- * manager does. Given to {@link Ebpf.load}. Nothing is looked for in environment variables or usual places: only what is given
+ * manager does. Given to {@link Ebpf.load} and to `HashMap.create` and its like. Nothing is looked for in environment variables or usual places: only what is given
  * counts. Least kernel: 6.9.
  *
  * @example
@@ -17,10 +20,16 @@ import { adoptDescriptor, createToken, type Handle } from './sys/index.js';
  * ```
  */
 export class BpfToken {
+  /**
+   * What the running kernel can do, asked by the right that this token gives: {@link features} asks by the process's own. What the
+   * token does not allow rejects with {@link PermissionError}, which says what is not delegated.
+   */
+  readonly features: Features;
   readonly #handle: Handle;
 
   private constructor(handle: Handle) {
     this.#handle = handle;
+    this.features = featuresWith(() => this.handle);
   }
 
   /**
@@ -35,7 +44,9 @@ export class BpfToken {
     requireLinux();
     const root = openRoot(path);
     try {
-      return new BpfToken(await createToken(root));
+      const handle = await createToken(root);
+      noteTokenPath(handle, path);
+      return new BpfToken(handle);
     } catch (error) {
       throw tokenFailure(error, path);
     } finally {
