@@ -7,6 +7,8 @@ import { attemptLinkNow, type Handle, type LinkField } from '../sys/index.js';
 interface Attempt {
   readonly fields: Readonly<Partial<Record<LinkField, number>>>;
   readonly answer: string;
+  /** Where it is not the one in question that is tried. */
+  readonly attachType?: AttachType;
 }
 
 /** No process has memory there (vm.mmap_min_addr), so reading it fails. */
@@ -34,7 +36,11 @@ function attemptsOf(type: ProgramType): ReadonlyMap<AttachType, Attempt> {
     case ProgramType.KPROBE:
       return ofProbes;
     case ProgramType.LSM:
-      return new Map([[AttachType.LSM_CGROUP, noCgroup]]);
+      // What is refused as a program of a cgroup is none.
+      return new Map([
+        [AttachType.LSM_CGROUP, noCgroup],
+        [AttachType.LSM_MAC, { ...noCgroup, attachType: AttachType.LSM_CGROUP, answer: 'EINVAL' }],
+      ]);
     case ProgramType.CGROUP_SOCK:
     case ProgramType.CGROUP_SOCK_ADDR:
     case ProgramType.CGROUP_SOCKOPT:
@@ -49,8 +55,8 @@ function attemptsOf(type: ProgramType): ReadonlyMap<AttachType, Attempt> {
  * Undefined where that says nothing.
  */
 export function askAttachType(program: Handle, type: ProgramType): AttachType | undefined {
-  for (const [attachType, { fields, answer }] of attemptsOf(type)) {
-    if (errnoName(attemptLinkNow({ program, attachType, fields })) !== answer) continue;
+  for (const [attachType, { fields, answer, attachType: tried = attachType }] of attemptsOf(type)) {
+    if (errnoName(attemptLinkNow({ program, attachType: tried, fields })) !== answer) continue;
     // Sections of such programs name none.
     return attachType === AttachType.PERF_EVENT ? 0 : attachType;
   }
