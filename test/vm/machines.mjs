@@ -64,7 +64,7 @@ const between = [
   'perf-event-programs',
 ];
 /** The applications of examples/: emulated they take minutes, and need one kernel that has all they use. */
-const applications = ['packet-filter', 'profiler', 'security-monitor'];
+const applications = ['packet-filter', 'profiler', 'program-daemon', 'security-monitor'];
 
 /**
  * One row for each kernel: the newest package of that version in the first of these Debian suites that can be had. Version
