@@ -47,6 +47,31 @@ int BPF_PROG(may_bind, struct socket *socket, struct sockaddr *address, int leng
 	return 0;
 }
 
+/* Arguments and result of the kernel's functions for test runs: of one argument, and of as many as registers take. */
+__s64 arguments[6] = {};
+__s64 result = 0;
+
+SEC("?fexit/bpf_fentry_test1")
+int after_one(__u64 *context)
+{
+	arguments[0] = (int)context[0];
+	result = (int)context[1];
+	return 0;
+}
+
+SEC("?fexit/bpf_fentry_test6")
+int after_six(__u64 *context)
+{
+	arguments[0] = context[0];
+	arguments[1] = context[1];
+	arguments[2] = (short)context[2];
+	arguments[3] = (int)context[3];
+	arguments[4] = context[4];
+	arguments[5] = context[5];
+	result = (int)context[6];
+	return 0;
+}
+
 /* At the end of a test run; its argument is the error that the run ends with. */
 SEC("?raw_tp.w/bpf_test_finish")
 int change_error(struct bpf_raw_tracepoint_args *context)
@@ -70,6 +95,15 @@ SEC("?xdp")
 int pass(struct xdp_md *context)
 {
 	return XDP_PASS;
+}
+
+/* An action of traffic control. */
+SEC("?action")
+int act(struct __sk_buff *context)
+{
+	__sync_fetch_and_add(&runs, 1);
+	context->mark += 1;
+	return 2; /* TC_ACT_SHOT */
 }
 
 struct sum_request {

@@ -35,4 +35,17 @@ int look(void *context)
 	return 0;
 }
 
+/* No stack is stored of a hook until this is set. */
+const volatile __u32 target_pid = 0;
+__s64 hook_stack = -1;
+
+/* A security hook, which sees one process change a priority and forbids nothing. */
+SEC("?lsm/task_setnice")
+int look_from_hook(__u64 *context)
+{
+	if (target_pid && bpf_get_current_pid_tgid() >> 32 == target_pid)
+		hook_stack = bpf_get_stackid(context, &addresses, 0);
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

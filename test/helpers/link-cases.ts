@@ -35,6 +35,9 @@ import {
   TcxLink,
   Tracepoint,
   TracingLink,
+  Uprobe,
+  UprobeMulti,
+  UprobeMultiLink,
   Xdp,
   XdpLink,
   type Link,
@@ -47,6 +50,7 @@ import { kernelHasStruct } from './kernel-types.js';
 import { sample } from './samples.js';
 import type { Need } from './skip.js';
 import { hasTestNetworks } from './test-network.js';
+import { hasUprobes, libc } from './user-space.js';
 
 const hasMountedTracefs = / tracefs /u.test(readFileSync('/proc/mounts', 'utf8'));
 
@@ -107,9 +111,7 @@ export const congestionControl = (pid: number): string => `lk${pid}`;
 async function registered(pid: number): Promise<Ebpf> {
   const spec = ObjectSpec.parse(new Uint8Array(readFileSync(sample('struct_ops'))), { name: 'struct_ops.bpf.o' });
   for (const each of spec.maps.values()) each.autoCreate = each.name === 'linked';
-  const structure = spec.map('linked').writableInitialValue();
-  structure.fill(0, 0, 16);
-  structure.set(Buffer.from(congestionControl(pid)), 0);
+  spec.structOps('linked').set('name', congestionControl(pid));
   return Ebpf.load(spec);
 }
 
@@ -164,6 +166,27 @@ export const linkCases: readonly LinkCase[] = [
     async attach({ pid }) {
       const ebpf = await load('kprobe_multi', pid);
       return { objects: [ebpf], link: await ebpf.program('pattern', KprobeMulti).attach() };
+    },
+  },
+  {
+    ...{ name: 'uprobe', kind: 'perf_event', linkClass: PerfEventLink, event: 'priority', detaches: false },
+    ...{
+      possible: hasUprobes && kernelHasSymbol('bpf_perf_link_attach'),
+      need: hasUprobes ? 'kernel 5.15' : 'uprobes',
+    },
+    async attach({ pid }) {
+      const ebpf = await load('uprobe', pid);
+      const where = { target: libc, function: 'getpriority', pid };
+      return { objects: [ebpf], link: await ebpf.program('anywhere', Uprobe).attach(where) };
+    },
+  },
+  {
+    ...{ name: 'uprobes', kind: 'uprobe_multi', linkClass: UprobeMultiLink, event: 'priority', detaches: false },
+    ...{ possible: hasUprobes && kernelHasSymbol('bpf_uprobe_multi_link_attach'), need: 'kernel 6.6' },
+    async attach({ pid }) {
+      const ebpf = await load('uprobe_multi', pid);
+      const where = { target: libc, functions: '?etpriority', pid };
+      return { objects: [ebpf], link: await ebpf.program('anywhere', UprobeMulti).attach(where) };
     },
   },
   {

@@ -106,6 +106,31 @@ describe('SkStorage', () => {
     await link.close();
   });
 
+  test('is written by a program for a socket of IPv6', async () => {
+    const ebpf = await load('cgroup_values');
+    const cgroup = testCgroup();
+    const link = await ebpf.program('connect6', CgroupSockAddr).attach({ cgroup: cgroup.path });
+    const sockets = ebpf.map('of_socket', SkStorage.of(Connections));
+    const datagrams = createSocket('udp6');
+    await cgroup.within(async () => {
+      datagrams.bind(0, '::1');
+      await once(datagrams, 'listening');
+    });
+    expect(sockets.get(datagrams)).toBeUndefined();
+    datagrams.connect(7, '::1');
+    await once(datagrams, 'connect');
+    expect(sockets.get(datagrams)?.count).toBe(1n);
+    datagrams.disconnect();
+    expect(sockets.set(datagrams, { count: 40, port: 1 })).toBe(true);
+    datagrams.connect(7, '::1');
+    await once(datagrams, 'connect');
+    expect(ebpf.variable('stored').value).toBe(40n);
+    expect(sockets.get(datagrams)?.count).toBe(41n);
+    datagrams.close();
+    await once(datagrams, 'close');
+    await link.close();
+  });
+
   test('is made without an object, and stores on a condition', async () => {
     using limits = await SkStorage.create({ name: 'limits', value: u64 });
     const server = await listening();

@@ -12,6 +12,7 @@ import {
   enableStats,
   KernelError,
   Kprobe,
+  Link,
   listPrograms,
   ObjectSpec,
   Program,
@@ -221,6 +222,7 @@ testIf(kernelHasSymbol('bpf_timer_init'), 'timers')(
     expect(stdout.trimEnd().split('\n')).toEqual([
       'EBPF_PIN: program "packet_from" is pinned, but not what program array "packets" holds: that is lost when the last process that has the map open ends; pin the map too',
       'EBPF_PIN: program "start" is pinned, but not the timers of map "tasks": that is lost when the last process that has the map open ends; pin the map too',
+      'EBPF_PIN: the link of program "trace_from" is pinned, but not what program array "traces" holds: that is lost when the last process that has the map open ends; pin the map too',
       'no warning once it is pinned',
     ]);
     const data = new Uint8Array(64);
@@ -232,8 +234,16 @@ testIf(kernelHasSymbol('bpf_timer_init'), 'timers')(
         program.close();
       }
     };
+    const resultOfLink = async (name: string): Promise<number> => {
+      await using link = Link.open(join(pins.path, name));
+      using program = RawTracepoint.open({ id: link.info().programId });
+      return (await program.testRun({ context: [0] })).returnValue;
+    };
     // The kernel empties the array that was not pinned some time after its last descriptor; what was pinned stays.
     for (let attempt = 0; attempt < 200 && (await result('lost')) !== 99; attempt++) await sleep(10);
     expect([await result('lost'), await result('kept')]).toEqual([99, 7]);
+    for (let attempt = 0; attempt < 200 && (await resultOfLink('lost-link')) !== 99; attempt++) await sleep(10);
+    expect([await resultOfLink('lost-link'), await resultOfLink('kept-link')]).toEqual([99, 7]);
+    for (const name of ['lost-link', 'kept-link']) await Link.open(join(pins.path, name)).detach();
   },
 );

@@ -10,6 +10,7 @@ import {
   Fsession,
   LsmCgroup,
   ObjectSpec,
+  ProgramType,
   RawTracepointWritable,
   SyscallProgram,
   struct,
@@ -136,4 +137,28 @@ testIf(programTypes.has('SYSCALL'), 'kernel 5.14')('syscall programs run when th
   await expect(program.run('sum_requests', {})).rejects.toMatchObject({ suggestions: ['sum_request'] });
   await expect(program.run('sum_request', { first: 1 })).rejects.toMatchObject({ code: 'ERR_EBPF_INVALID_VALUE' });
   await expect(program.run(new Uint8Array(8))).rejects.toMatchObject({ errnoName: 'EINVAL' });
+});
+
+test('actions of traffic control run, and are attached by nothing here', async () => {
+  await load('act');
+  const program = ebpf.program('act');
+  expect(program.type).toBe(ProgramType.SCHED_ACT);
+  const TC_ACT_SHOT = 2;
+  const run = await program.testRun({ data: packet, context: { mark: 6 } });
+  expect(run).toMatchObject({ returnValue: TC_ACT_SHOT, context: { mark: 7 } });
+  expect(ebpf.variables['runs']).toBe(1n);
+  await expect(program.attach()).rejects.toMatchObject({ code: 'ERR_EBPF_UNSUPPORTED' });
+});
+
+// bpf_prog_test_run_tracing of net/bpf/test_run.c calls them with these.
+testIf(hasFentry, 'fentry')('fexit sees arguments and results of the functions that a test run calls', async () => {
+  await load('after_one', 'after_six');
+  const { links } = await ebpf.attach();
+  const [one, six] = ['after_one', 'after_six'].map((name) => links.find(({ program }) => program === name));
+  await ebpf.program('after_one').testRun();
+  expect([ebpf.variables['arguments'], ebpf.variables['result']]).toEqual([[16n, 17n, 18n, 19n, 20n, 21n], 111n]);
+  await six?.close();
+  await ebpf.program('after_one').testRun();
+  expect([(ebpf.variables['arguments'] as bigint[])[0], ebpf.variables['result']]).toEqual([1n, 2n]);
+  await one?.close();
 });

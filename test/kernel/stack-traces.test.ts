@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
+import { getPriority, setPriority } from 'node:os';
 
-import { Ebpf, StackTraceMap, type AddressFrame, type BuildIdFrame } from '../../lib/index.js';
+import { Ebpf, Lsm, ObjectSpec, StackTraceMap, type AddressFrame, type BuildIdFrame } from '../../lib/index.js';
+import { hasLsm } from '../helpers/kernel-hooks.js';
 import { rawArguments, sample } from '../helpers/samples.js';
+import { testIf } from '../helpers/skip.js';
 
 let ebpf: Ebpf;
 
@@ -110,5 +113,18 @@ describe('StackTraceMap', () => {
     );
     expect(() => ebpf.map('build_ids', StackTraceMap.addresses)).toThrow('ask for StackTraceMap.buildIds');
     expect(() => ebpf.map('.data', StackTraceMap)).toThrow('not a StackTraceMap');
+  });
+
+  testIf(hasLsm, 'BPF LSM')('has the functions that led to a security hook', async () => {
+    const spec = ObjectSpec.parse(readFileSync(sample('stacks')));
+    spec.program('look_from_hook').autoload = true;
+    await using hooked = await Ebpf.load(spec, { variables: { target_pid: process.pid } });
+    await hooked.program('look_from_hook', Lsm).attach();
+    setPriority(getPriority());
+    const stack = Number(hooked.variables['hook_stack']);
+    expect(stack).toBeGreaterThanOrEqual(0);
+    const frames = hooked.map('addresses', StackTraceMap.addresses).get(stack) ?? [];
+    // On the way from the system call to the hook.
+    expect(frames.map(symbolOf).join(' ')).toMatch(/set_?one_prio|__(?:do_)?sys_setpriority/u);
   });
 });

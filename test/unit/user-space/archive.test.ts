@@ -4,38 +4,12 @@ import { join } from 'node:path';
 
 import fc from 'fast-check';
 
-import { ByteWriter } from '../../../lib/binary/index.js';
 import { bytesInMemory } from '../../../lib/elf/index.js';
 import { EbpfError } from '../../../lib/errors/index.js';
 import { archiveMember } from '../../../lib/user-space/archive.js';
 import { openTarget, userPlace } from '../../../lib/user-space/index.js';
+import { archive, type Member } from '../../helpers/archive.js';
 import { codeShift, imageBytes } from '../../helpers/image-builder.js';
-
-interface Member {
-  readonly name: string;
-  readonly bytes: Uint8Array;
-  readonly method?: number;
-  readonly extra?: number;
-}
-
-/** A ZIP archive. */
-function archive(members: readonly Member[], comment = ''): Uint8Array {
-  const file = new ByteWriter({ littleEndian: true });
-  const directory = new ByteWriter({ littleEndian: true });
-  for (const { name, bytes, method = 0, extra = 0 } of members) {
-    const offset = file.length;
-    const sizes = (writer: ByteWriter): ByteWriter =>
-      writer.u16(0).u16(method).u32(0).u32(0).u32(bytes.length).u32(bytes.length).u16(name.length);
-    sizes(file.u32(0x04034b50).u16(20)).u16(extra).append(Buffer.from(name)).append(new Uint8Array(extra));
-    file.append(bytes);
-    sizes(directory.u32(0x02014b50).u16(20).u16(20)).u16(extra).u16(0).u16(0).u16(0).u32(0).u32(offset);
-    directory.append(Buffer.from(name)).append(new Uint8Array(extra));
-  }
-  const start = file.length;
-  file.append(directory.toBytes()).u32(0x06054b50).u16(0).u16(0).u16(members.length).u16(members.length);
-  file.u32(directory.length).u32(start).u16(comment.length).append(Buffer.from(comment));
-  return file.toBytes();
-}
 
 const library = imageBytes({ symbols: [{ name: 'work', address: 0x1010, size: 16 }] });
 const members: Member[] = [
