@@ -9,7 +9,6 @@ import {
   ipText,
   LpmTrie,
   lpmKey,
-  MapFlag,
   PerCpuArrayMap,
   RingBuffer,
   struct,
@@ -29,7 +28,7 @@ import {
   type XdpMode,
 } from 'node-ebpf';
 
-import { parseRules, RuleError, type Direction, type Rule } from './rules.js';
+import { ipv4Mapped, isIpv4, mappedBits, parseRules, RuleError, type Direction, type Rule } from './rules.js';
 
 const Selector = struct('selector', { direction: u8, protocol: u8, port: be16, address: bytes(16) });
 const KernelRule = struct('rule', {
@@ -56,6 +55,7 @@ const KernelDrop = struct('drop', {
 });
 const RuleKey = lpmKey(Selector);
 const RuleSet = LpmTrie.of(RuleKey, KernelRule);
+type RuleSetMap = ReturnType<typeof RuleSet.from>;
 type Entry = [LpmKey<InferInput<typeof Selector>>, InferInput<typeof KernelRule>];
 
 // The enums of packet_filter.bpf.c.
@@ -67,10 +67,11 @@ const unruled: readonly (readonly [number, string])[] = [
   [0, '(not IP)'],
   [1, '(malformed)'],
 ];
-const ipv4Mapped = [...Array<number>(10).fill(0), 0xff, 0xff];
 /** Bits of a selector before the address. */
 const wordBits = 32;
 const second = 1e9;
+/** Of a set. They take memory only when they are there. */
+const mostEntries = 1 << 20;
 /** What is allowed when no rule fits. */
 const otherwise = parseRules('allow in any\nallow out any', 'default');
 
@@ -104,6 +105,9 @@ export interface Place {
 export class PacketFilter {
   readonly #ebpf: Ebpf;
   readonly #ruleSets;
+  /** What the next rules are written into, made before they come, and where that is among `rule_sets`. */
+  #next: Promise<RuleSetMap | undefined>;
+  #place = 1;
   readonly #counters;
   /** The slot in `counters` of each rule, by its words: a rule that stays goes on counting. */
   #slots = new Map<string, number>();
@@ -118,6 +122,7 @@ export class PacketFilter {
     this.#ebpf = ebpf;
     this.#ruleSets = ebpf.map('rule_sets', ArrayOfMaps.of(RuleSet));
     this.#counters = ebpf.map('counters', PerCpuArrayMap.of(Counter));
+    this.#next = this.#emptySet().catch(() => undefined);
   }
 
   /** Loads the programs. They let everything pass until rules are set, and see nothing until they are attached. */
@@ -142,38 +147,41 @@ export class PacketFilter {
     const free = [...this.#free];
     let next = this.#nextSlot;
     const slots = new Map<string, number>();
-    const entries: Entry[] = [];
-    for (const rule of all) {
-      const slot = this.#slots.get(rule.text) ?? free.pop() ?? next++;
-      slots.set(rule.text, slot);
-      addEntries(entries, rule, slot);
-    }
+    for (const { text } of all) slots.set(text, this.#slots.get(text) ?? free.pop() ?? next++);
     if (next > this.#counters.length) throw new RuleError(`there are more than ${this.#counters.length} rules`);
-    this.#startCounting([...slots].filter(([text]) => !this.#slots.has(text)));
+    this.#startCounting(slots);
 
-    const set = await LpmTrie.create({
-      key: RuleKey,
-      value: KernelRule,
-      name: 'rule_set',
-      flags: MapFlag.NO_PREALLOC,
-      maxEntries: entries.length,
-    });
+    const set = (await this.#next) ?? (await this.#emptySet());
     try {
-      set.updateBatch(entries);
-      await this.#ruleSets.set(0, set);
+      set.updateBatch(entriesOf(all, slots));
+      this.#ebpf.variables['in_force'] = this.#place;
+      this.#place = (this.#place + 1) % this.#ruleSets.length;
     } finally {
       set.close();
+      this.#next = this.#emptySet().catch(() => undefined);
     }
     this.#free = [...free, ...this.#resting];
     this.#nextSlot = next;
-    this.#resting = [...this.#slots].filter(([text]) => !slots.has(text)).map(([, slot]) => slot);
+    this.#resting = [];
+    for (const [text, slot] of this.#slots) if (!slots.has(text)) this.#resting.push(slot);
     this.#slots = slots;
   }
 
-  #startCounting(rules: readonly (readonly [string, number])[]): void {
+  /** An empty set in a place that no packet asks for. Here the kernel waits until none is judged any more by what was there. */
+  async #emptySet(): Promise<RuleSetMap> {
+    return this.#ruleSets.createAt(this.#place, { name: 'rule_set', maxEntries: mostEntries });
+  }
+
+  /** Rules that were not there before begin at nothing. */
+  #startCounting(slots: ReadonlyMap<string, number>): void {
     const nothing = Array.from({ length: this.#counters.cpus }, () => ({ packets: 0, bytes: 0 }));
-    for (const [text, slot] of rules) this.#words.set(slot, text);
-    this.#counters.updateBatch(rules.map(([, slot]) => [slot, nothing]));
+    const fresh: [number, typeof nothing][] = [];
+    for (const [text, slot] of slots) {
+      if (this.#slots.has(text)) continue;
+      this.#words.set(slot, text);
+      fresh.push([slot, nothing]);
+    }
+    this.#counters.updateBatch(fresh);
   }
 
   /** What was counted, by rule, in the order of the rules. */
@@ -214,37 +222,43 @@ export class PacketFilter {
   }
 
   async close(): Promise<void> {
+    (await this.#next)?.close();
     await this.#ebpf.close();
   }
 }
 
 /** Whether a rule is about all packets of a direction. */
-function isForAll({ direction, bits, protocols, ports }: Rule, of: Direction): boolean {
-  return direction === of && bits === 0 && protocols[0] === 0 && ports[0] === 0;
+function isForAll({ direction, network, protocols, ports }: Rule, of: Direction): boolean {
+  const { octets, prefixLength } = network;
+  return direction === of && octets.length === 16 && prefixLength === 0 && protocols[0] === 0 && ports[0] === 0;
 }
 
-/** The entries of the trie that a rule becomes: one for each protocol and port. */
-function addEntries(entries: Entry[], rule: Rule, counter: number): void {
-  const interval = rule.action === 'limit' ? Math.round(second / rule.rate) : 0;
-  const value = {
-    interval,
-    tolerance: interval * (rule.burst - 1),
-    counter,
-    action: actions.indexOf(rule.action),
-    network_bits: rule.bits,
-    unused: 0,
-  };
-  const direction = directions.indexOf(rule.direction);
-  for (const protocol of rule.protocols) {
-    for (const port of rule.ports) {
-      const data = { direction, protocol, port, address: rule.address };
-      entries.push([{ prefixLength: wordBits + rule.bits, data }, value]);
+/** The entries of the trie that rules become: of each one for each protocol and port. */
+function* entriesOf(rules: readonly Rule[], slots: ReadonlyMap<string, number>): Generator<Entry> {
+  for (const { text, action, direction, network, protocols, ports, rate, burst } of rules) {
+    const isShort = network.octets.length === 4;
+    const bits = network.prefixLength + (isShort ? mappedBits : 0);
+    const prefixLength = wordBits + bits;
+    const interval = action === 'limit' ? Math.round(second / rate) : 0;
+    const value = {
+      interval,
+      tolerance: interval * (burst - 1),
+      counter: slots.get(text) ?? 0,
+      action: actions.indexOf(action),
+      network_bits: bits,
+      unused: 0,
+    };
+    const address = isShort ? [...ipv4Mapped, ...network.octets] : network.octets;
+    for (const protocol of protocols) {
+      for (const port of ports) {
+        yield [{ prefixLength, data: { direction: directions.indexOf(direction), protocol, port, address } }, value];
+      }
     }
   }
 }
 
 function endpoint(address: Uint8Array, port: number): string {
-  const ipv4 = ipv4Mapped.every((octet, index) => address[index] === octet);
+  const ipv4 = isIpv4(address);
   const text = ipText(ipv4 ? address.subarray(12) : address);
   if (port === 0) return text;
   return ipv4 ? `${text}:${port}` : `[${text}]:${port}`;

@@ -1,5 +1,5 @@
 // Filters the packets of an interface by a file of rules; a changed file takes effect at once, and what is dropped is printed.
-import { EventEmitter, on } from 'node:events';
+import { once } from 'node:events';
 import { watch } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
@@ -88,30 +88,25 @@ async function putInForce(filter: PacketFilter, file: string): Promise<void> {
 
 /** Puts the file's rules in force whenever it changes. A file with an error in it changes nothing. */
 async function follow(filter: PacketFilter, file: string, signal: AbortSignal): Promise<void> {
-  const changes = new EventEmitter();
   let settling: NodeJS.Timeout | undefined;
-  const note = (): void => {
-    clearTimeout(settling);
-    settling = setTimeout(() => changes.emit('change'), settleMs);
-  };
-  // The folder is watched: editors put another file in the place of the one that was there.
-  const watcher = watch(dirname(file), (_event, changed) => {
-    if (changed === basename(file)) note();
-  });
-  process.on('SIGHUP', note);
-  try {
-    for await (const _change of on(changes, 'change', { signal })) {
-      await putInForce(filter, file).catch((error: unknown) => {
+  let done = Promise.resolve();
+  const reload = (): void => {
+    done = done
+      .then(async () => putInForce(filter, file))
+      .catch((error: unknown) => {
         console.error(`the rules stay as they are: ${error instanceof Error ? error.message : String(error)}`);
       });
-    }
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  } finally {
+  };
+  // The folder is watched: editors put another file in the place of the one that was there.
+  watch(dirname(file), { signal }, (_event, changed) => {
+    if (changed !== basename(file)) return;
     clearTimeout(settling);
-    watcher.close();
-    process.off('SIGHUP', note);
-  }
+    settling = setTimeout(reload, settleMs);
+  });
+  process.on('SIGHUP', reload);
+  await once(signal, 'abort');
+  clearTimeout(settling);
+  await done;
 }
 
 async function print(filter: PacketFilter, signal: AbortSignal): Promise<void> {

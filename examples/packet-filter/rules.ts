@@ -1,5 +1,5 @@
 // The rules' file: a line is a rule, in words. What a rule becomes in the kernel is filter.ts.
-import { ipOctets } from 'node-ebpf';
+import { EbpfError, ipNetwork, type IpNetwork } from 'node-ebpf';
 
 export type Direction = 'in' | 'out';
 
@@ -10,9 +10,8 @@ export interface Rule {
   readonly line: number;
   readonly action: 'allow' | 'deny' | 'limit';
   readonly direction: Direction;
-  /** The address of the other side: 16 bytes, IPv4 as ::ffff:10.0.0.1, of which so many bits count. */
-  readonly address: Buffer;
-  readonly bits: number;
+  /** Addresses of the other side; `any` are 16 octets of which none counts. */
+  readonly network: IpNetwork;
   /** Protocols by number; 0 is any. */
   readonly protocols: readonly number[];
   /** Destination ports; 0 is any. */
@@ -20,6 +19,8 @@ export interface Rule {
   /** Packets a second from each address, of an action `limit`, and how many may come at once. */
   readonly rate: number;
   readonly burst: number;
+  /** The rule for the same network that a line before it has. */
+  readonly before: Rule | undefined;
 }
 
 /** A line that is no rule. */
@@ -32,7 +33,17 @@ const protocols: Readonly<Record<string, readonly number[]>> = { icmp: [1, 58], 
 const mostPorts = 1024;
 
 const form = /^(?:(allow|deny)|limit (\d+)\/s(?: burst (\d+))?) (in|out) (\S+)(?: ([a-z]+|\d+)(?: (\d+(?:-\d+)?))?)?$/u;
+/** What is before an IPv4 address that is written as one of IPv6: ::ffff:10.0.0.1. */
+export const ipv4Mapped: readonly number[] = [...Array<number>(10).fill(0), 0xff, 0xff];
+export const mappedBits = 96;
+
+/** Whether 16 octets are an IPv4 address. */
+export function isIpv4(octets: ArrayLike<number>): boolean {
+  return ipv4Mapped.every((octet, index) => octets[index] === octet);
+}
+
 const any = [0];
+const everybody: IpNetwork = { octets: Array<number>(16).fill(0), prefixLength: 0 };
 
 /**
  * The rules of a text. Each line is one:
@@ -46,7 +57,7 @@ const any = [0];
  */
 export function parseRules(text: string, name = 'rules'): Rule[] {
   const rules: Rule[] = [];
-  const byNetwork = new Map<string, Rule[]>();
+  const last = new Map<string | number, Rule>();
   let number = 0;
   const refuse = (problem: string): never => {
     throw new RuleError(`${name}:${number}: ${problem}`);
@@ -55,16 +66,11 @@ export function parseRules(text: string, name = 'rules'): Rule[] {
     number++;
     const line = wordsOf(whole);
     if (line === '') continue;
-    const rule = parseRule(line, number, refuse);
-    rules.push(rule);
-    const network = `${rule.direction} ${rule.bits} ${rule.address.toString('latin1')}`;
-    const others = byNetwork.get(network);
-    if (others === undefined) byNetwork.set(network, [rule]);
-    else {
-      const twin = others.find((other) => overlap(other, rule));
-      if (twin !== undefined) refuse(`line ${twin.line} already says what happens to these packets`);
-      others.push(rule);
+    const rule = parseRule(line, number, last, refuse);
+    for (let { before } = rule; before !== undefined; { before } = before) {
+      if (overlap(before, rule)) refuse(`line ${before.line} already says what happens to these packets`);
     }
+    rules.push(rule);
   }
   return rules;
 }
@@ -76,47 +82,56 @@ function wordsOf(line: string): string {
   return /\s\s|[^\S ]/u.test(text) ? text.replace(/\s+/gu, ' ') : text;
 }
 
-function parseRule(text: string, line: number, refuse: (problem: string) => never): Rule {
+function parseRule(
+  text: string,
+  line: number,
+  last: Map<string | number, Rule>,
+  refuse: (problem: string) => never,
+): Rule {
   const words = form.exec(text);
   if (words === null) {
     const wanted = 'allow|deny|limit N/s [burst N] in|out NETWORK|any [PROTOCOL [PORT[-PORT]]]';
     return refuse(`${JSON.stringify(text)} is not "${wanted}"`);
   }
   const [, action = 'limit', rate = '0', burst = '1', direction, network = '', protocol, ports] = words;
-  const [address, bits] = network === 'any' ? [Buffer.alloc(16), 0] : parseNetwork(network, refuse);
+  const parsed = network === 'any' ? everybody : parseNetwork(network, refuse);
+  const key = keyOf(parsed, direction === 'in');
   const numbers = protocol === undefined ? any : (protocols[protocol] ?? [Number(protocol)]);
   if (!numbers.every((number) => number < 256)) refuse(`protocol ${JSON.stringify(protocol)} is not known`);
   if (action === 'limit' && Number(rate) === 0) refuse('a limit of 0 packets is "deny"');
-  return {
+  const rule: Rule = {
     text,
     line,
     action: action as Rule['action'],
     direction: direction as Direction,
-    address,
-    bits,
+    network: parsed,
     protocols: numbers,
     ports: ports === undefined ? any : parsePorts(ports, refuse),
     rate: Number(rate),
     burst: Number(burst),
+    before: last.get(key),
   };
+  last.set(key, rule);
+  return rule;
 }
 
-function parseNetwork(network: string, refuse: (problem: string) => never): [Buffer, number] {
-  const slash = network.indexOf('/');
-  const text = slash < 0 ? network : network.slice(0, slash);
-  const octets = ipOctets(text) ?? refuse(`${JSON.stringify(text)} is no IPv4 or IPv6 address`);
-  const all = octets.length * 8;
-  const bits = slash < 0 ? all : Number(/^\d+$/u.exec(network.slice(slash + 1)) ?? NaN);
-  if (!(bits <= all)) refuse(`the network's length is a number up to /${all}`);
-  // Of Node's pool: an allocation of its own for each costs more than all the rest.
-  const address = Buffer.allocUnsafe(16).fill(0);
-  for (const [index, octet] of octets.entries()) address[16 - octets.length + index] = octet;
-  if (octets.length === 4) address.fill(0xff, 10, 12);
-  const counting = 128 - all + bits;
-  for (let bit = counting; bit < 128; bit++) {
-    if (((address[bit >> 3] ?? 0) >> (7 - (bit & 7))) & 1) refuse(`${network} has bits behind its length`);
+function parseNetwork(network: string, refuse: (problem: string) => never): IpNetwork {
+  try {
+    const parsed = ipNetwork(network);
+    const { octets, prefixLength } = parsed;
+    const isMapped = prefixLength >= mappedBits && isIpv4(octets);
+    return isMapped ? { octets: octets.slice(12), prefixLength: prefixLength - mappedBits } : parsed;
+  } catch (error) {
+    if (!EbpfError.is(error)) throw error;
+    return refuse(error.message);
   }
-  return [address, counting];
+}
+
+/** The same for what is the same network: a number for IPv4, which most are. */
+function keyOf({ octets, prefixLength }: IpNetwork, incoming: boolean): string | number {
+  const [a = 0, b = 0, c = 0, d = 0] = octets;
+  const rest = prefixLength + (incoming ? 256 : 0);
+  return octets.length === 4 ? (((a * 256 + b) * 256 + c) * 256 + d) * 512 + rest : `${octets.join()} ${rest}`;
 }
 
 function parsePorts(text: string, refuse: (problem: string) => never): number[] {

@@ -3,7 +3,15 @@ import { u32 } from '../codec/index.js';
 
 import { BpfMap, wrongKind } from './bpf-map.js';
 import { createMap, type NewMapOptions } from './create-map.js';
-import { InnerKind, innerHandle, openInner, putInner, removeInner } from './inner-map.js';
+import {
+  InnerKind,
+  innerHandle,
+  openInner,
+  putInner,
+  putNewInner,
+  removeInner,
+  type NewInnerMapOptions,
+} from './inner-map.js';
 import { typedKind, type MapKind, type TypedMapKind } from './map-kind.js';
 import { filledSlots, indexKey, slotId, slotKey } from './slots.js';
 
@@ -101,6 +109,23 @@ export class ArrayOfMaps<Inner extends BpfMap = BpfMap> extends BpfMap {
    */
   async set(index: number, map: Inner): Promise<void> {
     await putInner(this, slotKey(this, index), map, `slot ${index}`);
+  }
+
+  /**
+   * Makes a map like the inner one of the definition, and puts it into a slot; it is yours to close. Resolves as
+   * {@link ArrayOfMaps.set} does: when no program that runs can still use what was there before.
+   *
+   * @throws {@link UsageError} when no definition says what maps are inside, as of one that was opened; else as
+   * {@link ArrayOfMaps.set}.
+   *
+   * @example
+   * ```js
+   * using round = await rounds.createAt(1, { maxEntries: 1000 });
+   * ```
+   */
+  async createAt(index: number, options: NewInnerMapOptions = {}): Promise<Inner> {
+    const key = slotKey(this, index);
+    return (await putNewInner(this, this.#kind, key, `slot ${index}`, options)) as Inner;
   }
 
   /** Takes the map out of a slot; false when it was empty. Resolves as {@link ArrayOfMaps.set} does. */

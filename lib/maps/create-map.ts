@@ -150,7 +150,11 @@ function layoutOf(codec: EntryCodec<unknown>): Layout | undefined {
   return codec instanceof LayoutCodec && codec.littleEndian !== hostIsLittleEndian ? undefined : codec.layout;
 }
 
-async function createWithTypes(attributes: CreateMapOptions, types: ReturnType<typeof btfOfLayouts>): Promise<Handle> {
+/** @internal */
+export async function createWithTypes(
+  attributes: CreateMapOptions,
+  types: ReturnType<typeof btfOfLayouts>,
+): Promise<Handle> {
   const btf = types === undefined ? undefined : await loadBtf(types.bytes, attributes.token).catch(withoutBtf);
   if (types !== undefined && btf !== undefined) {
     const [btfValueTypeId, btfKeyTypeId = 0] = types.typeIds;

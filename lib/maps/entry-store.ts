@@ -6,6 +6,7 @@ import { mapBatch, type MapBatchCommand } from '../sys/index.js';
 import type { BpfMap, MapDetails } from './bpf-map.js';
 import { callFailure } from './call-failure.js';
 import { ENOENT, isNoBatch } from './errno.js';
+import { GrowingBuffer } from './growing-buffer.js';
 import { MapTypes, type TypeAdapters } from './map-types.js';
 import { updateFlag, type SetOptions } from './set-options.js';
 import { Walk, type EntryBatch } from './walk.js';
@@ -177,17 +178,26 @@ export class EntryStore<Key, Value, KeyInput, ValueInput> {
   updateBatch(entries: Iterable<readonly [KeyInput, ValueInput]>): number {
     const { key, value } = this.types;
     const { keySize, valueBytes } = this.#details;
-    const pairs = [...entries];
-    const keys = new Uint8Array(pairs.length * keySize);
-    const values = new Uint8Array(pairs.length * valueBytes);
-    const keyView = viewOf(keys);
-    const valueView = viewOf(values);
-    for (const [index, pair] of pairs.entries()) {
-      encode(key, pair[0], keyView, index * keySize, `entries[${index}][0]`);
-      encode(value, pair[1], valueView, index * valueBytes, `entries[${index}][1]`);
+    // Entries that a generator makes are gone as soon as they are encoded: many of them at once are work for the collector.
+    const room = Array.isArray(entries) ? entries.length : batchRoom;
+    const [keyBuffer, valueBuffer] = [new GrowingBuffer(keySize, room), new GrowingBuffer(valueBytes, room)];
+    let total = 0;
+    for (const pair of entries) {
+      const [keyView, valueView] = [keyBuffer.viewFor(total), valueBuffer.viewFor(total)];
+      try {
+        encode(key, pair[0], keyView, total * keySize, 'key');
+        encode(value, pair[1], valueView, total * valueBytes, 'value');
+      } catch (error) {
+        // Which entry it is costs more to say than to encode: only where it matters.
+        encode(key, pair[0], keyView, total * keySize, `entries[${total}][0]`);
+        encode(value, pair[1], valueView, total * valueBytes, `entries[${total}][1]`);
+        throw error;
+      }
+      total++;
     }
+    const { bytes: keys } = keyBuffer;
+    const { bytes: values } = valueBuffer;
     const flags = this.#lockFlag();
-    const total = pairs.length;
     return this.#inBatches(BpfCommand.MAP_UPDATE_BATCH, total, keys, values, (index) => {
       this.#map.raw.set(part(keys, index, keySize), part(values, index, valueBytes), MapUpdateFlag.ANY | flags);
       return true;
@@ -198,11 +208,14 @@ export class EntryStore<Key, Value, KeyInput, ValueInput> {
   deleteBatch(keys: Iterable<KeyInput>): number {
     const { key } = this.types;
     const { keySize } = this.#details;
-    const list = [...keys];
-    const bytes = new Uint8Array(list.length * keySize);
-    const view = viewOf(bytes);
-    for (const [index, each] of list.entries()) encode(key, each, view, index * keySize, `keys[${index}]`);
-    return this.#inBatches(BpfCommand.MAP_DELETE_BATCH, list.length, bytes, undefined, (index) =>
+    const buffer = new GrowingBuffer(keySize, Array.isArray(keys) ? keys.length : batchRoom);
+    let total = 0;
+    for (const each of keys) {
+      encode(key, each, buffer.viewFor(total), total * keySize, `keys[${total}]`);
+      total++;
+    }
+    const { bytes } = buffer;
+    return this.#inBatches(BpfCommand.MAP_DELETE_BATCH, total, bytes, undefined, (index) =>
       this.#map.raw.delete(part(bytes, index, keySize)),
     );
   }

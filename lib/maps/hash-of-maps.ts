@@ -7,7 +7,15 @@ import type { NewOuterMapOptions } from './array-of-maps.js';
 import { BpfMap, wrongKind, type MapDetails } from './bpf-map.js';
 import { createMap, type NewKeys } from './create-map.js';
 import { EntryStore } from './entry-store.js';
-import { InnerKind, innerHandle, openInner, putInner, removeInner } from './inner-map.js';
+import {
+  InnerKind,
+  innerHandle,
+  openInner,
+  putInner,
+  putNewInner,
+  removeInner,
+  type NewInnerMapOptions,
+} from './inner-map.js';
 import { typedKind, type MapKind, type TypedMapKind } from './map-kind.js';
 import type { EntryCodecs } from './map-types.js';
 import { updateFlag, type SetOptions } from './set-options.js';
@@ -111,6 +119,23 @@ export class HashOfMaps<Key = unknown, Inner extends BpfMap = BpfMap, KeyInput =
    */
   async set(key: KeyInput, map: Inner, options?: SetOptions): Promise<boolean> {
     return putInner(this, this.#keyOf(key), map, `key ${nameOf(key)}`, updateFlag(options));
+  }
+
+  /**
+   * Makes a map like the inner one of the definition, and puts it under a key; it is yours to close. Resolves as
+   * {@link HashOfMaps.set} does: when no program that runs can still use what was there before.
+   *
+   * @throws {@link UsageError} when no definition says what maps are inside, as of one that was opened; else as
+   * {@link HashOfMaps.set}.
+   *
+   * @example
+   * ```js
+   * using round = await byUser.createAt(1000, { maxEntries: 100 });
+   * ```
+   */
+  async createAt(key: KeyInput, options: NewInnerMapOptions = {}): Promise<Inner> {
+    const bytes = this.#keyOf(key);
+    return (await putNewInner(this, this.#kind, bytes, `key ${nameOf(key)}`, options)) as Inner;
   }
 
   /** Takes the map under a key out; false when there was none. Resolves as {@link HashOfMaps.set} does. */

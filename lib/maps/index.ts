@@ -1,6 +1,7 @@
 export * from './arena.js';
 export * from './array-map.js';
 export * from './array-of-maps.js';
+export type { NewInnerMapOptions } from './inner-map.js';
 export * from './bloom-filter.js';
 export * from './bpf-map.js';
 export * from './cgroup-array.js';

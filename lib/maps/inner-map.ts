@@ -1,10 +1,14 @@
-import { BpfCommand } from '../abi/index.js';
-import { EbpfError, quote } from '../errors/index.js';
+import { BpfCommand, type MapType } from '../abi/index.js';
+import { btfOfLayouts } from '../codec/index.js';
+import { EbpfError, UsageError, quote, requireKnown, unsigned32 } from '../errors/index.js';
 import { explainPermission } from '../kernel/index.js';
+import { kernelNameOf } from '../object/index.js';
+import { takesBtf } from '../relocate/index.js';
 import { deleteAsync, objectInfo, openById, requireHandle, updateHandleAsync, type Handle } from '../sys/index.js';
 
 import type { BpfMap, MapDetails } from './bpf-map.js';
 import { callFailure } from './call-failure.js';
+import { createWithTypes } from './create-map.js';
 import { EEXIST, ENOENT } from './errno.js';
 import { heldMapFailure } from './held-failure.js';
 import { KernelTypes } from './kernel-types.js';
@@ -12,13 +16,21 @@ import { liveMap, shapeOf } from './live-map.js';
 import type { MapKind } from './map-kind.js';
 import { typesAlreadyChosen } from './map-types.js';
 import { shapeDifferences, type ComparedShape } from './shape-differences.js';
-import type { ValueTypes } from './value-types.js';
+import { codecByBtf, type ValueTypes } from './value-types.js';
 
 // What arrays of maps and hashes of maps have in common.
 
 /** What the maps within a map of maps are like, as its definition says. @internal */
 export interface InnerTemplate extends ComparedShape {
   readonly types: ValueTypes;
+}
+
+/** What is said of a map that is made inside of another one. */
+export interface NewInnerMapOptions {
+  /** Cut to 15 characters for the kernel, which takes letters, digits, `_` and `.`. Default: none. */
+  readonly name?: string | undefined;
+  /** The most entries. Default: as the definition says. */
+  readonly maxEntries?: number | undefined;
 }
 
 /** As what kind the maps within are given. @internal */
@@ -102,6 +114,45 @@ export async function putInner(
   if (errno === 0) return true;
   if (flags !== 0 && (errno === EEXIST || errno === ENOENT)) return false;
   throw heldMapFailure(details, inner, { where, template: details.inner, errno });
+}
+
+/** Makes a map like the one of the definition, and puts it into a map of maps. @internal */
+export async function putNewInner(
+  outer: BpfMap,
+  kind: InnerKind,
+  key: Uint8Array,
+  where: string,
+  options: NewInnerMapOptions,
+): Promise<BpfMap> {
+  const map = kind.view(await createInner(outer, options));
+  try {
+    await putInner(outer, key, map, where);
+    return map;
+  } catch (error) {
+    map.close();
+    throw error;
+  }
+}
+
+async function createInner({ name: outer, details }: BpfMap, options: NewInnerMapOptions): Promise<BpfMap> {
+  requireKnown('option of making a map', options, ['name', 'maxEntries']);
+  const { inner } = details;
+  if (inner === undefined) {
+    const problem = `no definition says what maps are inside ${quote(outer)}: make one, and put it there with set()`;
+    throw UsageError.invalidValue('map', problem);
+  }
+  const { keySize, valueSize, flags, types } = inner;
+  const type = inner.type as MapType;
+  const { name = '', maxEntries = inner.maxEntries } = options;
+  const most = unsigned32('maxEntries', maxEntries, 1);
+  // Before Linux 6.2 maps are alike only when both have types.
+  const layouts =
+    types.btf !== undefined && types.valueType !== 0 && takesBtf(type)
+      ? [codecByBtf(types, types.valueType, valueSize), codecByBtf(types, types.keyType, keySize)]
+      : undefined;
+  const attributes = { type, name: kernelNameOf(name), keySize, valueSize, maxEntries: most, flags };
+  const handle = await createWithTypes(attributes, layouts && btfOfLayouts(layouts.map(({ layout }) => layout)));
+  return liveMap({ ...shapeOf(handle), handle, name, types });
 }
 
 /** Takes a map out of a map of maps, off the event loop; false when there is none. @internal */

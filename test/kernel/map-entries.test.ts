@@ -466,3 +466,25 @@ describe('raw', () => {
     expect(() => raw.set(bytes, bytes, 99)).toThrow(expect.objectContaining({ errnoName: 'EINVAL' }) as Error);
   });
 });
+
+test('batches take as many entries as a generator gives', async () => {
+  const map = await HashMap.create({ key: u32, value: u32, maxEntries: 20_000 });
+  try {
+    const entries = function* (count: number): Generator<[number, number]> {
+      for (let index = 0; index < count; index++) yield [index, index + 1];
+    };
+    expect(map.updateBatch(entries(0))).toBe(0);
+    expect(map.updateBatch(entries(10_000))).toBe(10_000);
+    expect([map.get(0), map.get(4096), map.get(9999), map.get(10_000)]).toEqual([1, 4097, 10_000, undefined]);
+    const failing = function* (): Generator<[number, number]> {
+      yield [15_000, 1];
+      throw new Error('no more');
+    };
+    expect(() => map.updateBatch(failing())).toThrow('no more');
+    expect(map.has(15_000)).toBe(false);
+    expect(map.deleteBatch(Array.from(entries(10_000), ([key]) => key).values())).toBe(10_000);
+    expect(map.count()).toBe(0);
+  } finally {
+    map.close();
+  }
+});

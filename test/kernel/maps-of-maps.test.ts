@@ -303,3 +303,31 @@ describe('HashOfMaps', () => {
     expect(found(opened.get(3)).get(9)).toEqual({ count: 1n, last: 2 });
   });
 });
+
+describe('createAt', () => {
+  test('makes a map of the definition in a slot', async () => {
+    const outer = ebpf.map('by_index', ArrayOfMaps.of(ArrayMap.of(u64)));
+    const inner = keep(await outer.createAt(1, { name: 'made' }));
+    expect(inner.info()).toMatchObject({ name: 'made', maxEntries: 4 });
+    expect(outer.mapId(1)).toBe(inner.info().id);
+    expect(await touch(1)).toBe(1n);
+    expect(inner.get(1)).toBe(1n);
+    await expect(outer.createAt(99)).rejects.toMatchObject({ code: 'ERR_EBPF_INVALID_VALUE' });
+    await expect(outer.createAt(0, { maxEntries: 0 })).rejects.toMatchObject({ path: 'maxEntries' });
+    await expect(outer.createAt(0, { flags: 1 } as never)).rejects.toMatchObject({ name: 'UsageError' });
+  });
+
+  test('or under a key, decoded by the types of the definition, with as many entries as is said', async () => {
+    const outer = ebpf.map('by_user', HashOfMaps.of(u64, HashMap.of(u32, Counter)));
+    const inner = keep(await outer.createAt(3n, { maxEntries: 5 }));
+    expect(inner.maxEntries).toBe(5);
+    await touch(3);
+    expect([...inner]).toEqual([[1, { count: 1n, last: 5 }]]);
+    expect(found(outer.get(3n)).info().id).toBe(inner.info().id);
+  });
+
+  test('is refused where no definition says what is inside', async () => {
+    const outer = keep(await ArrayOfMaps.create({ inner: await numbers(), maxEntries: 2 }));
+    await expect(outer.createAt(0)).rejects.toThrow(/^map: no definition says what maps are inside/);
+  });
+});

@@ -294,7 +294,7 @@ testIf(hasTestNetworks, 'network interfaces of its own')(
       expect(await connect()).toBe(false);
       await command.shows(/dropped in: 10\.1\.0\.2:\d+ > 10\.2\.0\.2:7001 protocol 6, \d+ bytes: deny in any tcp 7001/);
       writeFileSync(file, 'allow in 10.1.0.2\ndeny in somewhere\n');
-      await command.shows(/the rules stay as they are: rules\.conf:2: "somewhere" is no IPv4 or IPv6 address/);
+      await command.shows(/the rules stay as they are: rules\.conf:2: network: "somewhere" is no IPv4 or IPv6 address/);
       writeFileSync(`${file}.new`, 'allow in 10.1.0.2\ndeny in any\n');
       renameSync(`${file}.new`, file);
       await command.shows(/^2 rules in force/m);
