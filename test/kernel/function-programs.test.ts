@@ -8,6 +8,7 @@ import {
   Fexit,
   Kprobe,
   Kretprobe,
+  Kretsyscall,
   Ksyscall,
   Lsm,
   RingBuffer,
@@ -181,6 +182,10 @@ describe('kprobes', () => {
       expect(links.map(({ target }) => target)).toEqual(['ksyscall setpriority', 'kretsyscall setpriority']);
       changePriority(5);
       expect([ebpf.variables['entries'], ebpf.variables['returns']]).toEqual([1n, 1n]);
+      await Promise.all(links.map(async (link) => link.close()));
+      await ebpf.program('leave', Kretsyscall).attach({ syscall: 'setpriority' });
+      changePriority(5);
+      expect([ebpf.variables['entries'], ebpf.variables['returns']]).toEqual([1n, 2n]);
       const program = ebpf.program('anywhere', Ksyscall);
       await expect(program.attach({ syscall: 'setpriorities' })).rejects.toMatchObject({
         code: 'ERR_EBPF_NOT_FOUND',

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import {
+  DispatchedXdpLink,
   Ebpf,
   Link,
   listInterfaces,
@@ -59,6 +60,7 @@ describe('XdpDispatcher', () => {
   withDispatcher('runs programs by priority, and goes on after the results that are given', async () => {
     expect(await dispatcher().query()).toBeUndefined();
     const first = await attach('first', { priority: 20 });
+    expect(first).toBeInstanceOf(DispatchedXdpLink);
     expect(first.target).toBe(`xdp dispatcher of right in ${network.path}`);
     expect(first.survivesProcess).toBe(true);
     expect(xdp('first').links).toEqual([first]);

@@ -18,6 +18,7 @@ const documents = [
   'docs/network.md',
   'docs/objects.md',
   'docs/performance.md',
+  'docs/support.md',
   'docs/tracing.md',
   'docs/troubleshooting.md',
   'prebuilds/README.md',
