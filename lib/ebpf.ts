@@ -107,7 +107,7 @@ export class Ebpf<S extends Shape = AnyShape> {
     const started = loadChannel.hasSubscribers ? performance.now() : undefined;
     signal?.throwIfAborted();
     const spec = await readSource(source, options);
-    const { reused, targets } = applyOptions(spec, options);
+    const { reused, targets, verifierLogs } = applyOptions(spec, options);
     requireLoadable(spec);
     // What few loads need is not even read by the others.
     const dispatched =
@@ -122,7 +122,8 @@ export class Ebpf<S extends Shape = AnyShape> {
       const plan = relocate(spec, facts);
       for (const warning of plan.warnings) process.emitWarning(warning, { type: 'EbpfWarning', code: 'EBPF_LOAD' });
       await nextTurn();
-      return loadParts(spec, plan, { reused, targets, decode: options, verifierLog, dispatched, token, signal });
+      const logs = { verifierLog, verifierLogs };
+      return loadParts(spec, plan, { reused, targets, decode: options, ...logs, dispatched, token, signal });
     };
     const parts = options.token === undefined ? await load() : await withToken(options.token, load);
     const ebpf = new Ebpf<S>(parts);

@@ -1,14 +1,11 @@
-import { inspect } from 'node:util';
-
 import { ProgramType } from './abi/index.js';
 import { EbpfError, UsageError, nearestNames, quote, requireKnown, unsigned32 } from './errors/index.js';
 import { logLevelNumber, type LogLevel } from './events/index.js';
 import type { BpfToken, Kconfig } from './kernel/index.js';
-import { applyTargets, type ProgramOptions } from './load-targets.js';
+import { applyPrograms, requireVerifierLog, type AppliedPrograms, type ProgramOptions } from './load-targets.js';
 import { BpfMap, type DecodeOptions } from './maps/index.js';
 import { LOG_LEVEL, sectionTable, type MapSpec, type ObjectSpec, type ProgramSpec } from './object/index.js';
-import { verifierLogLevels, type VerifierLog } from './programs/index.js';
-import type { Handle } from './sys/index.js';
+import type { VerifierLog } from './programs/index.js';
 
 /** What {@link Ebpf.load} loads: a path, a `file:` URL, the bytes of an object or a parsed one. */
 export type LoadSource = string | URL | Uint8Array | ObjectSpec;
@@ -26,11 +23,9 @@ export interface MapOptions {
 }
 
 /** What the options of a load give beside what was written into the spec. */
-export interface AppliedOptions {
+export interface AppliedOptions extends AppliedPrograms {
   /** The live maps that take the place of the object's. */
   readonly reused: ReadonlyMap<string, BpfMap>;
-  /** The programs to whose functions programs attach, by the name of the one that does. */
-  readonly targets: ReadonlyMap<string, Handle>;
 }
 
 /** How {@link Ebpf.load} loads. */
@@ -57,7 +52,8 @@ export interface LoadOptions extends DecodeOptions {
    * What the verifier is to write into each program's {@link Program.verifierLog}: `'failure'` nothing, `'statistics'` its
    * time, stack depth and the instructions it looked at, `'always'` each of those with what it knew there. For that the
    * verifier takes many times as long, and at most 16 MiB a program are kept: the end, before Linux 6.4 the beginning.
-   * Whatever is chosen, the error of a program that it refuses has the log of that. Default: `'failure'`.
+   * Whatever is chosen, the error of a program that it refuses has the log of that. `programs` says it for one of them. Default:
+   * `'failure'`.
    */
   readonly verifierLog?: VerifierLog | undefined;
   /**
@@ -112,7 +108,7 @@ const mapOptionNames = ['maxEntries', 'flags', 'pinPath', 'members'];
 /** Writes the options into the spec, and returns what is not of it. */
 export function applyOptions(spec: ObjectSpec, options: LoadOptions): AppliedOptions {
   requireKnown('option of Ebpf.load', options, loadOptionNames);
-  requireVerifierLog(options.verifierLog);
+  if (options.verifierLog !== undefined) requireVerifierLog('verifierLog', options.verifierLog);
   for (const [name, value] of Object.entries(options.variables ?? {})) setVariable(spec, name, value);
   if (options.logLevel !== undefined) setLogLevel(spec, options.logLevel);
   if (options.optional !== undefined) setOptional(spec, options.optional);
@@ -123,7 +119,7 @@ export function applyOptions(spec: ObjectSpec, options: LoadOptions): AppliedOpt
     if (change instanceof BpfMap) reused.set(name, change);
     else changeMap(spec, map, change);
   }
-  return { reused, targets: applyTargets(spec, options.programs ?? {}) };
+  return { reused, ...applyPrograms(spec, options.programs ?? {}) };
 }
 
 function setVariable(spec: ObjectSpec, name: string, value: unknown): void {
@@ -196,12 +192,6 @@ function changeMap(spec: ObjectSpec, map: MapSpec, change: MapOptions): void {
   inOption('maps', map.name, () => {
     for (const [member, value] of Object.entries(members)) structure.set(member, value);
   });
-}
-
-function requireVerifierLog(value: unknown): void {
-  const known = Object.keys(verifierLogLevels);
-  if (value === undefined || (typeof value === 'string' && known.includes(value))) return;
-  throw UsageError.invalidValue('verifierLog', `must be one of ${known.map(quote).join(', ')}, not ${inspect(value)}`);
 }
 
 /** Refuses what can be read but not loaded, before the kernel is asked for anything. */

@@ -18,6 +18,8 @@ export interface LoadContext {
   readonly reused: ReadonlyMap<string, BpfMap>;
   readonly decode: DecodeOptions;
   readonly verifierLog: VerifierLog;
+  /** Of single programs, by name. */
+  readonly verifierLogs: ReadonlyMap<string, VerifierLog>;
   /** XDP programs that are loaded for a dispatcher, by name. */
   readonly dispatched: ReadonlyMap<string, DispatchDefaults>;
   readonly targets: ReadonlyMap<string, Handle>;
@@ -43,7 +45,7 @@ export interface LoadedParts {
  * Gives a plan to the kernel: BTF, maps, programs, in this order. Whatever fails, nothing of it stays.
  */
 export async function loadParts(spec: ObjectSpec, plan: LoadPlan, context: LoadContext): Promise<LoadedParts> {
-  const { signal, reused, verifierLog, dispatched, targets, token } = context;
+  const { signal, reused, verifierLog, verifierLogs, dispatched, targets, token } = context;
   const maps = new CreatedMaps();
   const programs: LoadedProgram[] = [];
   const refused = new Map<string, EbpfError>();
@@ -69,6 +71,7 @@ export async function loadParts(spec: ObjectSpec, plan: LoadPlan, context: LoadC
       license,
       kernelVersion,
       verifierLog,
+      verifierLogs,
       token,
       signal,
       replaced,

@@ -5,6 +5,7 @@ import type { Btf } from './btf/index.js';
 import { UsageError, quote, requireKnown } from './errors/index.js';
 import { programTypes } from './kernel/index.js';
 import type { ObjectSpec } from './object/index.js';
+import { verifierLogLevels, type VerifierLog } from './programs/index.js';
 import { requireHandle, type Handle, type HeldObject } from './sys/index.js';
 
 /** What a load says about a program of the object. */
@@ -16,22 +17,31 @@ export interface ProgramOptions {
   readonly target?: HeldObject | undefined;
   /** That function. Default: what the section says. */
   readonly function?: string | undefined;
+  /** What the verifier is to write of this program, in place of what the load's option of that name says for all. */
+  readonly verifierLog?: VerifierLog | undefined;
 }
 
-const programOptionNames = ['target', 'function'];
+const programOptionNames = ['target', 'function', 'verifierLog'];
 
-/** Writes what programs attach to into the spec; returns the programs that have it, by the name of the one that attaches. */
-export function applyTargets(
-  spec: ObjectSpec,
-  programs: Readonly<Record<string, ProgramOptions>>,
-): Map<string, Handle> {
+/** What is said of programs by their names, and is not of the spec. */
+export interface AppliedPrograms {
+  /** The programs to whose functions they attach. */
+  readonly targets: ReadonlyMap<string, Handle>;
+  readonly verifierLogs: ReadonlyMap<string, VerifierLog>;
+}
+
+/** Writes what programs attach to into the spec. */
+export function applyPrograms(spec: ObjectSpec, programs: Readonly<Record<string, ProgramOptions>>): AppliedPrograms {
   const targets = new Map<string, Handle>();
+  const verifierLogs = new Map<string, VerifierLog>();
   for (const [name, change] of Object.entries(programs)) {
     const program = spec.programs.get(name);
     if (program === undefined) throw UsageError.notFound(`program of ${quote(spec.name)}`, name, spec.programs.keys());
     requireKnown(`option of program ${quote(name)}`, change, programOptionNames);
-    const { target, function: place } = change;
+    const { target, function: place, verifierLog } = change;
     const path = `programs.${name}`;
+    if (verifierLog !== undefined) verifierLogs.set(name, requireVerifierLog(`${path}.verifierLog`, verifierLog));
+    if (verifierLog !== undefined && target === undefined && place === undefined) continue;
     if (program.type !== ProgramType.TRACING && program.type !== ProgramType.EXT) {
       throw UsageError.invalidValue(path, `section ${quote(program.section)} is not for a function of another program`);
     }
@@ -42,7 +52,14 @@ export function applyTargets(
     program.ofProgram = true;
     program.attachTo = place ?? program.attachTo;
   }
-  return targets;
+  return { targets, verifierLogs };
+}
+
+/** One of the words of {@link VerifierLog}. */
+export function requireVerifierLog(path: string, value: unknown): VerifierLog {
+  if (typeof value === 'string' && Object.hasOwn(verifierLogLevels, value)) return value as VerifierLog;
+  const known = Object.keys(verifierLogLevels).map(quote);
+  throw UsageError.invalidValue(path, `must be one of ${known.join(', ')}, not ${inspect(value)}`);
 }
 
 /** The types of each of those programs. */

@@ -68,7 +68,7 @@ export * from './sk-skb.js';
 export * from './sock-ops.js';
 export type { SocketAttachOptions } from './socket-attach.js';
 export * from './socket-filter.js';
-export type { SocketMapAttachOptions } from './socket-map-attach.js';
+export type { SocketMapAttachOptions, SocketMapQueryOptions } from './socket-map-attach.js';
 export { interfaceTarget, type InterfaceOptions } from './interface-target.js';
 export type { NetworkNamespaceOptions } from './network-namespace-attach.js';
 export * from './syscall-program.js';

@@ -41,6 +41,8 @@ export interface LoadContext {
   readonly license: string;
   readonly kernelVersion: number;
   readonly verifierLog: VerifierLog;
+  /** Of single programs, by name. */
+  readonly verifierLogs: ReadonlyMap<string, VerifierLog>;
   readonly token: Handle | undefined;
   readonly signal: AbortSignal | undefined;
   /** Programs that are loaded to take the place of functions of other programs (BPF_PROG_TYPE_EXT), by name. */
@@ -134,7 +136,7 @@ async function loadWith(
     functionInfoRecordSize: plan.functionInfoRecordSize,
     lineInfo: typed ? plan.lineInfo : undefined,
     lineInfoRecordSize: plan.lineInfoRecordSize,
-    logLevel: verifierLogLevels[context.verifierLog],
+    logLevel: verifierLogLevels[context.verifierLogs.get(spec.name) ?? context.verifierLog],
     ...(replaced === undefined ? {} : extensionOf(spec, replaced)),
   });
   if (result.handle === undefined) throw await loadFailure(plan, result, context.token);

@@ -2,9 +2,14 @@ import { inspect } from 'node:util';
 
 import { AttachType } from '../abi/index.js';
 import { EbpfError, UsageError } from '../errors/index.js';
-import { networkNamespaceWords, openNetworkNamespace, type NetworkNamespaceSource } from '../kernel/index.js';
+import {
+  listObjects,
+  networkNamespaceWords,
+  openNetworkNamespace,
+  type NetworkNamespaceSource,
+} from '../kernel/index.js';
 import { NetfilterLink } from '../links/index.js';
-import { createLink } from '../sys/index.js';
+import { createLink, type NetfilterLinkInfo } from '../sys/index.js';
 
 import { attachFailure } from './attach-failure.js';
 import { netfilterFamilies, netfilterHooks, type NetfilterFamily, type NetfilterHook } from './netfilter-names.js';
@@ -25,6 +30,12 @@ export interface NetfilterAttachOptions extends AttachOptions {
   readonly defragment?: boolean | undefined;
   /** The network namespace; default: the one of this process. */
   readonly netns?: NetworkNamespaceSource | undefined;
+}
+
+/** Which links {@link Netfilter.query} gives: all, or of one family or hook. */
+export interface NetfilterQueryOptions {
+  readonly family?: NetfilterFamily | undefined;
+  readonly hook?: NetfilterHook | undefined;
 }
 
 /** BPF_F_NETFILTER_IP_DEFRAG */
@@ -92,6 +103,27 @@ export class Netfilter extends Program {
     options: TestRunOptions<ContextInput<NetfilterContext>> = {},
   ): Promise<TestRunResult<undefined>> {
     return runTest<undefined>(this.handle, this.type, options);
+  }
+
+  /**
+   * What is attached to hooks of netfilter, by whomever, in the order of priorities: what the kernel says of such links. It does not say
+   * in which network namespace each is, so they are those of all.
+   *
+   * @throws {@link UsageError} for a family or hook that there is not; {@link PermissionError} without CAP_SYS_ADMIN.
+   *
+   * @example
+   * ```js
+   * for (const { programId, priority } of Netfilter.query({ hook: 'input' })) console.log(programId, priority);
+   * ```
+   */
+  static query({ family, hook }: NetfilterQueryOptions = {}): readonly NetfilterLinkInfo[] {
+    const wantedFamily = family === undefined ? undefined : requireOneOf('family', netfilterFamilies, family);
+    const wantedHook = hook === undefined ? undefined : requireOneOf('hook', netfilterHooks, hook);
+    return listObjects('link')
+      .filter((link) => link.kind === 'netfilter')
+      .filter((link) => wantedFamily === undefined || link.protocolFamily === wantedFamily)
+      .filter((link) => wantedHook === undefined || link.hook === wantedHook)
+      .sort((a, b) => a.priority - b.priority);
   }
 
   protected override sectionObstacle(): string | undefined {

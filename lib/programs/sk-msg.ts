@@ -1,9 +1,16 @@
 import { AttachType } from '../abi/index.js';
 import { SocketMapLink } from '../links/index.js';
+import { requireHandle, type AttachedProgram } from '../sys/index.js';
 
 import { attachFailure } from './attach-failure.js';
 import { Program } from './program.js';
-import { attachToSocketMap, socketMapTarget, type SocketMapAttachOptions } from './socket-map-attach.js';
+import {
+  attachToSocketMap,
+  querySocketMap,
+  socketMapTarget,
+  type SocketMapAttachOptions,
+  type SocketMapQueryOptions,
+} from './socket-map-attach.js';
 
 /**
  * A program of section `sk_msg`: it sees what is sent through the sockets of a map, message by message, and passes it, drops
@@ -34,6 +41,15 @@ export class SkMsg extends Program {
     } catch (error) {
       throw attachFailure(error, this.name, words, ['CAP_NET_ADMIN', 'CAP_BPF']);
     }
+  }
+
+  /**
+   * The program of a map of sockets, by whomever it was attached: one or none. Least kernel: 5.18.
+   *
+   * @throws {@link UsageError} when `map` is no map; {@link UnsupportedError}; {@link KernelError}.
+   */
+  static async query(options: SocketMapQueryOptions): Promise<readonly AttachedProgram[]> {
+    return querySocketMap(requireHandle('map', options.map, 'map'), AttachType.SK_MSG_VERDICT);
   }
 
   protected override sectionObstacle(): string | undefined {

@@ -1,10 +1,17 @@
 import { AttachType } from '../abi/index.js';
 import { EbpfError, UnsupportedError, UsageError, quote } from '../errors/index.js';
 import { SocketMapLink } from '../links/index.js';
+import { requireHandle, type AttachedProgram } from '../sys/index.js';
 
 import { attachFailure } from './attach-failure.js';
 import { Program } from './program.js';
-import { attachToSocketMap, socketMapTarget, type SocketMapAttachOptions } from './socket-map-attach.js';
+import {
+  attachToSocketMap,
+  querySocketMap,
+  socketMapTarget,
+  type SocketMapAttachOptions,
+  type SocketMapQueryOptions,
+} from './socket-map-attach.js';
 
 /** What a {@link SkSkb} program does for a map of sockets. */
 export type SkSkbRole = 'stream_parser' | 'stream_verdict' | 'verdict';
@@ -13,6 +20,12 @@ export type SkSkbRole = 'stream_parser' | 'stream_verdict' | 'verdict';
 export interface SkSkbAttachOptions extends SocketMapAttachOptions {
   /** Without it the section says: `sk_skb/stream_verdict`. */
   readonly role?: SkSkbRole | undefined;
+}
+
+/** A program of a map of sockets. */
+export interface AttachedSkSkb extends AttachedProgram {
+  /** What it does for the map. */
+  readonly role: SkSkbRole;
 }
 
 const attachTypes: Readonly<Record<SkSkbRole, AttachType>> = {
@@ -60,6 +73,26 @@ export class SkSkb extends Program {
       }
       throw attachFailure(error, this.name, words, ['CAP_NET_ADMIN', 'CAP_BPF']);
     }
+  }
+
+  /**
+   * The programs of a map of sockets, by whomever they were attached: at most one of each role. Least kernel: 5.18.
+   *
+   * @throws {@link UsageError} when `map` is no map; {@link UnsupportedError}; {@link KernelError}.
+   *
+   * @example
+   * ```js
+   * for (const { role, programId } of await SkSkb.query({ map })) console.log(role, programId);
+   * ```
+   */
+  static async query(options: SocketMapQueryOptions): Promise<readonly AttachedSkSkb[]> {
+    const map = requireHandle('map', options.map, 'map');
+    const found: AttachedSkSkb[] = [];
+    for (const role of Object.keys(attachTypes) as SkSkbRole[]) {
+      const programs = await querySocketMap(map, attachTypes[role]);
+      found.push(...programs.map((program) => ({ ...program, role })));
+    }
+    return found;
   }
 
   protected override sectionObstacle(): string | undefined {

@@ -1,12 +1,15 @@
-import { LinkType, type AttachType } from '../abi/index.js';
-import { EbpfError, UsageError } from '../errors/index.js';
+import { LinkType, MapType, type AttachType } from '../abi/index.js';
+import { EbpfError, UnsupportedError, UsageError } from '../errors/index.js';
 import { features, supposed } from '../kernel/index.js';
 import {
   attachProgram,
   createLink,
   detachProgram,
   duplicateHandle,
+  objectInfo,
+  queryPrograms,
   requireHandle,
+  type AttachedProgram,
   type Handle,
   type HeldObject,
 } from '../sys/index.js';
@@ -19,6 +22,12 @@ export interface SocketMapAttachOptions extends AttachOptions {
   readonly map: HeldObject;
 }
 
+/** Which map of sockets is asked for its programs. */
+export interface SocketMapQueryOptions {
+  /** A {@link SockMap} or {@link SockHash}. */
+  readonly map: HeldObject;
+}
+
 /** `sk_msg map "sockets"`, for people. */
 export function socketMapTarget(
   kind: string,
@@ -27,6 +36,27 @@ export function socketMapTarget(
   const given = (options ?? {}) as Partial<SocketMapAttachOptions>;
   const map = requireHandle('map', given.map, 'map');
   return { map, words: `${kind} ${map.describe()}` };
+}
+
+/**
+ * The programs of a map of sockets of one attach type: one or none; none where the kernel was built without such programs.
+ *
+ * @throws {@link UsageError} for another map; {@link UnsupportedError} before Linux 5.18.
+ */
+export async function querySocketMap(map: Handle, attachType: AttachType): Promise<readonly AttachedProgram[]> {
+  const { type } = objectInfo(map, 'map');
+  if (type !== (MapType.SOCKMAP as number) && type !== (MapType.SOCKHASH as number)) {
+    throw UsageError.invalidValue('map', `${map.describe()} is no SockMap or SockHash`);
+  }
+  try {
+    return (await queryPrograms({ target: map, attachType })).programs;
+  } catch (error) {
+    if (!EbpfError.is(error)) throw error;
+    if (error.errnoName === 'ENOTSUP') return [];
+    if (error.errnoName !== 'EINVAL') throw error;
+    const problem = `this kernel does not tell what is attached to ${map.describe()}`;
+    throw new UnsupportedError('asking for the programs of a map of sockets', problem, { since: '5.18', cause: error });
+  }
 }
 
 /** Attaches a program to a map of sockets: by a link (Linux 6.10), else as was done before, which behaves as one. */

@@ -74,6 +74,21 @@ describe('Netfilter', () => {
     await until(() => ebpf.variables['order'] === 21n);
   });
 
+  withNetfilter('is told with others, by hook and family', async () => {
+    const ids = (found: readonly { readonly programId: number }[]): string[] => {
+      const names = new Map(ebpf.programs.map((program) => [program.info().id, program.name]));
+      return found.flatMap(({ programId }) => names.get(programId) ?? []);
+    };
+    await attach('second', { priority: 100 });
+    await attach('first', { priority: -100 });
+    await attach('decide', { hook: 'output' });
+    expect(ids(Netfilter.query())).toEqual(['first', 'decide', 'second']);
+    expect(ids(Netfilter.query({ hook: 'input' }))).toEqual(['first', 'second']);
+    expect(ids(Netfilter.query({ hook: 'output', family: 'ipv4' }))).toEqual(['decide']);
+    expect(ids(Netfilter.query({ family: 'ipv6' }))).toEqual([]);
+    expect(() => Netfilter.query({ hook: 'ingress' as never })).toThrow(/^hook: must be 'prerouting', /);
+  });
+
   withNetfilter('stays attached by a pin', async () => {
     const link = await attach('decide', { hook: 'postrouting' });
     const path = `${network.pins}/netfilter`;

@@ -19,6 +19,7 @@ import {
 } from '../../lib/index.js';
 import { TestCgroup } from '../helpers/cgroup.js';
 import { enumeratorsOf, hasKernelBtf } from '../helpers/kernel-types.js';
+import { kernelAtLeast } from '../helpers/kernel-version.js';
 import { sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
 import { until } from '../helpers/until.js';
@@ -180,6 +181,28 @@ describe('SkMsg', () => {
     from.server.write('to the peer');
     expect(await usual).toBe('to the peer');
     expect(ebpf.variables['messages']).toBe(2n);
+  });
+
+  test('is told, with what else a map has', async () => {
+    const map = sockets();
+    const query = async (): Promise<unknown[]> => [await SkMsg.query({ map }), await SkSkb.query({ map })];
+    if (!kernelAtLeast(5, 18)) {
+      await expect(query()).rejects.toMatchObject({ name: 'UnsupportedError', since: '5.18' });
+      return;
+    }
+    expect(await query()).toEqual([[], []]);
+    const link = await ebpf.program('redirect_sent', SkMsg).attach({ map });
+    const parser = await ebpf.program('whole', SkSkb).attach({ map });
+    const idOf = (name: string): number => ebpf.program(name).info().id;
+    const [sent, received] = await query();
+    expect(sent).toMatchObject([{ programId: idOf('redirect_sent') }]);
+    expect(received).toMatchObject([{ programId: idOf('whole'), role: 'stream_parser' }]);
+    await link.close();
+    await parser.close();
+    expect(await query()).toEqual([[], []]);
+    await expect(SkMsg.query({ map: 5 as never })).rejects.toMatchObject({ path: 'map' });
+    const other = ebpf.maps.find((each) => each.name === '.bss');
+    if (other !== undefined) await expect(SkMsg.query({ map: other })).rejects.toThrow(/is no SockMap or SockHash$/);
   });
 
   test('is one in a map', async () => {

@@ -34,6 +34,20 @@ test('always: every instruction with its source line, and the statistics', async
   }
 });
 
+test('one program says more, or less, than the others', async () => {
+  await using ebpf = await Ebpf.load(sample('raw_tracepoint'), {
+    verifierLog: 'statistics',
+    programs: { on_system_call: { verifierLog: 'always' } },
+  });
+  const [one, other] = ['on_system_call', ...ebpf.programs.map(({ name }) => name)]
+    .filter((name, index, names) => names.indexOf(name) === index)
+    .map((name) => ebpf.program(name).verifierLog);
+  expect(one).toMatch(instruction);
+  expect(other).toMatch(/^processed \d+ insns/m);
+  expect(other).not.toMatch(instruction);
+  expect(await logs({ verifierLog: 'always', programs: { on_system_call: { verifierLog: 'failure' } } })).toContain('');
+});
+
 test('the error of a program that is refused is the same with each', async () => {
   const messages = new Set<string>();
   for (const verifierLog of ['failure', 'statistics', 'always'] as const) {
@@ -55,6 +69,10 @@ test('anything else is refused before the kernel is asked', async () => {
     expect(error).toMatchObject({
       code: 'ERR_EBPF_INVALID_VALUE',
       message: expect.stringMatching(/^verifierLog: must be one of "failure", "statistics", "always", not /) as string,
+    });
+    const programs = { on_system_call: { verifierLog: value as LoadOptions['verifierLog'] } };
+    await expect(Ebpf.load(sample('raw_tracepoint'), { programs })).rejects.toMatchObject({
+      path: 'programs.on_system_call.verifierLog',
     });
   }
 });

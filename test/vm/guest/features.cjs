@@ -36,6 +36,7 @@ async function main() {
     'kprobe.session': () => features.kprobeSession(),
     uprobes: () => features.uprobes(),
     'uprobe.multi': () => features.uprobeMulti(),
+    'uprobe.session': () => features.uprobeSession(),
     'links of perf events': () => features.perfLink(),
     cookies: () => features.bpfCookie(),
     'BPF LSM': () => features.bpfLsm(),
