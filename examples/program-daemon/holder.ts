@@ -60,7 +60,8 @@ export class Holder {
       if (!grants.has(key.split('@')[0] ?? '')) renameSync(join(this.#held, key), join(this.#staging, key));
     const records = readdirSync(this.#records).map((file) => file.split('.')[0] ?? '');
     const cutOff = [...new Set(records)].filter((key) => !existsSync(join(this.#held, key)));
-    for (const key of cutOff) await this.#undo(key);
+    // What cannot be undone now is none of the others' affair, and is tried again at the next start.
+    for (const key of cutOff) await this.#undo(key).catch((error: unknown) => console.error(key, error));
     return cutOff;
   }
 

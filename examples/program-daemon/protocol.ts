@@ -6,7 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { EbpfError, jsonReplacer } from 'node-ebpf';
 
 /** The longest request, which has an object in it as base64. */
-const mostBytes = 16 * 1024 * 1024;
+const mostBytes = 8 * 1024 * 1024;
 /** Programs that a request attaches. */
 const mostAttachments = 64;
 /** How long a client may be silent, and a request may take. */

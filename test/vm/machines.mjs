@@ -72,7 +72,13 @@ const applications = ['packet-filter', 'profiler', 'program-daemon', 'security-m
  * those, unless `--whole` is given: then all files run on every x64 kernel.
  */
 export const machines = [
-  { architecture: 'x64', version: '5.10', debianSuites: ['bullseye'], without: applications },
+  {
+    architecture: 'x64',
+    version: '5.10',
+    debianSuites: ['bullseye'],
+    // Of which one orders programs in another way where there is no TCX.
+    without: applications.filter((name) => name !== 'program-daemon'),
+  },
   { architecture: 'x64', version: '6.1', debianSuites: ['bookworm', 'bullseye-backports'], tests: between },
   {
     architecture: 'x64',
