@@ -4,6 +4,7 @@
 // A perf event says that it is readable once per wake-up (perf_poll of kernel/events/core.c forgets it when asked), and
 // arming asks. So arming looks for itself whether something is there.
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
@@ -99,35 +100,52 @@ int CpuBuffer::Take(Drain* result, size_t time_size, uint64_t limit_of_take) {
   const size_t room = drain.size - drain.used;
   const size_t before_length = sizeof(perf_event_header) + time_size;
   const size_t before_payload = before_length + sizeof(uint32_t);
+  const uint32_t first_record = drain.records;
+  // Of the record before. What is known of it holds for one with the same header, see Ring::Take; so nothing below
+  // may be computed from the header itself.
+  uint64_t header = 0;
+  uint32_t type = 0;
+  size_t step = 0;
   size_t at = 0;
   int error = 0;
   while (at < available) {
-    perf_event_header header;
-    Read(tail + at, &header);
-    if (header.size < sizeof header || header.size % 8 != 0 || header.size > available - at) {
-      error = -EIO;
-      break;
-    }
-    if (at + header.size > room || drain.Full()) {
-      drain.Stop(header.size);
-      break;
-    }
-    if (header.type == PERF_RECORD_SAMPLE) {
-      uint32_t length = 0;
-      if (header.size >= before_payload) Read(tail + at + before_length, &length);
-      if (header.size < before_payload || length > header.size - before_payload) {
+    uint64_t next = 0;
+    Read(tail + at, &next);
+    if (next != header) {
+      perf_event_header parts = {};
+      memcpy(&parts, &next, sizeof parts);
+      header = next;
+      type = parts.type;
+      step = parts.size;
+      if (step < sizeof parts || step % 8 != 0) {
         error = -EIO;
         break;
       }
-      drain.cpus[drain.records] = cpu;
+    }
+    if (step > available - at) {
+      error = -EIO;
+      break;
+    }
+    if (at + step > room || drain.Full()) {
+      drain.Stop(step);
+      break;
+    }
+    if (type == PERF_RECORD_SAMPLE) {
+      uint32_t length = 0;
+      if (step >= before_payload) Read(tail + at + before_length, &length);
+      if (step < before_payload || length > step - before_payload) {
+        error = -EIO;
+        break;
+      }
       drain.Add(drain.used + at + before_payload, length);
-    } else if (header.type == PERF_RECORD_LOST && header.size >= sizeof header + 2 * sizeof(uint64_t)) {
+    } else if (type == PERF_RECORD_LOST && step >= sizeof(perf_event_header) + 2 * sizeof(uint64_t)) {
       uint64_t lost = 0;
-      Read(tail + at + sizeof header + sizeof(uint64_t), &lost);
+      Read(tail + at + sizeof(perf_event_header) + sizeof(uint64_t), &lost);
       drain.lost += lost;
     }
-    at += header.size;
+    at += step;
   }
+  std::fill(drain.cpus + first_record, drain.cpus + drain.records, cpu);
   Copy(drain.bytes + drain.used, tail, at);
   drain.used += at;
   __atomic_store_n(&page_->data_tail, tail + at, __ATOMIC_RELEASE);
@@ -148,6 +166,9 @@ int ListenForCpus() {
   close(listener);
   return error;
 }
+
+// A look for the kernel's messages is a system call: not one for each piece of what there is.
+constexpr uint32_t kDrainsPerLook = 16;
 
 class PerfBuffer final : public EventSource {
  public:
@@ -177,6 +198,8 @@ class PerfBuffer final : public EventSource {
   size_t first_ = 0;  // whose turn it is to be drained first
   int listener_ = -1;
   bool in_round_ = false;
+  bool left_more_ = false;  // by the last drain
+  uint32_t drains_ = 0;
   uint64_t lost_before_ = 0;  // by CPUs that are gone
 };
 
@@ -254,7 +277,8 @@ int PerfBuffer::ArmAs(int64_t token) {
 // Each CPU once, another first each time: none is kept waiting by a busy one. With times, a round of drains ends where
 // each CPU's memory ended when it began: what is older than that has all been taken then.
 int PerfBuffer::Take(Drain* drain) {
-  drain->cpus_changed = CpusChanged();
+  if (!left_more_ || ++drains_ % kDrainsPerLook == 0) drain->cpus_changed = CpusChanged();
+  left_more_ = false;
   const bool rounds = time_size_ > 0;
   if (rounds && !in_round_) {
     for (const auto& cpu : cpus_) cpu->limit = cpu->Head();
@@ -268,6 +292,7 @@ int PerfBuffer::Take(Drain* drain) {
     if (const int error = cpu.Take(drain, time_size_, rounds ? cpu.limit : cpu.Head())) return error;
   }
   in_round_ = rounds && drain->more;
+  left_more_ = drain->more;
   return 0;
 }
 

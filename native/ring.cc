@@ -74,6 +74,11 @@ int Ring::Take(Drain* result) {
   uint64_t start = before;  // of what is copied
   uint64_t position = start;
   uint64_t end = __atomic_load_n(producer_, __ATOMIC_ACQUIRE);
+  // Of the record before. Where the next header is the same, what follows from it is known already, and the processor
+  // goes on to the one after it before it has read this one.
+  uint32_t word = kBusy;
+  uint32_t length = 0;
+  uint64_t step = 0;
   int error = 0;
   for (;;) {
     if (position == end) {
@@ -82,10 +87,13 @@ int Ring::Take(Drain* result) {
       if (position == end) break;
     }
     const auto* header = reinterpret_cast<const uint32_t*>(data_ + (position & mask));
-    const uint32_t word = __atomic_load_n(header, __ATOMIC_ACQUIRE);
-    if ((word & kBusy) != 0) break;
-    const uint32_t length = word & ~(kBusy | kDiscarded);
-    const uint64_t step = Aligned(kHeaderSize + length);
+    const uint32_t next = __atomic_load_n(header, __ATOMIC_ACQUIRE);
+    if (next != word) {
+      if ((next & kBusy) != 0) break;
+      word = next;
+      length = word & ~kDiscarded;
+      step = Aligned(kHeaderSize + length);
+    }
     // The kernel's memory is mapped twice, so a copy of up to its size is in one piece.
     if (step > end - position || position + step - start > data_size_) {
       error = -EIO;

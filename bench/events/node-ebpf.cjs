@@ -82,6 +82,8 @@ async function main() {
       batches = undefined;
       console.log('ready');
     } else if (command === 'drain' || command === 'decode') {
+      // What was written after a stream had ended is still there.
+      if (reader.closed) [reader, batches] = [read(), undefined];
       batches ??= reader.batches();
       const before = usage();
       const [received, sum] = await (command === 'drain' ? drain : decode)(batches, Number(word));
