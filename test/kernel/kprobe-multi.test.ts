@@ -15,6 +15,7 @@ import {
 import { emulated } from '../helpers/emulation.js';
 import { linkIds } from '../helpers/kernel-ids.js';
 import { hasKprobeMulti, hasKprobeSession } from '../helpers/kernel-hooks.js';
+import { hasJit } from '../helpers/kernel-symbols.js';
 import { sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
 
@@ -178,7 +179,8 @@ describe('kprobe.multi', () => {
 });
 
 describe('kprobe.session', () => {
-  testIf(hasKprobeSession, 'kprobe.session')(
+  // What the program hands itself it gets by a kernel function.
+  testIf(hasKprobeSession && hasJit, hasKprobeSession ? 'a JIT' : 'kprobe.session')(
     'runs at entry and return, and hands itself a number in between',
     async () => {
       ebpf = await load('kprobe_session');
