@@ -256,6 +256,14 @@ const needs = new Map([
         : undefined,
   ],
   ['clang-19', () => (hasClang() ? 'clang-19 is installed' : undefined)],
+  // Only inside the VMs: no other machine is to lose a processor for a test.
+  [
+    'a processor that can be switched off',
+    () =>
+      process.env.EBPF_TEST_EMULATED === '1' && fs.existsSync('/sys/devices/system/cpu/cpu1/online')
+        ? 'this VM has a second processor'
+        : undefined,
+  ],
   [
     'a processor that is not emulated',
     () => (process.env.EBPF_TEST_EMULATED === '1' ? undefined : 'this processor is not emulated'),

@@ -38,6 +38,7 @@ export type Need =
   | 'a kernel without streams of programs'
   | 'big-endian processor'
   | 'a processor that is not emulated'
+  | 'a processor that can be switched off'
   | 'callbacks of helpers'
   | 'network interfaces of its own'
   | 'TCX'

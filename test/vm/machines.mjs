@@ -69,7 +69,8 @@ const applications = ['packet-filter', 'profiler', 'program-daemon', 'security-m
 /**
  * One row for each kernel: the newest package of that version in the first of these Debian suites that can be had. Version
  * `7` is the newest of all 7.x. Where `tests` are named, only those files of test/kernel run, and where `without` are, all but
- * those, unless `--whole` is given: then all files run on every x64 kernel.
+ * those, unless `--whole` is given: then all files run on every x64 kernel. There is one processor unless `processors` says
+ * more.
  */
 export const machines = [
   {
@@ -84,7 +85,9 @@ export const machines = [
     architecture: 'x64',
     version: '6.12',
     debianSuites: ['trixie', 'bookworm-backports'],
-    tests: [...smoke, ...applications, 'function-replacement', 'token', 'xdp-dispatcher', 'xdp-loader'],
+    // One that can be switched off.
+    processors: 2,
+    tests: [...smoke, ...applications, 'cpu-hotplug', 'function-replacement', 'token', 'xdp-dispatcher', 'xdp-loader'],
   },
   { architecture: 'x64', version: '6.18', debianSuites: ['trixie-backports'], tests: between },
   { architecture: 'x64', version: '7', debianSuites: ['trixie-backports', 'sid'], without: applications },

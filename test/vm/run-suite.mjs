@@ -35,7 +35,15 @@ export async function runSuite(
     }
   };
   const archives = [[fs.readFileSync(userSpace)], modulesArchive(kernel), ...xdpTools, archive];
-  const run = await runMachine(machine, { tools, kernel, archives, folder, timeoutMs, onMessage });
+  const run = await runMachine(machine, {
+    tools,
+    kernel,
+    archives,
+    folder,
+    timeoutMs,
+    onMessage,
+    processors: machine.processors,
+  });
   const { problems, console, milliseconds, status } = run;
   if (status !== undefined && status !== 0 && outcome.failed.length === 0) {
     problems.push(`its test run ended with status ${status}`);

@@ -1,0 +1,61 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { Ebpf, PerfEventArray } from '../../lib/index.js';
+import { emulated } from '../helpers/emulation.js';
+import { rawArguments, sample } from '../helpers/samples.js';
+import { testIf } from '../helpers/skip.js';
+
+const switchOf1 = '/sys/devices/system/cpu/cpu1/online';
+/** No other machine is to lose a processor for a test. */
+const isOurs = emulated && existsSync(switchOf1);
+
+afterAll(() => {
+  if (isOurs) setOnline(true);
+});
+
+function setOnline(online: boolean): void {
+  const wanted = online ? '1' : '0';
+  if (readFileSync(switchOf1, 'utf8').trim() !== wanted) writeFileSync(switchOf1, wanted);
+}
+
+testIf(isOurs, 'a processor that can be switched off')(
+  'a reader of perf buffers works while a CPU is offline, and reads it whenever it is online',
+  async () => {
+    setOnline(false);
+    await using ebpf = await Ebpf.load(sample('perf_burst'));
+    let written = 0;
+    const write = async (cpu: number): Promise<void> => {
+      written++;
+      await ebpf.program('burst').testRun({ context: rawArguments(1, 64), flags: 1, cpu });
+    };
+    const reader = ebpf.map('events', PerfEventArray).read();
+    const seen = [0, 0];
+    const reading = reader.forEach((_event, cpu) => {
+      seen[cpu] = (seen[cpu] ?? 0) + 1;
+    });
+    /** Writes on a CPU until an event of it arrives: the reader hears of its coming a moment later. */
+    const arrives = async (cpu: number): Promise<void> => {
+      const before = seen[cpu];
+      for (let attempt = 0; attempt < 500 && seen[cpu] === before; attempt++) {
+        await write(cpu);
+        await sleep(10);
+      }
+      expect(seen[cpu]).toBeGreaterThan(before ?? 0);
+    };
+
+    await arrives(0);
+    expect(seen[1]).toBe(0);
+    for (let round = 0; round < 2; round++) {
+      setOnline(true);
+      await arrives(1);
+      setOnline(false);
+      await arrives(0);
+    }
+    await reader.close();
+    await reading;
+    const received = (seen[0] ?? 0) + (seen[1] ?? 0);
+    expect(received + Number(ebpf.variables['events_dropped'])).toBe(written);
+  },
+  120_000,
+);
