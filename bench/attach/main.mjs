@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { addonFor } from '../../scripts/cross-build.mjs';
+import { addonFor } from '../../scripts/prebuild.mjs';
 import { SetupError, main, say } from '../../scripts/setup.mjs';
 import { fetchLibbpf } from '../../test/corpus/fetch.mjs';
 import { CpioArchive } from '../../test/vm/cpio.mjs';
@@ -84,7 +84,7 @@ await main(undefined, async (args) => {
   const userSpace = await fetchUserSpace(machine.architecture, tools);
   const { architecture } = machine;
   const script = workOf(values.pattern, Number(values.rounds));
-  const { archive } = suiteArchive({ architecture, addon: addonFor(architecture), files: [], script });
+  const { archive } = suiteArchive({ architecture, addon: await addonFor(architecture), files: [], script });
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'node-ebpf-vm-'));
   process.once('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
   const samples = { libbpf: [], [us]: [] };

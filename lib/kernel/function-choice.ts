@@ -1,7 +1,7 @@
 import { UsageError, quote } from '../errors/index.js';
 
 import type { KernelFunction } from './function-list.js';
-import { globTest } from './glob.js';
+import { globSource, globTest } from './glob.js';
 
 /**
  * Which functions of the kernel: a name, a name with `*` for any characters and `?` for one, or a regular expression. Names may
@@ -11,6 +11,12 @@ export type KernelFunctionPattern = string | RegExp;
 
 /** What names may consist of: symbols of C and Rust, and what compilers put behind them. */
 const shape = /^(?:([\w*?-]+):)?([\w.$*?]+)$/;
+
+/** Of names in a text with lines. */
+const anyCharacter = '\\S';
+const anyName = `${anyCharacter}+`;
+/** Of a regular expression, which tries one after another. */
+const mostAlternatives = 16;
 
 /** Whether a pattern stands for one name. */
 export function isExact(pattern: KernelFunctionPattern): pattern is string {
@@ -26,6 +32,10 @@ interface ExactChoice {
 
 interface LooseChoice {
   readonly pattern: KernelFunctionPattern;
+  /** What it says of names, but for a regular expression. */
+  readonly glob?: string;
+  /** Whether it says nothing else. */
+  readonly isNameOnly?: boolean;
   matches(name: string, module: string | undefined): boolean;
   hasFound: boolean;
 }
@@ -46,6 +56,23 @@ export class FunctionChoice {
   /** Whether a pattern stands for more than one name. */
   get isLoose(): boolean {
     return this.#loose.length > 0;
+  }
+
+  /**
+   * The source of a regular expression that the names which a pattern may ask for fit, and few others. Its groups are numbered from
+   * `group` on.
+   */
+  nameSource(group: number): string {
+    const globs = [...this.#exact.keys(), ...this.#loose.map(({ glob }) => glob)];
+    if (globs.length > mostAlternatives) return anyName;
+    const sources: string[] = [];
+    for (const glob of globs) {
+      if (glob === undefined) return anyName;
+      const { source, groups } = globSource(glob, anyCharacter, group);
+      sources.push(source);
+      group += groups;
+    }
+    return `(?:${sources.join('|')})(?!${anyCharacter})`;
   }
 
   /** Whether a pattern asks for a function. One that is not `safe` must be named exactly. */
@@ -72,6 +99,17 @@ export class FunctionChoice {
       isWanted = true;
     }
     return isWanted;
+  }
+
+  /** As {@link takes}, of a name that fits {@link nameSource}. */
+  takesFitting(name: string, module: string | undefined, safe: boolean, index: number): boolean {
+    const [choice, another] = this.#loose;
+    // Most often there is one pattern, and no more to look at.
+    if (choice?.isNameOnly !== true || another !== undefined || this.#exact.size > 0) {
+      return this.takes(name, module, safe, index);
+    }
+    choice.hasFound ||= safe;
+    return safe;
   }
 
   /** The first pattern that has chosen nothing. */
@@ -112,7 +150,7 @@ export class FunctionChoice {
     const [isName, isModule] = [globTest(name), module === undefined ? undefined : globTest(module)];
     const matches: LooseChoice['matches'] =
       isModule === undefined ? isName : (one, of) => isName(one) && isModule(of ?? 'vmlinux');
-    this.#loose.push({ pattern: text, matches, hasFound: false });
+    this.#loose.push({ pattern: text, glob: name, isNameOnly: module === undefined, matches, hasFound: false });
   }
 }
 

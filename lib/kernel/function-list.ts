@@ -9,9 +9,20 @@ export interface KernelFunction {
 
 /** Kernel functions, of which there may be a hundred thousand: objects are made of them when someone asks. */
 export class FunctionList {
-  readonly #names: string[] = [];
-  readonly #modules = new Map<number, string>();
-  #addresses = new BigUint64Array(64);
+  readonly #names: string[];
+  /** By the function's place in the list, of those that belong to one. */
+  readonly #modules: Map<number, string>;
+  #addresses: BigUint64Array;
+
+  constructor(
+    names: string[] = [],
+    modules: Map<number, string> = new Map(),
+    addresses: BigUint64Array = new BigUint64Array(64),
+  ) {
+    this.#names = names;
+    this.#modules = modules;
+    this.#addresses = addresses;
+  }
 
   get length(): number {
     return this.#names.length;
@@ -29,7 +40,7 @@ export class FunctionList {
   push(name: string, module: string | undefined, address: bigint): void {
     const index = this.length;
     if (index === this.#addresses.length) {
-      const larger = new BigUint64Array(index * 2);
+      const larger = new BigUint64Array(Math.max(index * 2, 64));
       larger.set(this.#addresses);
       this.#addresses = larger;
     }

@@ -1,51 +1,22 @@
 /** Whether a text is what a pattern says, in which `*` stands for any characters and `?` for one. No text takes long. */
 export function globTest(glob: string): (text: string) => boolean {
-  const [first = new Part(''), ...others] = glob.split('*').map((part) => new Part(part));
-  const last = others.pop();
-  if (last === undefined) return (text) => text.length === first.length && first.isAt(text, 0);
-  const rest = others.filter(({ length }) => length > 0);
-  return (text) => {
-    const end = text.length - last.length;
-    if (end < first.length || !first.isAt(text, 0) || !last.isAt(text, end)) return false;
-    let from = first.length;
-    for (const part of rest) {
-      // The first place leaves the most for the others.
-      const place = part.findIn(text, from, end);
-      if (place < 0) return false;
-      from = place + part.length;
-    }
-    return true;
-  };
+  const expression = new RegExp(`^${globSource(glob, '[^]', 1).source}$`);
+  return (text) => expression.test(text);
 }
 
-/** A pattern's part between stars. */
-class Part {
-  readonly length: number;
-  readonly #text: string;
-  readonly #hasMarks: boolean;
+/** A pattern as the source of a regular expression, to be followed by what says that the text ends. */
+export interface GlobSource {
+  readonly source: string;
+  /** How many groups it has. */
+  readonly groups: number;
+}
 
-  constructor(text: string) {
-    this.#text = text;
-    this.length = text.length;
-    this.#hasMarks = text.includes('?');
-  }
-
-  isAt(text: string, at: number): boolean {
-    if (!this.#hasMarks) return text.startsWith(this.#text, at);
-    for (let index = 0; index < this.length; index++) {
-      const wanted = this.#text.charAt(index);
-      if (wanted !== '?' && wanted !== text.charAt(at + index)) return false;
-    }
-    return true;
-  }
-
-  /** The first place from `from` on at which it ends before `end`; -1 when there is none. */
-  findIn(text: string, from: number, end: number): number {
-    if (!this.#hasMarks) {
-      const place = text.indexOf(this.#text, from);
-      return place >= 0 && place + this.length <= end ? place : -1;
-    }
-    for (let place = from; place + this.length <= end; place++) if (this.isAt(text, place)) return place;
-    return -1;
-  }
+/** As {@link globTest}, within a regular expression: `one` stands for a character, and groups are numbered from `group` on. */
+export function globSource(glob: string, one: string, group: number): GlobSource {
+  const [first = '', ...others] = glob.split('*').map((part) => part.replace(/[^\w?]/g, '\\$&').replaceAll('?', one));
+  const last = others.pop();
+  if (last === undefined) return { source: first, groups: 0 };
+  // A lookahead is not entered again to look for another place of a part: the first leaves the most for the others.
+  const middle = others.filter((part) => part !== '').map((part, index) => `(?=(${one}*?${part}))\\${group + index}`);
+  return { source: `${first}${middle.join('')}${one}*${last}`, groups: middle.length };
 }

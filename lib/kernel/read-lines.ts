@@ -1,13 +1,13 @@
 import { closeSync, openSync } from 'node:fs';
 
-import { readSome } from './read-whole.js';
+import { readInMemory } from '../sys/index.js';
 
 const usualBytes = 65_536;
 
 /**
- * Reads a text file off the event loop, in pieces of whole lines: a piece is valid until the next one. While a piece is
- * looked at the next is already being read, which takes the kernel long where it has to make each line up: it then does so
- * on another processor.
+ * Reads a text file of procfs, tracefs or debugfs off the event loop, in pieces of whole lines: a piece is valid until the next
+ * one. While a piece is looked at the next is already being read, which takes the kernel long where it has to make each line
+ * up: it then does so on another processor. The kernel hands out a page per call: a thread gathers them.
  */
 export async function* readLines(path: string, signal?: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
   // Opened and closed here: see readWhole.
@@ -16,7 +16,7 @@ export async function* readLines(path: string, signal?: AbortSignal): AsyncGener
   let begun = 0;
   let reading: Promise<number> | undefined;
   try {
-    reading = readSome(descriptor, piece, 0);
+    reading = readInMemory(descriptor, piece, 0);
     for (;;) {
       const count = await reading;
       reading = undefined;
@@ -31,7 +31,7 @@ export async function* readLines(path: string, signal?: AbortSignal): AsyncGener
       // A line that fills a whole piece gets a longer one.
       if (spare.length < begun * 2) spare = Buffer.allocUnsafe(begun * 2);
       piece.copy(spare, 0, end, length);
-      reading = readSome(descriptor, spare, begun);
+      reading = readInMemory(descriptor, spare, begun);
       if (end > 0) yield piece.subarray(0, end);
       [piece, spare] = [spare, piece];
     }

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 
+import { hostIsLittleEndian } from '../binary/index.js';
 import { EbpfError } from '../errors/index.js';
 
 import type { FunctionChoice } from './function-choice.js';
-import { FunctionList } from './function-list.js';
+import { FunctionList, type KernelFunction } from './function-list.js';
 import { addressesOf, findKernelSymbols } from './symbol-scanner.js';
 import { readLines } from './read-lines.js';
-import { readText } from './read-text.js';
 import { tracefsPath } from './tracefs.js';
 
 const blacklistPath = '/sys/kernel/debug/kprobes/blacklist';
@@ -33,7 +33,7 @@ export async function traceableFunctions(
   tracefs: string | undefined = tracefsIfAny(),
 ): Promise<TraceableFunctions | undefined> {
   if (tracefs === undefined) return undefined;
-  const unsafe = choice.isLoose ? blacklist() : new Set<string>();
+  const unsafe = choice.isLoose ? await blacklist(signal) : new Set<string>();
   // Linux 6.5
   const withAddresses = `${tracefs}/available_filter_functions_addrs`;
   try {
@@ -51,17 +51,25 @@ async function readTraceable(
   unsafe: ReadonlySet<string>,
   signal: AbortSignal | undefined,
 ): Promise<TraceableFunctions> {
-  const functions = new FunctionList();
-  let unaligned = 0;
+  const [names, modules, addresses] = [[] as string[], new Map<number, string>(), [] as string[]];
+  const expression = lineExpression(choice, true);
+  let hasUnaligned = false;
   for await (const piece of readLines(path, signal)) {
-    eachTraceable(piece.toString('latin1'), true, (name, module, address) => {
-      if (!mayFollowEndbr(address)) unaligned++;
-      if (!choice.takes(name, module, !unsafe.has(name), functions.length)) return;
-      functions.push(copied(name), module === undefined ? module : copied(module), BigInt(`0x${address}`));
-    });
+    const text = piece.toString('latin1');
+    hasUnaligned ||= unaligned.test(text);
+    for (const line of text.match(expression) ?? []) {
+      const space = line.indexOf(' ');
+      const { name, module } = functionOf(line, space + 1);
+      const index = names.length;
+      if (!choice.takesFitting(name, module, !unsafe.has(name), index)) continue;
+      names.push(name);
+      addresses.push(line.slice(0, space).padStart(16, '0'));
+      if (module !== undefined) modules.set(index, module);
+    }
   }
-  const places = functions.addresses.slice();
-  if (unaligned === 0 && process.arch === 'x64') beginAtMultiples(functions.addresses);
+  const places = numbersOf(addresses);
+  const functions = new FunctionList(onTheirOwn(names), modules, places.slice());
+  if (!hasUnaligned && process.arch === 'x64') beginAtMultiples(functions.addresses);
   else await beginAtSymbols(functions);
   signal?.throwIfAborted();
   return { functions, places };
@@ -71,9 +79,15 @@ async function readTraceable(
  * The tracer is called where a function begins, or behind the ENDBR there, four bytes on. Functions of x86 begin at multiples
  * of 16 (CONFIG_FUNCTION_ALIGNMENT), but for what some compilers hold to be cold: where there are such, this shows it.
  */
-function mayFollowEndbr(address: string): boolean {
-  const last = address.charCodeAt(address.length - 1);
-  return last === 0x30 || last === 0x34;
+const unaligned = /[1-35-9a-f] [^[]/;
+
+/** What sixteen hexadecimal digits each stand for. */
+function numbersOf(texts: readonly string[]): BigUint64Array {
+  const bytes = new Uint8Array(texts.length * 8);
+  const written = Buffer.from(bytes.buffer);
+  written.write(texts.join(''), 'hex');
+  if (hostIsLittleEndian) written.swap64();
+  return new BigUint64Array(bytes.buffer);
 }
 
 function beginAtMultiples(addresses: BigUint64Array): void {
@@ -104,13 +118,15 @@ async function readNames(
   signal: AbortSignal | undefined,
 ): Promise<TraceableFunctions> {
   const counts = new Map<string, number>();
+  const expression = lineExpression(choice, false);
   for await (const piece of readLines(path, signal)) {
-    eachTraceable(piece.toString('latin1'), false, (name, module) => {
-      if (!choice.wants(name, module, !unsafe.has(name))) return;
+    for (const line of piece.toString('latin1').match(expression) ?? []) {
+      const { name, module } = functionOf(line, 0);
+      if (!choice.wants(name, module, !unsafe.has(name))) continue;
       const known = counts.get(name);
       if (known === undefined) counts.set(copied(name), 1);
       else counts.set(name, known + 1);
-    });
+    }
   }
   const functions = new FunctionList();
   const names = new Set(counts.keys());
@@ -127,25 +143,25 @@ async function readNames(
 }
 
 /**
- * The lines of `available_filter_functions_addrs` (`ffffffff81000000 name [module]`), or of the one without addresses, for which
- * the address is empty.
+ * Finds the lines of `available_filter_functions_addrs` (`ffffffff81000000 name [module]`), or of the list without addresses, in
+ * which `choice` may choose the function. JavaScript that runs for each of tens of thousands of lines would have passed them
+ * before it is compiled: a regular expression passes over those of no interest.
  */
-export function eachTraceable(
-  text: string,
-  hasAddresses: boolean,
-  take: (name: string, module: string | undefined, address: string) => void,
-): void {
-  let start = 0;
-  for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', start)) {
-    const begin = hasAddresses ? text.indexOf(' ', start) + 1 : start;
-    const bracket = text.charCodeAt(end - 1) === 0x5d ? text.indexOf(' [', begin) : -1;
-    const name = text.slice(begin, bracket < 0 ? end : bracket);
-    if (!name.startsWith(replaced)) {
-      const address = hasAddresses ? text.slice(start, begin - 1) : '';
-      take(name, bracket < 0 ? undefined : text.slice(bracket + 2, end - 1), address);
-    }
-    start = end + 1;
-  }
+function lineExpression(choice: FunctionChoice, hasAddresses: boolean): RegExp {
+  const address = hasAddresses ? '[0-9a-f]+ ' : '';
+  return new RegExp(`^${address}(?!${replaced})${choice.nameSource(1)}(?: \\[.+\\])?$`, 'gm');
+}
+
+/** The name that begins at `start` of a line, and the module behind it. */
+function functionOf(line: string, start: number): Pick<KernelFunction, 'name' | 'module'> {
+  if (!line.endsWith(']')) return { name: line.slice(start), module: undefined };
+  const bracket = line.lastIndexOf(' [');
+  return { name: line.slice(start, bracket), module: copied(line.slice(bracket + 2, -1)) };
+}
+
+/** As {@link copied}, of many: parts of one text that has nothing else. None of them has a line's end. */
+function onTheirOwn(texts: readonly string[]): string[] {
+  return texts.length === 0 ? [] : copied(texts.join('\n')).split('\n');
 }
 
 /** A part of a text would keep the whole of it. */
@@ -154,12 +170,15 @@ function copied(text: string): string {
 }
 
 /** Functions in which a breakpoint would be hit while one is handled. Empty when debugfs is not mounted or is closed. */
-function blacklist(): ReadonlySet<string> {
+async function blacklist(signal: AbortSignal | undefined): Promise<ReadonlySet<string>> {
   const names = new Set<string>();
-  // `0xffffffff81000000-0xffffffff81000010\tname`
-  for (const line of readText(blacklistPath)?.split('\n') ?? []) {
-    const tab = line.lastIndexOf('\t');
-    if (tab >= 0) names.add(line.slice(tab + 1));
+  try {
+    for await (const piece of readLines(blacklistPath, signal)) {
+      // `0xffffffff81000000-0xffffffff81000010\tname`
+      for (const [name] of piece.toString('latin1').matchAll(/(?<=\t).+$/gm)) names.add(name);
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).syscall !== 'open') throw error;
   }
   return names;
 }

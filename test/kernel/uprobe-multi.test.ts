@@ -1,6 +1,8 @@
 // Many places in user space by one program: in this process alone, which asks for its own priority and sets it.
-import { readFileSync } from 'node:fs';
-import { getPriority, setPriority } from 'node:os';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { getPriority, setPriority, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import {
   Ebpf,
@@ -12,7 +14,10 @@ import {
   features,
   type Link,
 } from '../../lib/index.js';
+import { heldBy, longestHold } from '../helpers/event-loop.js';
+import { linkIds } from '../helpers/kernel-ids.js';
 import { hasUprobeSessions, hasUprobes, libc } from '../helpers/user-space.js';
+import { openDescriptors } from '../helpers/open-descriptors.js';
 import { sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
 
@@ -226,6 +231,58 @@ describe('uprobe.session', () => {
       expect(ebpf.variable('returns').value).toBe(0n);
     } finally {
       await ebpf.close();
+    }
+  });
+});
+
+describe('thousands of functions', () => {
+  const functions = /^[a-z]/;
+  /** Of a library that no process uses: they are never entered. */
+  let folder: string;
+  let target: string;
+  let ebpf: Ebpf;
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'uprobe-multi-'));
+    target = join(folder, 'libc.so');
+    copyFileSync(libc, target);
+    ebpf = await load('uprobe_multi');
+  });
+
+  afterEach(async () => {
+    await ebpf.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  testIf(hasUprobes, 'uprobes')('are attached and detached without holding the event loop', async () => {
+    const program = ebpf.program('anywhere', UprobeMulti);
+    const allowed = longestHold();
+    let link: UprobeMultiLink | undefined;
+    const attach = await heldBy(async () => {
+      link = await program.attach({ target, functions });
+    });
+    expect(link?.places.length).toBeGreaterThan(1000);
+    const detach = await heldBy(async () => link?.close());
+    for (const { longest, turns } of [attach, detach]) {
+      expect(longest).toBeLessThan(allowed);
+      // At a stretch there would be two or three.
+      expect(turns).toBeGreaterThan(20);
+    }
+  });
+
+  testIf(hasUprobes, 'uprobes')('stay unattached when an abort comes in the middle', async () => {
+    const program = ebpf.program('anywhere', UprobeMulti);
+    const before = [linkIds(), openDescriptors()];
+    for (const turns of [0, 1, 5, 20]) {
+      const abort = new AbortController();
+      const outcome = program.attach({ target, functions, signal: abort.signal }).then(
+        () => 'attached',
+        (error: unknown) => error,
+      );
+      for (let turn = 0; turn < turns; turn++) await nextTurn();
+      abort.abort(new Error(`after ${turns}`));
+      expect(await outcome).toEqual(new Error(`after ${turns}`));
+      expect([program.links, linkIds(), openDescriptors()]).toEqual([[], ...before]);
     }
   });
 });

@@ -1,22 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-
 import fc from 'fast-check';
 
 import { FunctionChoice, type KernelFunctionPattern } from '../../../lib/kernel/function-choice.js';
 import { FunctionList } from '../../../lib/kernel/function-list.js';
 import { globTest } from '../../../lib/kernel/glob.js';
-import { readLines } from '../../../lib/kernel/read-lines.js';
-import { eachTraceable, traceableFunctions } from '../../../lib/kernel/traceable-functions.js';
-
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'functions-'));
-});
-afterAll(() => {
-  rmSync(folder, { recursive: true });
-});
 
 describe('globs', () => {
   test('are what a regular expression says of the same pattern', () => {
@@ -38,23 +24,25 @@ describe('globs', () => {
   });
 });
 
-const lines = `ffffffff81000004 vfs_read
-ffffffff81000014 vfs_write
-ffffffff81000020 twice
-ffffffff81000034 twice
-ffffffff81000044 __ftrace_invalid_address___64
-ffffffffc0000004 nf_read [nf_conntrack]
-ffffffffc0000014 vfs_read [odd_module]
-`;
+const functions: [name: string, module: string | undefined, place: string][] = [
+  ['vfs_read', undefined, '04'],
+  ['vfs_write', undefined, '14'],
+  ['twice', undefined, '20'],
+  ['twice', undefined, '34'],
+  ['nf_read', 'nf_conntrack', '04'],
+  ['vfs_read', 'odd_module', '14'],
+];
 
-/** What patterns choose of the lines, with the names that are ambiguous or missing. */
-function choose(...patterns: KernelFunctionPattern[]): unknown[] {
+/** What patterns choose of them, with the names that are ambiguous or missing. */
+function choose(patterns: KernelFunctionPattern[], fitting: boolean): unknown[] {
   const choice = new FunctionChoice(patterns);
+  const expression = new RegExp(`^(extra) ${choice.nameSource(2)}`);
   const chosen: string[] = [];
-  eachTraceable(lines, true, (name, module, address) => {
-    if (choice.takes(name, module, name !== 'vfs_write', chosen.length))
-      chosen.push(`${module ?? ''}:${name}@${address.slice(-2)}`);
-  });
+  for (const [name, module, place] of functions) {
+    if (fitting && !expression.test(`extra ${name} [some]`)) continue;
+    const takes = fitting ? choice.takesFitting.bind(choice) : choice.takes.bind(choice);
+    if (takes(name, module, name !== 'vfs_write', chosen.length)) chosen.push(`${module ?? ''}:${name}@${place}`);
+  }
   return [chosen, choice.ambiguous?.pattern, choice.missing];
 }
 
@@ -77,7 +65,8 @@ describe('patterns', () => {
     ['a name that is not there', ['nf_read', 'no'], [['nf_conntrack:nf_read@04'], undefined, 'no']],
     ['a pattern without functions', ['nf_*', 'no*'], [['nf_conntrack:nf_read@04'], undefined, 'no*']],
   ])('choose %s', (_, patterns, expected) => {
-    expect(choose(...patterns)).toEqual(expected);
+    expect(choose(patterns, false)).toEqual(expected);
+    expect(choose(patterns, true)).toEqual(expected);
   });
 
   test.each(['', 'a b', 'a\n', ':a', 'a:', 'a:b:c', 'a/b', '(a', 5, undefined, null])('refuse %j', (wrong) => {
@@ -86,17 +75,16 @@ describe('patterns', () => {
     );
   });
 
-  test('are looked for in the lists of tracefs', async () => {
-    writeFileSync(join(folder, 'available_filter_functions_addrs'), lines);
-    const found = await traceableFunctions(new FunctionChoice(['*_read']), undefined, folder);
-    expect(found?.functions.names).toEqual(['vfs_read', 'nf_read', 'vfs_read']);
-    const places = [0xffff_ffff_8100_0004n, 0xffff_ffff_c000_0004n, 0xffff_ffff_c000_0014n];
-    expect([...(found?.places ?? [])]).toEqual(places);
-    // Elsewhere no symbol says where these functions begin.
-    const begins = process.arch === 'x64' ? places.map((place) => place - 4n) : places;
-    expect([...(found?.functions.addresses ?? [])]).toEqual(begins);
-    expect(found?.functions.at(1)).toEqual({ name: 'nf_read', module: 'nf_conntrack', address: begins[1] });
-    expect(await traceableFunctions(new FunctionChoice(['*']), undefined, join(folder, 'none'))).toBeUndefined();
+  test('of texts pass over names that fit none, however many', () => {
+    const many = Array.from({ length: 40 }, (_, index) => `f${index}_*`);
+    const fits = (patterns: KernelFunctionPattern[], name: string): boolean =>
+      new RegExp(`^${new FunctionChoice(patterns).nameSource(1)}`).test(name);
+    expect(fits(['a*b*c', 'x?z'], 'a1b2c')).toBe(true);
+    expect(fits(['a*b*c', 'x?z', 'p*q*r*'], 'p-q-r-s')).toBe(true);
+    expect(['a1c2b', 'xyzz', 'a1b2cd'].map((name) => fits(['a*b*c', 'x?z'], name))).toEqual([false, false, false]);
+    // Tried one after another they would cost more than they save.
+    expect(fits(many, 'other')).toBe(true);
+    expect(fits(['a', /b/], 'other')).toBe(true);
   });
 });
 
@@ -107,35 +95,5 @@ describe('lists of functions', () => {
     expect(list.all()[999]).toEqual({ name: 'f999', module: 'm', address: 999n });
     expect(list.all()).toHaveLength(1000);
     expect([...list.addresses].reduce((sum, one) => sum + one)).toBe(499_500n);
-  });
-});
-
-describe('lines of a file', () => {
-  test.each([
-    ['short ones', 'a\nbc\n\nd'],
-    ['none', ''],
-    ['longer ones than a piece', `${'x'.repeat(200_000)}\ny\n${'z'.repeat(70_000)}`],
-    ['many', 'line\n'.repeat(50_000)],
-  ])('come whole: %s', async (_, text) => {
-    const path = join(folder, 'lines');
-    writeFileSync(path, text);
-    const pieces: string[] = [];
-    for await (const piece of readLines(path)) pieces.push(piece.toString());
-    expect(pieces.join('') === text).toBe(true);
-    for (const piece of pieces.slice(0, -1)) expect(piece.endsWith('\n')).toBe(true);
-  });
-
-  test('end with an abort, and when nobody wants more', async () => {
-    const path = join(folder, 'long');
-    writeFileSync(path, 'line\n'.repeat(100_000));
-    for await (const piece of readLines(path)) {
-      expect(piece.length).toBeGreaterThan(0);
-      break;
-    }
-    const abort = new AbortController();
-    const read = async (): Promise<void> => {
-      for await (const piece of readLines(path, abort.signal)) abort.abort(new Error(String(piece.length > 0)));
-    };
-    await expect(read()).rejects.toThrow('true');
   });
 });
