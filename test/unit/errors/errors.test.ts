@@ -52,6 +52,16 @@ test('an unknown name unlike any other comes with all of them, as far as they ca
   expect(UsageError.notFound('map', 'zzz', many).message).toMatch(/"map_number_7" and 12 more$/);
 });
 
+test('advice is for names that are like no other', () => {
+  const advice = 'load the module first';
+  expect(UsageError.notFound('function', 'zzz', ['do_exit'], advice).message).toBe(
+    'no function is named "zzz"; there are "do_exit"; load the module first',
+  );
+  expect(UsageError.notFound('function', 'do_exti', ['do_exit'], advice).message).toBe(
+    'no function is named "do_exti"; did you mean "do_exit"?',
+  );
+});
+
 test('what is in use says what to do', () => {
   const error = UsageError.busy('map "events"', 'close its reader first');
   expect([error.code, error.message]).toEqual(['ERR_EBPF_BUSY', 'map "events" is busy: close its reader first']);
@@ -113,6 +123,10 @@ test('any other errno is a KernelError that says what was tried', () => {
   const plain = new KernelError('create map "m"', 'bpf(BPF_MAP_CREATE)', -7, { cause });
   expect([plain.message, plain.cause]).toEqual(['cannot create map "m": bpf(BPF_MAP_CREATE) failed with E2BIG', cause]);
   expect('cause' in error).toBe(false);
+  expect(new KernelError('read map "m"', 'bpf(BPF_MAP_LOOKUP_ELEM)', -9)).toMatchObject({
+    message: 'cannot read map "m": bpf(BPF_MAP_LOOKUP_ELEM) failed with EBADF',
+    ...{ code: 'ERR_EBPF_KERNEL', errno: -9, errnoName: 'EBADF', syscall: 'bpf(BPF_MAP_LOOKUP_ELEM)' },
+  });
 });
 
 test('errnos have names, those that only the kernel knows too', () => {

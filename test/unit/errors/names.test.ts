@@ -22,6 +22,14 @@ describe('nearestNames', () => {
     expect(nearestNames(wanted, ['events', name, 'filename'])).toEqual([name]);
   });
 
+  test('the nearest come first, those as near in the order of the alphabet, and no more than the limit', () => {
+    const known = ['event_c', 'event_b', 'events_of_all', 'event', 'event_a'];
+    expect(nearestNames('event', known)).toEqual(['event', 'event_a', 'event_b']);
+    expect(nearestNames('event', known, 5)).toEqual(['event', 'event_a', 'event_b', 'event_c', 'events_of_all']);
+    expect(nearestNames('event', known.reverse(), 2)).toEqual(['event', 'event_a']);
+    expect(nearestNames('', ['event', 'x'])).toEqual(['x']);
+  });
+
   test('names of a million characters are compared at once', () => {
     const [one, other] = [`${'x'.repeat(1_000_000)}a`, `${'x'.repeat(1_000_000)}b`];
     expect(nearestNames(one, [other, one, 'x'])).toEqual([one]);
