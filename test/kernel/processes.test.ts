@@ -98,9 +98,10 @@ test(
     const places = `sed -n 's/^[^ ]* \\([^ ]*\\) tracefs .*/\\1/p' /proc/mounts`;
     const script = `for place in $(${places}); do umount "$place" || exit 1; done; exec '${process.execPath}' '${fixture('print-load')}' '${sample('tracepoint')}'`;
     expect(report(await runInNamespace(script))).toEqual({
-      name: 'UnsupportedError',
+      name: 'AttachError',
       code: 'ERR_EBPF_UNSUPPORTED',
-      message: 'tracefs: it is not mounted; as root: mount -t tracefs tracefs /sys/kernel/tracing',
+      message:
+        'program "on_exec" could not be attached: tracefs: it is not mounted; as root: mount -t tracefs tracefs /sys/kernel/tracing',
     });
   },
   patienceMs,
