@@ -153,6 +153,31 @@ export const parts = {
     ...files('programs', 'load-failure verifier-log attach-failure'),
     ...files('maps', 'call-failure map-failure'),
   ],
+  // Entries of maps, and variables: read, written, walked.
+  values: [
+    ...files('maps', 'entry-store hash-map keyed-map lru-hash-map map-types raw-map set-options shape-differences'),
+    ...files('maps', 'variable variables walk'),
+  ],
+  // Perf events, and buffers of them.
+  perf: [
+    ...files('events', 'ordered-intake perf-events perf-options'),
+    ...[
+      'maps/perf-event-array',
+      'programs/perf-event-attach',
+      'programs/tracepoint',
+      'sys/perf-buffer',
+      'sys/perf-event-calls',
+    ],
+  ],
+  // What few do with a loaded object: runs of programs, iterators, the kernel's log.
+  more: [
+    ...files('events', 'kernel-log trace-lines'),
+    ...['links/iterator-output', 'logs', 'programs/freplace', 'programs/iterator-program', 'programs/jump-tables'],
+    ...files('programs', 'program-stream run-context syscall-program test-run'),
+    ...files('sys', 'descriptor-calls iterator-calls socket-descriptor storage-calls'),
+  ],
+  // What codecs seldom need: declared types compared with those of an object, unions, interpreters in place of generated code.
+  checks: files('codec', 'check-layout compare-layouts declaration interpret-decode unsafe-integer write-union'),
   codec: ['codec', 'binary'],
   // For those who name the kernel's numbers.
   numbers: ['abi'],

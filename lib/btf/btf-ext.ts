@@ -3,6 +3,7 @@ import type { ObjectFormatError } from '../errors/index.js';
 import { magicByteOrder } from './btf-header.js';
 import type { Btf } from './btf.js';
 import { headerSizeWithRelocations } from './core-marker.js';
+import { wordsOf } from './words.js';
 
 /** Which BTF FUNC each function of one ELF section is. */
 export interface FunctionInfoSection {
@@ -177,18 +178,19 @@ function readRecords(
   btf: Btf,
   records: { what: string; at: number; count: number; recordSize: number; columns: readonly Column[] },
 ): Uint32Array[] {
+  const words = wordsOf(reader.slice(records.at, records.count * records.recordSize), reader.littleEndian);
+  const stride = records.recordSize / 4;
   return records.columns.map((column, index) => {
     const values = new Uint32Array(records.count);
     const limit = column === 'type' ? btf.endId : column === 'string' ? btf.stringsEnd : 0x1_0000_0000;
-    let at = records.at + index * 4;
-    for (let record = 0; record < records.count; record++) {
-      const value = reader.u32(at);
+    for (let record = 0, word = index; record < records.count; record++, word += stride) {
+      const value = words[word] ?? 0;
       if (value >= limit) {
         const wanted = column === 'type' ? `type ${value}; the ids` : `string offset ${value}; the strings`;
-        throw reader.error(`record ${record} of the ${records.what} refers to ${wanted} end at ${limit - 1}`, at);
+        const problem = `record ${record} of the ${records.what} refers to ${wanted} end at ${limit - 1}`;
+        throw reader.error(problem, records.at + word * 4);
       }
       values[record] = value;
-      at += records.recordSize;
     }
     return values;
   });

@@ -73,18 +73,21 @@ class ReferenceReader {
     const code = this.#section.bytes.subarray(range.offset, range.offset + range.size);
     const instruction = new Instruction(code, this.#elf.littleEndian);
     while ((this.#relocations[this.#next]?.offset ?? range.offset) < range.offset) this.#next++;
-    for (let index = 0; index < instruction.count; index += instruction.slots) {
-      instruction.at(index);
-      const offset = index * INSTRUCTION_SIZE;
+    let size = INSTRUCTION_SIZE;
+    for (let offset = 0; offset < code.byteLength; offset += size) {
+      // Most instructions refer to nothing, and their bytes tell it sooner than the cursor does.
+      const opcode = code[offset];
       const at = range.offset + offset;
-      if (instruction.isWide && instruction.slots !== 2) throw this.#error('the last instruction is cut off', at);
+      size = opcode === Opcode.LOAD_IMMEDIATE_64 ? 2 * INSTRUCTION_SIZE : INSTRUCTION_SIZE;
+      if (offset + size > code.byteLength) throw this.#error('the last instruction is cut off', at);
       const relocation = this.#relocations[this.#next];
-      if (relocation !== undefined && relocation.offset < at + instruction.slots * INSTRUCTION_SIZE) {
+      if (relocation !== undefined && relocation.offset < at + size) {
         if (relocation.offset !== at) throw this.#error('a relocation of half an instruction', relocation.offset);
         this.#next++;
         if (this.#relocations[this.#next]?.offset === at) throw this.#error('two relocations of one instruction', at);
+        instruction.at(offset / INSTRUCTION_SIZE);
         references.push({ offset, ...this.#relocated(instruction, range, relocation) });
-      } else if (instruction.opcode === Opcode.CALL && instruction.source === CallSource.FUNCTION) {
+      } else if (opcode === Opcode.CALL && instruction.at(offset / INSTRUCTION_SIZE).source === CallSource.FUNCTION) {
         references.push({ offset, ...this.#call(instruction, this.#section, undefined, at) });
       }
     }

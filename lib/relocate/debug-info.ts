@@ -1,5 +1,5 @@
 import { INSTRUCTION_SIZE } from '../asm/index.js';
-import { ByteWriter } from '../binary/index.js';
+import { ByteWriter, hostIsLittleEndian } from '../binary/index.js';
 import type { LinkedFunctions, PlacedFunction } from './linked-functions.js';
 
 /** `struct bpf_func_info` and `struct bpf_line_info` of include/uapi/linux/bpf.h, in bytes. */
@@ -25,21 +25,27 @@ export function encodeFunctionInfo(functions: LinkedFunctions, littleEndian: boo
 export function encodeLineInfo(functions: LinkedFunctions, littleEndian: boolean): Uint8Array | undefined {
   if (functions.placed.some(({ spec }) => spec.lines.offsets[0] !== 0)) return undefined;
   const rows = functions.placed.reduce((sum, { spec }) => sum + spec.lines.offsets.length, 0);
-  const writer = new ByteWriter({ littleEndian, capacity: rows * LINE_INFO_RECORD_SIZE });
-  for (const placed of functions.placed) encodeLines(placed, writer);
-  return writer.toBytes();
+  const words = new Uint32Array((rows * LINE_INFO_RECORD_SIZE) / 4);
+  let length = 0;
+  for (const placed of functions.placed) length = writeLines(placed, words, length);
+  if (littleEndian !== hostIsLittleEndian) Buffer.from(words.buffer).swap32();
+  return new Uint8Array(words.buffer, 0, length * 4);
 }
 
-function encodeLines({ spec, start }: PlacedFunction, writer: ByteWriter): void {
+/** Writes from `start` on, in this machine's byte order: a thousand lines are common. Returns where they end. */
+function writeLines({ spec, start: first }: PlacedFunction, words: Uint32Array, start: number): number {
+  const { code } = spec;
   const { offsets, fileNames, texts, lineColumns } = spec.lines;
-  for (const [row, offset] of offsets.entries()) {
+  let at = start;
+  for (let row = 0; row < offsets.length; row++) {
+    const offset = offsets[row] ?? 0;
     // Of several lines that begin at one instruction the last stands; the second half of a 64-bit load has none.
-    const isInstruction = offset % INSTRUCTION_SIZE === 0 && spec.code[offset] !== 0;
+    const isInstruction = offset % INSTRUCTION_SIZE === 0 && code[offset] !== 0;
     if (!isInstruction || offset === offsets[row + 1]) continue;
-    writer.u32(start + offset / INSTRUCTION_SIZE);
-    writer
-      .u32(fileNames[row] ?? 0)
-      .u32(texts[row] ?? 0)
-      .u32(lineColumns[row] ?? 0);
+    words[at++] = first + offset / INSTRUCTION_SIZE;
+    words[at++] = fileNames[row] ?? 0;
+    words[at++] = texts[row] ?? 0;
+    words[at++] = lineColumns[row] ?? 0;
   }
+  return at;
 }
