@@ -73,7 +73,7 @@ class ReferenceReader {
     const code = this.#section.bytes.subarray(range.offset, range.offset + range.size);
     const instruction = new Instruction(code, this.#elf.littleEndian);
     while ((this.#relocations[this.#next]?.offset ?? range.offset) < range.offset) this.#next++;
-    let size = INSTRUCTION_SIZE;
+    let size: number;
     for (let offset = 0; offset < code.byteLength; offset += size) {
       // Most instructions refer to nothing, and their bytes tell it sooner than the cursor does.
       const opcode = code[offset];
