@@ -165,7 +165,11 @@ describe('installed in an empty folder', () => {
   `;
     const forTypes = ['index.js', 'types.js'];
     const forLoad = [...forTypes, 'load.js'];
-    expect(JSON.parse(node('-e', script))).toEqual([forTypes, forLoad, [...forLoad, 'live.js', 'values.js', 'codec.js']]);
+    expect(JSON.parse(node('-e', script))).toEqual([
+      forTypes,
+      forLoad,
+      [...forLoad, 'live.js', 'values.js', 'codec.js'],
+    ]);
   });
 
   test('import, which asks for every name, does not read what has only functions before one is called', () => {
