@@ -133,6 +133,22 @@ describe.each(orders)('a %s file', (_, littleEndian) => {
   });
 });
 
+test('symbols lie in sections whose numbers do not fit 16 bits', () => {
+  const builder = new ElfBuilder();
+  const empty = new Uint8Array(0);
+  let last = builder.code('.text', Uint8Array.of(1));
+  while (last < SectionIndex.LORESERVE + 2) last = builder.section({ name: 'filler', bytes: empty });
+  builder.symbol({ name: 'near', section: 1 });
+  builder.symbol({ name: 'far', section: last });
+  const elf = parse(builder);
+  expect(elf.sections.length).toBeGreaterThan(last);
+  expect(elf.section('.symtab_shndx')?.type).toBe(SectionType.SYMTAB_SHNDX);
+  expect(elf.symbols.slice(1)).toMatchObject([
+    { name: 'near', sectionIndex: 1, section: { name: '.text' } },
+    { name: 'far', sectionIndex: 0xff02, section: { index: 0xff02, name: 'filler' } },
+  ]);
+});
+
 test('a file without section headers has no sections and no symbols', () => {
   const bytes = new ElfBuilder().encode();
   new DataView(bytes.buffer).setBigUint64(40, 0n, true);
