@@ -3,7 +3,12 @@ import { Btf, BtfBuilder } from '../../../lib/btf/index.js';
 import { UnsupportedError, UsageError } from '../../../lib/errors/index.js';
 import { MapSpec } from '../../../lib/object/index.js';
 import { relocate, type MapPlan } from '../../../lib/relocate/index.js';
-import { specialFields } from '../../../lib/relocate/special-fields.js';
+import {
+  refusedField,
+  specialFields,
+  unsupportedField,
+  type SpecialField,
+} from '../../../lib/relocate/special-fields.js';
 import { facts, member, objectOf } from './fixtures.js';
 
 const builder = new BtfBuilder({ littleEndian: true });
@@ -80,3 +85,31 @@ test.each([MapFlag.RDONLY_PROG, MapFlag.WRONLY_PROG])(
     );
   },
 );
+
+describe('of a map that a kernel refused', () => {
+  const aTimer: SpecialField = { path: 'stats.timer', typeName: 'struct bpf_timer', kind: 'timers' };
+  const aLock: SpecialField = { path: '', typeName: 'struct bpf_spin_lock', kind: 'spin locks' };
+
+  test('the member that no kernel takes in it is blamed before one that newer kernels take', () => {
+    expect(refusedField(MapType.ARRAY, [])).toBeUndefined();
+    expect(refusedField(MapType.ARRAY, [aLock, aTimer])).toBe(aLock);
+    expect(refusedField(MapType.CGROUP_STORAGE, [aLock, aTimer])).toBe(aTimer);
+  });
+
+  test('the error says where such members may be', () => {
+    const cause = new Error('first');
+    expect(unsupportedField('runs', MapType.SK_STORAGE, aTimer, cause)).toMatchObject({
+      message:
+        'timers in maps of type SK_STORAGE: of map "runs" member "stats.timer" of the value is a struct bpf_timer; ' +
+        'the kernel takes timers in maps of type HASH, LRU_HASH, ARRAY',
+      cause,
+    });
+    const newer = unsupportedField('runs', MapType.ARRAY, aLock);
+    expect(newer.message).toBe(
+      'spin locks in maps of type ARRAY: of map "runs" the value is a struct bpf_spin_lock; ' +
+        'this kernel takes spin locks in fewer types of maps than newer ones do',
+    );
+    expect('cause' in newer).toBe(false);
+    expect(unsupportedField('runs', 999, aTimer).message).toMatch(/^timers in maps of type number 999: /u);
+  });
+});
