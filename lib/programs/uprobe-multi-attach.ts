@@ -125,9 +125,7 @@ async function linkFailure(error: unknown, { attachType, path, pid, target }: Li
 export async function attachEach(options: LinkToPlaces): Promise<AttachmentWithoutLink> {
   const { program, path, pid, places, atReturn, target, signal } = options;
   const handles: Handle[] = [];
-  const detach = async (): Promise<void> => {
-    await Promise.all(handles.map(async (handle) => handle.closeAsync()));
-  };
+  const detach = async (): Promise<void> => closeEach(handles);
   try {
     for (const { fileOffset, cookie, counterOffset } of places) {
       signal?.throwIfAborted();
@@ -145,4 +143,17 @@ export async function attachEach(options: LinkToPlaces): Promise<AttachmentWitho
     since: '6.6',
   };
   return { withoutLink, detach, survivesProcess: false };
+}
+
+/** A close can wait for the kernel, so some go at once; all of thousands would hold the event loop, and the threads of others' work. */
+const closesAtOnce = 32;
+
+async function closeEach(handles: readonly Handle[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (let start = 0; start < handles.length; start += closesAtOnce) {
+    const some = handles.slice(start, start + closesAtOnce);
+    const closed = await Promise.allSettled(some.map(async (handle) => handle.closeAsync()));
+    failures.push(...closed.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : [])));
+  }
+  if (failures.length > 0) throw failures[0];
 }
