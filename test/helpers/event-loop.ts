@@ -24,6 +24,22 @@ export async function heldBy(work: () => Promise<unknown>): Promise<HeldLoop> {
   return { longest, turns };
 }
 
+/**
+ * The parts of some work that held the event loop too long, or did not give it more than `atLeast` turns. Tried up to three times: what
+ * others do on the processor only adds.
+ */
+export async function heldTooLong(work: () => Promise<Record<string, HeldLoop>>, atLeast = 20): Promise<string[]> {
+  let found: string[] = [];
+  for (let attempt = 0; attempt < 3; attempt++) {
+    const allowed = longestHold();
+    found = Object.entries(await work()).flatMap(([part, { longest, turns }]) =>
+      longest < allowed && turns > atLeast ? [] : [`${part}: ${longest} of ${allowed} ms, ${turns} turns`],
+    );
+    if (found.length === 0) break;
+  }
+  return found;
+}
+
 /** Milliseconds on a processor: what others do on it meanwhile is not this thread's. */
 function computed(): number {
   return Number(readFileSync('/proc/thread-self/schedstat', 'latin1').split(' ')[0]) / 1e6;
@@ -33,7 +49,7 @@ function computed(): number {
 const usualTask = 3;
 
 /** For how long, in milliseconds, the loop may be held: 40 on a usual processor, and as much longer as this one takes for a fixed task. */
-export function longestHold(): number {
+function longestHold(): number {
   const times = Array.from({ length: 5 }, () => {
     const before = computed();
     task();

@@ -14,7 +14,7 @@ import {
   features,
   type Link,
 } from '../../lib/index.js';
-import { heldBy, longestHold } from '../helpers/event-loop.js';
+import { heldBy, heldTooLong } from '../helpers/event-loop.js';
 import { linkIds } from '../helpers/kernel-ids.js';
 import { hasUprobeSessions, hasUprobes, libc } from '../helpers/user-space.js';
 import { openDescriptors } from '../helpers/open-descriptors.js';
@@ -256,18 +256,17 @@ describe('thousands of functions', () => {
 
   testIf(hasUprobes, 'uprobes')('are attached and detached without holding the event loop', async () => {
     const program = ebpf.program('anywhere', UprobeMulti);
-    const allowed = longestHold();
-    let link: UprobeMultiLink | undefined;
-    const attach = await heldBy(async () => {
-      link = await program.attach({ target, functions });
+    const held = heldTooLong(async () => {
+      let link: UprobeMultiLink | undefined;
+      const attach = await heldBy(async () => {
+        link = await program.attach({ target, functions });
+      });
+      expect(link?.places.length).toBeGreaterThan(1000);
+      const detach = await heldBy(async () => link?.close());
+      return { attach, detach };
     });
-    expect(link?.places.length).toBeGreaterThan(1000);
-    const detach = await heldBy(async () => link?.close());
-    for (const { longest, turns } of [attach, detach]) {
-      expect(longest).toBeLessThan(allowed);
-      // At a stretch there would be two or three.
-      expect(turns).toBeGreaterThan(20);
-    }
+    // At a stretch there would be two or three turns.
+    expect(await held).toEqual([]);
   });
 
   testIf(hasUprobes, 'uprobes')('stay unattached when an abort comes in the middle', async () => {
