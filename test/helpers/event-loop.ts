@@ -25,10 +25,10 @@ export async function heldBy(work: () => Promise<unknown>): Promise<HeldLoop> {
 }
 
 /**
- * The parts of some work that held the event loop too long, or did not give it more than `atLeast` turns. Tried up to three times: what
- * others do on the processor only adds.
+ * The parts of some work that held the event loop too long, or did not give it more than `atLeast` turns: at a stretch there are two
+ * or three. Tried up to three times: what others do on the processor only adds.
  */
-export async function heldTooLong(work: () => Promise<Record<string, HeldLoop>>, atLeast = 20): Promise<string[]> {
+export async function heldTooLong(work: () => Promise<Record<string, HeldLoop>>, atLeast = 4): Promise<string[]> {
   let found: string[] = [];
   for (let attempt = 0; attempt < 3; attempt++) {
     const allowed = longestHold();

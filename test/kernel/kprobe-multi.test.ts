@@ -224,7 +224,6 @@ describe('ten thousand functions', () => {
           const detach = await heldBy(async () => link?.close());
           return { attach, detach };
         });
-        // The kernel's part takes hundreds of milliseconds: in a call from this thread there would be no turns.
         expect(await held).toEqual([]);
       }
     },

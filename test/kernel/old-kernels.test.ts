@@ -154,3 +154,13 @@ describe('types of the kernel from elsewhere', () => {
     }
   });
 });
+
+testIf(!hasKernelBtf, 'a kernel without BTF')('a kernel without types loads what needs none', async () => {
+  const ebpf = await Ebpf.load(sample('execsnoop'), { optional: true });
+  try {
+    expect(ebpf.programs).toEqual([]);
+    expect(ebpf.unloaded[0]?.error.message).toContain("the kernel's BTF");
+  } finally {
+    await ebpf.close();
+  }
+});

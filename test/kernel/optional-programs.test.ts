@@ -5,7 +5,6 @@ import { AttachError, Ebpf, ObjectSpec, ProgramArray, type EbpfError } from '../
 import { repository, RunningCommand } from '../helpers/command.js';
 import { hasKernelBtf } from '../helpers/kernel-types.js';
 import { sample } from '../helpers/samples.js';
-import { testIf } from '../helpers/skip.js';
 
 const object = sample('optional');
 /** What no kernel takes of it. */
@@ -194,14 +193,4 @@ describe('attach()', () => {
       await ebpf.close();
     }
   });
-});
-
-testIf(!hasKernelBtf, 'a kernel without BTF')('a kernel without types loads what needs none', async () => {
-  const ebpf = await Ebpf.load(sample('execsnoop'), { optional: true });
-  try {
-    expect(ebpf.programs).toEqual([]);
-    expect(ebpf.unloaded[0]?.error.message).toContain("the kernel's BTF");
-  } finally {
-    await ebpf.close();
-  }
 });

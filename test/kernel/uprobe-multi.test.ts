@@ -265,7 +265,6 @@ describe('thousands of functions', () => {
       const detach = await heldBy(async () => link?.close());
       return { attach, detach };
     });
-    // At a stretch there would be two or three turns.
     expect(await held).toEqual([]);
   });
 

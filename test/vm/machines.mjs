@@ -104,7 +104,7 @@ export const machines = [
 ];
 
 /** Modules that tests may need and Debian does not build in; those a kernel lacks or has built in are left out. */
-export const modules = ['sch_ingress', 'cls_bpf', 'act_bpf', 'veth', 'dummy'];
+export const modules = ['sch_ingress', 'cls_bpf', 'act_bpf', 'veth', 'dummy', 'nf_defrag_ipv4', 'nf_defrag_ipv6'];
 
 /** `x64-6.1`: the name of a machine in folders and in output. */
 export function machineName({ architecture, version }) {
