@@ -46,7 +46,8 @@ async function all<T>(values: AsyncIterable<T>, most = Infinity): Promise<T[]> {
   return found;
 }
 
-const ownThreads = (): number[] => readdirSync('/proc/self/task').map(Number);
+const ascending = (left: number, right: number): number => left - right;
+const ownThreads = (): number[] => readdirSync('/proc/self/task').map(Number).sort(ascending);
 
 let ebpf: Ebpf;
 
@@ -242,7 +243,7 @@ describe('iterators', () => {
     ebpf = await load('dump_task_file');
     const threadsOf = async (options: IteratorAttachOptions): Promise<number[]> =>
       (await all((await program('write_task').attach(options)).records(TaskEntry))).map(({ thread }) => thread);
-    expect(await threadsOf({ pid: process.pid })).toEqual(ownThreads());
+    expect((await threadsOf({ pid: process.pid })).sort(ascending)).toEqual(ownThreads());
     expect(await threadsOf({ thread: process.pid })).toEqual([process.pid]);
     const link = await program('write_task').attach({ thread: process.pid });
     expect(link.info()).toMatchObject({ threadId: process.pid, processId: 0 });
