@@ -183,8 +183,8 @@ export class Ebpf<S extends Shape = AnyShape> {
   /**
    * The program of that name; with a class, as that class. The same object each time.
    *
-   * @throws {@link UsageError} `ERR_EBPF_NOT_FOUND` with the nearest names, or why the load left the program out; `ERR_EBPF_INVALID_VALUE` when the program is of
-   * another class.
+   * @throws {@link UsageError} `ERR_EBPF_NOT_FOUND` with the nearest names, or why the load left the program out;
+   * `ERR_EBPF_INVALID_VALUE` when the program is of another class.
    */
   program<N extends keyof S['programs'] & string>(name: N): S['programs'][N];
   program<P extends Program>(name: string, kind: ProgramKind<P>): P;

@@ -88,8 +88,8 @@ interface Last {
  *
  * Programs are loaded for it, by the option `dispatched` of {@link Ebpf.load}. All of it is pinned below `/sys/fs/bpf/xdp` and stays
  * when the process ends without closing the links. A process that is killed in the middle of a change leaves the old dispatcher or
- * the new one, whole; the pins of the other go at the next change or {@link query} of the interface. Needs CAP_NET_ADMIN, CAP_BPF and CAP_SYS_ADMIN, and a kernel with BTF
- * and a JIT. Least kernel: 5.10.
+ * the new one, whole; the pins of the other go at the next change or {@link query} of the interface. Needs CAP_NET_ADMIN, CAP_BPF
+ * and CAP_SYS_ADMIN, and a kernel with BTF and a JIT. Least kernel: 5.10.
  *
  * @example
  * ```js

@@ -11,8 +11,8 @@ import { noteTokenPath } from './token-delegation.js';
 /**
  * The right to load BTF, maps and programs without privileges, in a user namespace: what a BPF file system that is mounted for the
  * namespace delegates (`delegate_cmds`, `delegate_maps`, `delegate_progs` and `delegate_attachs` of its mount), as a container
- * manager does. Given to {@link Ebpf.load} and to `HashMap.create` and its like. Nothing is looked for in environment variables or usual places: only what is given
- * counts. Least kernel: 6.9.
+ * manager does. Given to {@link Ebpf.load} and to `HashMap.create` and its like. Nothing is looked for in environment variables or
+ * usual places: only what is given counts. Least kernel: 6.9.
  *
  * @example
  * ```js

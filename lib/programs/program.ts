@@ -179,7 +179,7 @@ export class Program {
     const where = this.section === '' ? '' : ` in section ${quote(this.section)}`;
     const error = new UnsupportedError(
       `attaching programs of type ${programTypeName(this.type)}`,
-      `program ${quote(this.name)}${where} can be loaded and run with testRun(), but not ` + 'attached by this version',
+      `program ${quote(this.name)}${where} can be loaded and run with testRun(), but not attached by this version`,
     );
     return Promise.reject(error);
   }

@@ -86,3 +86,15 @@ function be16(value: number): [number, number] {
 function concat(header: readonly number[], rest: Uint8Array = new Uint8Array()): Uint8Array {
   return new Uint8Array([...header, ...rest]);
 }
+
+/** A UDP packet of 64 bytes from 10.99.0.7 to port 9 of every machine. */
+export function packet(): Uint8Array {
+  const bytes = new Uint8Array(64);
+  const view = new DataView(bytes.buffer);
+  bytes.fill(0xff, 0, 6);
+  view.setUint16(12, 0x0800);
+  bytes.set([0x45, 0, 0, 50, 0, 0, 0, 0, 64, 17, 0, 0, 10, 99, 0, 7, 255, 255, 255, 255], 14);
+  view.setUint16(36, 9);
+  view.setUint16(38, 30);
+  return bytes;
+}

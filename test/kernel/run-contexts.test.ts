@@ -18,6 +18,7 @@ import {
   listInterfaces,
 } from '../../lib/index.js';
 import { hasJit, kernelHasSymbol } from '../helpers/kernel-symbols.js';
+import { packet } from '../helpers/packets.js';
 import { contextsUnlikeKernel } from '../helpers/run-contexts.js';
 import { hasKernelBtf, kernelHasStruct } from '../helpers/kernel-types.js';
 import { sample } from '../helpers/samples.js';
@@ -36,18 +37,6 @@ async function load(name: string, ...wanted: readonly string[]): Promise<Ebpf> {
   const ebpf = await Ebpf.load(spec);
   closing.push(async () => ebpf.close());
   return ebpf;
-}
-
-/** A UDP packet from 10.99.0.7. */
-function packet(): Uint8Array {
-  const bytes = new Uint8Array(64);
-  const view = new DataView(bytes.buffer);
-  bytes.fill(0xff, 0, 6);
-  view.setUint16(12, 0x0800);
-  bytes.set([0x45, 0, 0, 50, 0, 0, 0, 0, 64, 17, 0, 0, 10, 99, 0, 7, 255, 255, 255, 255], 14);
-  view.setUint16(36, 9);
-  view.setUint16(38, 30);
-  return bytes;
 }
 
 describe('packets', () => {

@@ -1,5 +1,6 @@
 import { Ebpf, listInterfaces, Xdp } from '../../lib/index.js';
 import { kernelHasSymbol } from '../helpers/kernel-symbols.js';
+import { packet } from '../helpers/packets.js';
 import { rawArguments, sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
 import { hasTestNetworks, TestNetwork } from '../helpers/test-network.js';
@@ -20,18 +21,6 @@ async function load(name: string): Promise<Ebpf> {
 afterEach(async () => {
   await ebpf.close();
 });
-
-/** A UDP packet of 64 bytes to port 9 of every machine. */
-function packet(): Uint8Array {
-  const bytes = new Uint8Array(64);
-  const view = new DataView(bytes.buffer);
-  bytes.fill(0xff, 0, 6);
-  view.setUint16(12, 0x0800);
-  bytes.set([0x45, 0, 0, 50, 0, 0, 0, 0, 64, 17, 0, 0, 10, 99, 0, 7, 255, 255, 255, 255], 14);
-  view.setUint16(36, 9);
-  view.setUint16(38, 30);
-  return bytes;
-}
 
 /** A structure of 32-bit numbers, by their offsets. */
 function words(size: number, values: Readonly<Record<number, number>>): Uint8Array {
