@@ -41,7 +41,7 @@ export async function heldTooLong(work: () => Promise<Record<string, HeldLoop>>,
 }
 
 /** Milliseconds on a processor: what others do on it meanwhile is not this thread's. */
-function computed(): number {
+export function computed(): number {
   return Number(readFileSync('/proc/thread-self/schedstat', 'latin1').split(' ')[0]) / 1e6;
 }
 
