@@ -17,11 +17,11 @@ export interface ReadOptions {
    * rings, and one each 100 ms at perf buffers with a watermark.
    */
   readonly pollMs?: number | undefined;
-  /** The most bytes a batch holds, the kernel's headers included: 4 KiB to 64 MiB. A single larger record still arrives. Default 128 KiB. */
+  /** The most bytes a batch holds, the kernel's headers included: 4 KiB to 64 MiB. A single larger record still arrives. Default 64 KiB. */
   readonly maxBatchBytes?: number | undefined;
 }
 
-const defaultBatchBytes = 128 * 1024;
+const defaultBatchBytes = 64 * 1024;
 const leastBatchBytes = 4096;
 const mostBatchBytes = 64 * 1024 * 1024;
 const mostMs = 60_000;
