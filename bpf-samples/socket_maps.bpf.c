@@ -59,6 +59,14 @@ int redirect_unparsed(struct __sk_buff *packet)
 	return bpf_sk_redirect_map(packet, &sockets, destination, 0);
 }
 
+/* What it is for is said when it is attached. */
+SEC("?sk_skb")
+int redirect_in_role(struct __sk_buff *packet)
+{
+	__sync_fetch_and_add(&received, 1);
+	return bpf_sk_redirect_map(packet, &sockets, destination, 0);
+}
+
 SEC("sockops")
 int on_connection(struct bpf_sock_ops *socket)
 {

@@ -61,6 +61,15 @@ function commandSays(command) {
   return found === undefined ? undefined : `there is ${found}`;
 }
 
+function kernelAtLeast(major, minor) {
+  const [, foundMajor, foundMinor] = /^(\d+)\.(\d+)/u.exec(os.release()) ?? [0, 0, 0];
+  return Number(foundMajor) * 1000 + Number(foundMinor) >= major * 1000 + minor;
+}
+
+/** A program in C of test/fixtures: VMs have it compiled. */
+const hasFixture = (name) =>
+  fs.existsSync(new URL(`../test/fixtures/${name}`, import.meta.url)) || commandSays('cc') !== undefined;
+
 const activeModules = () => read('/sys/kernel/security/lsm').trim().split(',');
 
 /** What no VM has: tests that need it run on the machine itself, with `npm run test:kernel`. */
@@ -85,9 +94,41 @@ const needs = new Map([
     () =>
       kernelHas('bpf_token_create') &&
       !['', '0'].includes(read('/proc/sys/user/max_user_namespaces').trim()) &&
-      (fs.existsSync(new URL('../test/fixtures/delegate', import.meta.url)) || commandSays('cc') !== undefined)
+      hasFixture('delegate')
         ? 'the kernel has bpf_token_create and user namespaces'
         : undefined,
+  ],
+  [
+    'programs at UNIX sockets',
+    () =>
+      kernelHas('bpf_sock_addr_set_sun_path') && hasFixture('unix-datagrams')
+        ? 'the kernel has bpf_sock_addr_set_sun_path, and there is a C compiler'
+        : undefined,
+  ],
+  [
+    'uprobes that may sleep',
+    () =>
+      fs.existsSync('/sys/bus/event_source/devices/uprobe') && kernelAtLeast(6, 1)
+        ? 'the kernel has uprobes and is of 6.1 or later'
+        : undefined,
+  ],
+  [
+    'BPF LSM that may sleep',
+    () =>
+      hasTrampolines() && activeModules().includes('bpf') && kernelAtLeast(5, 11)
+        ? 'BPF LSM is on, and the kernel is of 5.11 or later'
+        : undefined,
+  ],
+  [
+    'test runs of structures that may sleep',
+    () =>
+      hasJit() && ['test_sleepable', 'bpf_copy_from_user_str'].every((name) => kernelTypes().includes(`\0${name}\0`))
+        ? "the kernel's BTF has test_sleepable and bpf_copy_from_user_str"
+        : undefined,
+  ],
+  [
+    'fentry that may sleep',
+    () => (hasTrampolines() && kernelAtLeast(6, 3) ? 'the kernel has fentry and is of 6.3 or later' : undefined),
   ],
   ['a JIT', () => (hasJit() ? 'net.core.bpf_jit_enable is not 0' : undefined)],
   ['fentry', () => (hasTrampolines() ? 'the kernel has kprobes, BTF, a JIT and register_ftrace_direct' : undefined)],
@@ -307,9 +348,7 @@ export function whyRunnable(reason) {
   const need = /^needs (.+)$/u.exec(reason)?.[1];
   const version = /^kernel (\d+)\.(\d+)$/u.exec(need ?? '');
   if (version !== null) {
-    const [, major, minor] = /^(\d+)\.(\d+)/u.exec(read('/proc/sys/kernel/osrelease')) ?? [0, 0, 0];
-    const wanted = Number(version[1]) * 1000 + Number(version[2]);
-    return Number(major) * 1000 + Number(minor) >= wanted ? `this is kernel ${major}.${minor}` : undefined;
+    return kernelAtLeast(Number(version[1]), Number(version[2])) ? `this is kernel ${os.release()}` : undefined;
   }
   const tell = needs.get(need);
   if (tell === undefined) return `"${reason}" is not a need that scripts/skips.mjs knows`;

@@ -12,6 +12,9 @@ export const hasKprobes: boolean = existsSync('/sys/bus/event_source/devices/kpr
  */
 export const hasFentry: boolean = hasKprobes && hasKernelBtf && hasJit && kernelHasSymbol('register_ftrace_direct');
 
+/** One program at entry and return of a function: Linux 7.0. */
+export const hasFsession: boolean = hasFentry && enumeratorsOf('bpf_attach_type', 'BPF_').has('TRACE_FSESSION');
+
 /** Functions of programs can be replaced: by the same means, but for the tracer. */
 export const hasFreplace: boolean = hasKprobes && hasKernelBtf && hasJit;
 

@@ -1,4 +1,5 @@
 // Each place at which a cgroup's programs see what is done with a socket: done in a cgroup of its own.
+import { spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -7,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { CgroupProgram, Ebpf, ObjectSpec, type Program } from '../../lib/index.js';
+import { hasFixture, withFixture } from '../helpers/c-fixture.js';
 import { TestCgroup } from '../helpers/cgroup.js';
 import { kernelHasSymbol } from '../helpers/kernel-symbols.js';
 import { sample } from '../helpers/samples.js';
@@ -85,20 +87,46 @@ test('programs run at every one of sockets of IPv4 and IPv6', async () => {
   expect(count('bind4')).toBe(before);
 });
 
-const unix = ['connect_unix', 'sendmsg_unix', 'recvmsg_unix', 'getpeername_unix', 'getsockname_unix'];
+const hasUnix = kernelHasSymbol('bpf_sock_addr_set_sun_path');
 
-// Node has no datagrams of UNIX sockets, and does not ask for their names: those are attached only.
-testIf(kernelHasSymbol('bpf_sock_addr_set_sun_path'), 'kernel 6.7')('of UNIX sockets, at connections', async () => {
-  await load(...unix);
-  for (const name of unix) await attach(ebpf.program(name));
-  const folder = mkdtempSync(join(tmpdir(), 'node-ebpf-unix-'));
-  const path = join(folder, 'server');
-  const server = createServer((socket) => socket.destroy()).listen(path);
-  await once(server, 'listening');
-  await cgroup.within(async () => connection({ path }));
-  server.close();
-  await once(server, 'close');
-  rmSync(folder, { recursive: true });
+testIf(hasUnix, 'kernel 6.7')('of UNIX sockets, at connections', async () => {
+  await load('connect_unix');
+  await attach(ebpf.program('connect_unix'));
+  await withFolder(async (folder) => {
+    const path = join(folder, 'server');
+    const server = createServer((socket) => socket.destroy()).listen(path);
+    await once(server, 'listening');
+    await cgroup.within(async () => connection({ path }));
+    server.close();
+    await once(server, 'close');
+  });
   expect(count('connect_unix')).toBe(1n);
-  expect(ebpf.links).toHaveLength(unix.length);
 });
+
+// Node has no datagrams of UNIX sockets, and does not ask for their names: a program in C does.
+testIf(hasUnix && hasFixture('unix-datagrams'), 'programs at UNIX sockets')(
+  'of UNIX sockets, at datagrams and where names are asked for',
+  async () => {
+    const places = ['connect_unix', 'sendmsg_unix', 'recvmsg_unix', 'getpeername_unix', 'getsockname_unix'];
+    await load(...places);
+    for (const name of places) await attach(ebpf.program(name));
+    await withFolder(async (folder) =>
+      withFixture('unix-datagrams', async (program) =>
+        cgroup.within(() => {
+          const { status, stderr } = spawnSync(program, [folder], { encoding: 'utf8' });
+          expect([status, stderr]).toEqual([0, '']);
+        }),
+      ),
+    );
+    expect(places.map((name) => [name, count(name)])).toEqual(places.map((name) => [name, 1n]));
+  },
+);
+
+async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'node-ebpf-unix-'));
+  try {
+    await use(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}

@@ -14,8 +14,8 @@ import {
   Xdp,
   type ProgramOptions,
 } from '../../lib/index.js';
-import { hasFentry } from '../helpers/kernel-hooks.js';
-import { enumeratorsOf, hasKernelBtf } from '../helpers/kernel-types.js';
+import { hasFentry, hasFsession } from '../helpers/kernel-hooks.js';
+
 import { PinFolder } from '../helpers/pin-folder.js';
 import { sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
@@ -26,7 +26,6 @@ const TX = 3;
 const packet = new Uint8Array(64);
 
 const spec = ObjectSpec.parse(new Uint8Array(readFileSync(sample('replacements'))), { name: 'replacements.bpf.o' });
-const attachTypes = hasKernelBtf ? enumeratorsOf('bpf_attach_type', 'BPF_') : new Set<string>();
 
 let targets: Ebpf;
 let target: Program;
@@ -114,7 +113,7 @@ describe('programs at functions of other programs', () => {
     expect(entering.variables['entered']).toBe(1n);
   });
 
-  testIf(hasFentry && attachTypes.has('TRACE_FSESSION'), 'fsession')('see both in one program', async () => {
+  testIf(hasFsession, 'fsession')('see both in one program', async () => {
     const ebpf = await load('around', { target });
     const link = await ebpf.program('around', Fsession).attach();
     await verdict(target);

@@ -17,7 +17,7 @@ import {
   u64,
 } from '../../lib/index.js';
 import { TestCgroup } from '../helpers/cgroup.js';
-import { hasFentry } from '../helpers/kernel-hooks.js';
+import { hasFentry, hasFsession } from '../helpers/kernel-hooks.js';
 import { kernelHasSymbol } from '../helpers/kernel-symbols.js';
 import { enumeratorsOf, hasKernelBtf, kernelHasFunction } from '../helpers/kernel-types.js';
 import { sample } from '../helpers/samples.js';
@@ -56,21 +56,18 @@ testIf(hasFentry, 'fentry')('fmod_ret takes the place of a function and of its r
   expect(ebpf.variables['runs']).toBe(1n);
 });
 
-testIf(hasFentry && attachTypes.has('TRACE_FSESSION'), 'fsession')(
-  'fsession runs when a function is entered and when it returns',
-  async () => {
-    await load('around');
-    const link = await ebpf.program('around', Fsession).attach();
-    expect(link.target).toBe('fsession security_task_setnice');
-    const nice = getPriority();
-    setPriority(nice + 1);
-    setPriority(nice);
-    expect(ebpf.variables['calls_in_session']).toBe(4n);
-    await link.close();
-    setPriority(nice);
-    expect(ebpf.variables['calls_in_session']).toBe(4n);
-  },
-);
+testIf(hasFsession, 'fsession')('fsession runs when a function is entered and when it returns', async () => {
+  await load('around');
+  const link = await ebpf.program('around', Fsession).attach();
+  expect(link.target).toBe('fsession security_task_setnice');
+  const nice = getPriority();
+  setPriority(nice + 1);
+  setPriority(nice);
+  expect(ebpf.variables['calls_in_session']).toBe(4n);
+  await link.close();
+  setPriority(nice);
+  expect(ebpf.variables['calls_in_session']).toBe(4n);
+});
 
 const hasLsmCgroup = hasFentry && attachTypes.has('LSM_CGROUP') && kernelHasFunction('bpf_lsm_socket_bind');
 

@@ -282,21 +282,29 @@ describe('SkSkb', () => {
     expect(await arrival).toBe('passed on');
   });
 
-  test('says what it is where the section does not', async () => {
+  test('of a section that does not say what it is for is told when it is attached', async () => {
     const spec = ebpf.spec.clone();
-    for (const program of spec.programs.values()) program.autoload = program.name === 'whole';
-    spec.program('whole').attachType = 0;
+    for (const program of spec.programs.values())
+      program.autoload = ['whole', 'redirect_in_role'].includes(program.name);
     const other = await Ebpf.load(spec);
-    const program = other.program('whole', SkSkb);
+    const program = other.program('redirect_in_role', SkSkb);
     const map = other.map('sockets', SockMap);
     await expect(program.attach({ map })).rejects.toMatchObject({
       message:
-        'role: section "sk_skb/stream_parser" of program "whole" does not say which; ' +
+        'role: section "?sk_skb" of program "redirect_in_role" does not say which; ' +
         "give one of 'stream_parser', 'stream_verdict', 'verdict'",
     });
     await expect(program.attach({ map, role: 'parser' as SkSkbRole })).rejects.toMatchObject({ path: 'role' });
-    const link = await program.attach({ map, role: 'stream_parser' });
-    expect(link.target).toBe('sk_skb/stream_parser map "sockets"');
+    await other.program('whole', SkSkb).attach({ map });
+    const link = await program.attach({ map, role: 'stream_verdict' });
+    expect(link.target).toBe('sk_skb/stream_verdict map "sockets"');
+    const [from, to] = [await pair(), await pair()];
+    map.set(0, from.server);
+    map.set(1, to.server);
+    const arrival = received(to.client);
+    from.client.write('passed on');
+    expect(await arrival).toBe('passed on');
+    expect(other.variables['received']).toBe(1n);
     await other.close();
   });
 });

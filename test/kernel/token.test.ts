@@ -1,7 +1,7 @@
 // Loading without privileges, by a BPF token.
 import { chmodSync, cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 
 import { BpfToken, Ebpf } from '../../lib/index.js';
 import { repository, RunningCommand } from '../helpers/command.js';
@@ -29,19 +29,19 @@ function readableCopy(): string {
 
 /** What a script of fixtures/ says that runs where a BPF file system delegates: all, or what `delegate_maps` and its like name. */
 async function saidBy(fixture: string, env: Readonly<Record<string, string>> = {}): Promise<unknown> {
-  const [program = '', ...before] = delegated();
-  const place = readableCopy();
-  const args = [...before, process.execPath, join(place, fixture), '/mnt', join(place, 'bpf-samples')];
-  const command = new RunningCommand(program, args, { env });
-  try {
-    const status = await command.exit();
-    expect([status, command.stderr]).toEqual([0, '']);
-    return JSON.parse(command.stdout);
-  } finally {
-    await command.end();
-    rmSync(place, { recursive: true });
-    if (program.includes('node-ebpf-delegate-')) rmSync(dirname(program), { recursive: true });
-  }
+  return delegated(async (program, before) => {
+    const place = readableCopy();
+    const args = [...before, process.execPath, join(place, fixture), '/mnt', join(place, 'bpf-samples')];
+    const command = new RunningCommand(program, args, { env });
+    try {
+      const status = await command.exit();
+      expect([status, command.stderr]).toEqual([0, '']);
+      return JSON.parse(command.stdout) as unknown;
+    } finally {
+      await command.end();
+      rmSync(place, { recursive: true });
+    }
+  });
 }
 
 testIf(hasDelegation, 'BPF tokens')(

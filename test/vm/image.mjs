@@ -95,7 +95,8 @@ export function suiteArchive({
   }
 
   if (architecture === process.arch) {
-    archive.file(inside('test/fixtures/delegate'), compileFixture('delegate'), { executable: true });
+    for (const name of ['delegate', 'unix-datagrams'])
+      archive.file(inside(`test/fixtures/${name}`), compileFixture(name), { executable: true });
   }
   archive.file(inside('test/helpers/typescript-hook.cjs'), guest('typescript-hook.cjs'));
   archive.file(inside('scripts/skips.mjs'), fs.readFileSync(path.join(root, 'scripts', 'skips.mjs')));

@@ -62,6 +62,7 @@ const between = [
   'cgroup-programs',
   'iterators',
   'perf-event-programs',
+  'sleepable',
 ];
 /** The applications of examples/: emulated they take minutes, and need one kernel that has all they use. */
 const applications = ['packet-filter', 'profiler', 'program-daemon', 'security-monitor'];
@@ -87,7 +88,16 @@ export const machines = [
     debianSuites: ['trixie', 'bookworm-backports'],
     // One that can be switched off.
     processors: 2,
-    tests: [...smoke, ...applications, 'cpu-hotplug', 'function-replacement', 'token', 'xdp-dispatcher', 'xdp-loader'],
+    tests: [
+      ...smoke,
+      ...applications,
+      'cpu-hotplug',
+      'function-replacement',
+      'sleepable',
+      'token',
+      'xdp-dispatcher',
+      'xdp-loader',
+    ],
   },
   { architecture: 'x64', version: '6.18', debianSuites: ['trixie-backports'], tests: between },
   { architecture: 'x64', version: '7', debianSuites: ['trixie-backports', 'sid'], without: applications },
