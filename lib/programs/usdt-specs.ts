@@ -4,7 +4,7 @@ import { hostIsLittleEndian as littleEndian } from '../binary/index.js';
 import { KernelError, UsageError, quote } from '../errors/index.js';
 import { mapDelete, mapShape, mapUpdate, type Handle } from '../sys/index.js';
 
-import { usdtSpecSize } from './usdt-spec.js';
+import { UsdtSpecFormat } from './usdt-spec.js';
 
 /** The maps of libbpf's usdt.bpf.h. */
 const SPECS = '__bpf_usdt_specs';
@@ -22,6 +22,8 @@ export interface UsdtEntries {
 
 /** What the programs of one object know about the probes that they are attached to: shared by all of them. */
 export class UsdtSpecs {
+  /** How the object's version of usdt.bpf.h reads them. */
+  readonly format: UsdtSpecFormat;
   readonly #specs: Handle;
   readonly #addresses: Handle;
   readonly #capacity: number;
@@ -38,12 +40,15 @@ export class UsdtSpecs {
       );
     }
     const { valueSize, maxEntries } = mapShape(specs);
-    if (valueSize !== usdtSpecSize) {
+    const format = UsdtSpecFormat.all.find(({ size }) => size === valueSize);
+    if (format === undefined) {
+      const known = UsdtSpecFormat.all.map(({ size }) => size).join(' or ');
       throw UsageError.invalidValue(
         `map ${quote(SPECS)}`,
-        `its values have ${valueSize} bytes; those of libbpf's usdt.bpf.h have ${usdtSpecSize}`,
+        `its values have ${valueSize} bytes; those of the versions of libbpf's usdt.bpf.h that are known have ${known}`,
       );
     }
+    this.format = format;
     this.#specs = specs;
     this.#addresses = addresses;
     this.#capacity = maxEntries;

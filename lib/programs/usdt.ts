@@ -15,7 +15,6 @@ import { attachFailure } from './attach-failure.js';
 import { Program, type AttachOptions } from './program.js';
 import { attachEach, linkToPlaces, type LinkToPlaces } from './uprobe-multi-attach.js';
 import { usdtAddresses } from './usdt-addresses.js';
-import { encodeUsdtSpec } from './usdt-spec.js';
 import { UsdtSpecs, type UsdtEntries } from './usdt-specs.js';
 import { checkPid, splitSection } from './user-probe.js';
 
@@ -130,7 +129,7 @@ export class Usdt extends Program {
     const entries = (): UsdtEntries => ({ ids: [...known.values()], addresses: told });
     try {
       const toAttach = places.map((place, index) => {
-        const spec = encodeUsdtSpec(place.arguments, BigInt(cookie));
+        const spec = specs.format.encode(place.arguments, BigInt(cookie));
         const key = Buffer.from(spec).toString('latin1');
         const id = known.get(key) ?? specs.add(spec);
         known.set(key, id);
