@@ -18,8 +18,10 @@ import { LiveParts } from './live-parts.js';
 import { loadParts, type LoadedParts } from './load-parts.js';
 import { typesOf } from './load-targets.js';
 import { openLogs, type LogOptions } from './logs.js';
-import { EventMap, variableValues, type BpfMap, type MapKind, type Variable } from './maps/index.js';
+import { EventMap, variableValues, type BpfMap, type MapKind, type MemoryUsageOptions } from './maps/index.js';
+import type { Variable } from './maps/index.js';
 import { LOG_RING, type ObjectSpec, type ProgramSpec } from './object/index.js';
+import { memoryOf, pinAll } from './pin-folder.js';
 import { programAs, type AttachOptions, type Program, type ProgramKind } from './programs/index.js';
 import { readSource } from './read-source.js';
 import { isOfProgramAlone, needs, relocate } from './relocate/index.js';
@@ -264,6 +266,35 @@ export class Ebpf<S extends Shape = AnyShape> {
    */
   logs(options: LogOptions = {}): EventReader<LogRecord> {
     return openLogs(this.#loaded, this.#parts.maps.get(LOG_RING), options);
+  }
+
+  /**
+   * Keeps all of it beyond this process, by a folder in a BPF file system that is made for it: maps, programs and the links that
+   * are attached now, by their names in the folders `maps`, `programs` and `links`; for dots, which pins cannot have, stands `_`, and
+   * links of one program are `name`, `name_2`. The folder, of mode 0700, is there in whole or not at all. {@link PinFolder} opens it.
+   *
+   * @throws {@link UsageError} `ERR_EBPF_BUSY` when there is something at `folder`, `ERR_EBPF_INVALID_VALUE` when it is not in a BPF
+   * file system, `ERR_EBPF_CLOSED`; {@link UnsupportedError} for a link that cannot be pinned; {@link KernelError}.
+   *
+   * @example
+   * ```js
+   * await ebpf.attach();
+   * ebpf.pin('/sys/fs/bpf/firewall');
+   * await ebpf.close();   // still attached
+   * ```
+   */
+  pin(folder: string): void {
+    if (this.closed) throw UsageError.closed(`object ${quote(this.name)}`);
+    pinAll(folder, this);
+  }
+
+  /**
+   * Bytes of memory that its maps and programs take in the kernel; with `full` also what maps take as they fill.
+   *
+   * @throws As {@link BpfMap.memoryUsage}.
+   */
+  memoryUsage(options?: MemoryUsageOptions): number {
+    return memoryOf(this.maps, this.programs, options);
   }
 
   /**

@@ -91,6 +91,7 @@ export {
   type XdpDispatcherOptions,
 } from './dispatcher/index.js';
 export { Ebpf, type Attachment, type Unattached, type Unloaded } from './ebpf.js';
+export { PinFolder } from './pin-folder.js';
 export {
   AttachError,
   EbpfError,
@@ -262,6 +263,7 @@ export {
   type NewStorageOptions,
   type NewValueMapOptions,
   type NewValues,
+  type MemoryUsageOptions,
   type OpenMapOptions,
   type PushOptions,
   type RawBatch,
@@ -285,6 +287,7 @@ export {
   type FunctionSpec,
   type LineTable,
   type MapSlot,
+  type MachineSizes,
   type MapSpecOptions,
   type ObjectSpecOptions,
   type ProgramSpecOptions,

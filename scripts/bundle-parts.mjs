@@ -182,5 +182,5 @@ export const parts = {
   // For those who name the kernel's numbers.
   numbers: ['abi'],
   // What is done with a loaded object: attached, read, written.
-  live: ['live-parts', 'logs', 'events', 'links', 'maps', 'programs', 'sys', 'index'],
+  live: ['live-parts', 'logs', 'pin-folder', 'events', 'links', 'maps', 'programs', 'sys', 'index'],
 };

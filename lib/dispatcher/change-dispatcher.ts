@@ -38,7 +38,7 @@ const modeFlags: Readonly<Record<XdpMode, number>> = {
 };
 
 /** The program in native or generic mode: one in the card is beside it. */
-export function attachedTo(programs: readonly AttachedXdp[]): AttachedXdp | undefined {
+function attachedTo(programs: readonly AttachedXdp[]): AttachedXdp | undefined {
   return programs.find(({ mode }) => mode !== 'offload');
 }
 
@@ -74,6 +74,28 @@ export async function changeDispatcher(
       }
     }
   });
+}
+
+/** The dispatcher that is attached now; its handles are closed. The folder is not to be locked. */
+export async function lookAt(place: DispatcherPlace): Promise<PresentDispatcher | undefined> {
+  const { index, networkNamespace, folder } = place;
+  const attached = attachedTo(await queryXdp(index, networkNamespace));
+  if (attached === undefined && !folder.exists) return undefined;
+  return folder.locked(undefined, async () => {
+    const now = attachedTo(await queryXdp(index, networkNamespace));
+    folder.finishInterrupted(place, now?.programId ?? 0);
+    const present = now === undefined ? undefined : readDispatcher(now, place);
+    if (present !== undefined) closeAll(present);
+    return present;
+  });
+}
+
+/** @throws {@link UsageError} `ERR_EBPF_NOT_FOUND` when one of the programs is not in the dispatcher. */
+export function requirePresent(present: readonly Component[], wanted: ReadonlySet<number>): void {
+  const ids = present.map(({ id }) => String(id));
+  for (const id of wanted) {
+    if (!ids.includes(String(id))) throw UsageError.notFound('program of the dispatcher', String(id), ids);
+  }
 }
 
 async function replace(

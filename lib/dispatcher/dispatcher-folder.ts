@@ -1,21 +1,10 @@
-import {
-  closeSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  rmdirSync,
-  rmSync,
-  statfsSync,
-} from 'node:fs';
+import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { UsageError, quote } from '../errors/index.js';
-import { lockFile, openPinned, pinObject, type Handle } from '../sys/index.js';
+import { isBpfFileSystem } from '../kernel/index.js';
+import { lockFile, objectInfo, openPinned, pinObject, type Handle } from '../sys/index.js';
 
-/** BPF_FS_MAGIC of include/uapi/linux/magic.h. */
-const bpfFileSystem = 0xcafe_4a11;
 /** How long others may take for a change. */
 const lockTimeoutMs = 30_000;
 
@@ -36,15 +25,18 @@ export interface InterfaceKey {
  * by their files alone.
  */
 export class DispatcherFolder {
+  /** Where the file system is mounted. */
+  readonly root: string;
   readonly path: string;
 
   /** @throws {@link UsageError} when there is no BPF file system at `root`. */
   constructor(root: string | undefined) {
     const place = root ?? process.env['LIBXDP_BPFFS'] ?? '/sys/fs/bpf';
-    if (fileSystemOf(place) !== bpfFileSystem) {
+    if (!isBpfFileSystem(place)) {
       const problem = `${quote(place)} is no BPF file system, which dispatchers are kept in: mount -t bpf bpf ${place}`;
       throw UsageError.invalidValue('bpffs', problem);
     }
+    this.root = place;
     this.path = join(place, 'xdp');
   }
 
@@ -133,15 +125,32 @@ export class DispatcherFolder {
     }
   }
 
+  /**
+   * Removes the pins of the dispatchers of an interface that have one of these programs and are attached no more; the folder is to be
+   * locked. That interfaces of two network namespaces have the same index and the same program is told apart by nothing.
+   */
+  unpinWith(interfaceIndex: number, programIds: ReadonlySet<number>): void {
+    for (const name of readdirSync(this.path)) {
+      const [, id] = new RegExp(`^dispatch-${interfaceIndex}-(\\d+)$`).exec(name) ?? [];
+      if (id !== undefined && this.#programsIn(name).some((programId) => programIds.has(programId)))
+        this.unpin(interfaceIndex, Number(id));
+    }
+  }
+
+  /** The ids of the programs that are pinned in a folder of a dispatcher. */
+  #programsIn(name: string): number[] {
+    const pins = readdirSync(join(this.path, name)).filter((pin) => pin.endsWith('-prog'));
+    return pins.map((pin) => {
+      const program = openPinned(join(this.path, name, pin), 'program');
+      try {
+        return objectInfo(program, 'program').id;
+      } finally {
+        program.close();
+      }
+    });
+  }
+
   #folderOf(interfaceIndex: number, dispatcherId: number): string {
     return join(this.path, `dispatch-${interfaceIndex}-${dispatcherId}`);
-  }
-}
-
-function fileSystemOf(path: string): number | undefined {
-  try {
-    return statfsSync(path).type;
-  } catch {
-    return undefined;
   }
 }

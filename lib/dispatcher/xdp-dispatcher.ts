@@ -2,15 +2,14 @@ import { inspect } from 'node:util';
 
 import { EbpfError, UsageError, quote } from '../errors/index.js';
 import { explainPermission, networkNamespaceId, withInterface } from '../kernel/index.js';
-import { DispatchedXdpLink } from '../links/index.js';
-import { interfaceTarget, Xdp, type AttachmentOfDispatcher, type InterfaceOptions } from '../programs/index.js';
-import { duplicateHandle, objectInfo, queryXdp, type Handle } from '../sys/index.js';
+import { DispatchedXdpLink, notablePlace, withPinnedNote, type LinkNote } from '../links/index.js';
+import { interfaceTarget, Xdp, type InterfaceOptions } from '../programs/index.js';
 
-import { attachedTo, changeDispatcher, type DispatcherPlace } from './change-dispatcher.js';
+import { changeDispatcher, lookAt, requirePresent, type DispatcherPlace } from './change-dispatcher.js';
 import { componentOf, type Component } from './component.js';
-import { defaultVersion, knownVersions, type SlotConfig } from './dispatcher-config.js';
+import { dispatchedAttachment, type Last } from './dispatched-attachment.js';
+import { defaultVersion, knownVersions } from './dispatcher-config.js';
 import { DispatcherFolder } from './dispatcher-folder.js';
-import { closeAll, readDispatcher } from './read-dispatcher.js';
 import { actionsOf, bitsOf, type XdpAction } from './xdp-actions.js';
 
 /** Which interface's dispatcher. */
@@ -37,6 +36,11 @@ export interface DispatchOptions {
    * off. Default: false.
    */
   readonly keep?: boolean | undefined;
+  /**
+   * Pins the link there, as {@link Link.pin} does: what a process attaches that is killed is found again by {@link Link.open}, and
+   * nothing is ever attached that the pin does not name. Default: not pinned.
+   */
+  readonly pin?: string | undefined;
 }
 
 /** A program to be added to a dispatcher. */
@@ -74,11 +78,6 @@ export interface DispatcherState {
   readonly version: number;
   /** In the order in which they run. */
   readonly programs: readonly DispatcherEntry[];
-}
-
-/** The last dispatcher that is known to have been made for a place: to be cleared away when its interface is gone. */
-interface Last {
-  id: number;
 }
 
 /**
@@ -154,48 +153,61 @@ export class XdpDispatcher {
     const removed = new Set(detach.map(({ programId }) => programId));
     return this.#withPlace(async (place) => {
       const last: Last = { id: 0 };
-      last.id = await changeDispatcher(
-        place,
-        (present) => {
-          requirePresent(present, removed);
-          requireAbsent(present, added, place.words);
-          return [...present.filter(({ id }) => !removed.has(id)), ...added];
-        },
-        signal,
+      const notes = added.map(({ id }, index) => this.#noteOf(place, id, attach[index]?.program.name ?? ''));
+      const exchange = async (): Promise<DispatchedXdpLink[]> => {
+        last.id = await changeDispatcher(
+          place,
+          (present) => {
+            requirePresent(present, removed);
+            requireAbsent(present, added, place.words);
+            return [...present.filter(({ id }) => !removed.has(id)), ...added];
+          },
+          signal,
+        );
+        return Promise.all(
+          added.map(async (component, index) => {
+            const { program, keep = false, pin } = attach[index] ?? {};
+            if (program === undefined) throw new TypeError('each has its program');
+            const made = dispatchedAttachment(place, { component, last, keep });
+            const pinned = { note: notes[index], pins: pin === undefined ? [] : [pin] };
+            return program.attachedBy(DispatchedXdpLink, { ...made, ...pinned }, place.words, signal);
+          }),
+        );
+      };
+      // One within the other: what is attached is pinned, and all pins go when it is not.
+      const pinned = attach.reduce(
+        (inner, { pin }, index) =>
+          async () =>
+            withPinnedNote(notes[index], pin, inner),
+        exchange,
       );
-      return Promise.all(
-        added.map(async ({ id, priority, continueOn, fragments }, index) => {
-          const { program, keep = false } = attach[index] ?? {};
-          if (program === undefined) throw new TypeError('each has its program');
-          const made = attachment(place, { id, config: { priority, continueOn, fragments }, last, keep });
-          return program.attachedBy(DispatchedXdpLink, made, place.words, signal);
-        }),
-      );
+      return pinned();
     });
   }
 
   /** What is attached, by whomever; undefined when there is no dispatcher. */
   async query(): Promise<DispatcherState | undefined> {
     return this.#withPlace(async (place) => {
-      const attached = attachedTo(await queryXdp(place.index, place.networkNamespace));
-      if (attached === undefined && !place.folder.exists) return undefined;
-      return place.folder.locked(undefined, async () => {
-        const now = attachedTo(await queryXdp(place.index, place.networkNamespace));
-        place.folder.finishInterrupted(place, now?.programId ?? 0);
-        const present = now === undefined ? undefined : readDispatcher(now, place);
-        if (present === undefined) return undefined;
-        closeAll(present);
-        const { id: programId, mode, version, components } = present;
-        const programs = components.map(({ id, name, priority, continueOn, fragments }) => ({
-          programId: id,
-          name,
-          priority,
-          continueOn: actionsOf(continueOn),
-          fragments,
-        }));
-        return { programId, mode: mode === 'generic' ? mode : 'native', version, programs };
-      });
+      const present = await lookAt(place);
+      if (present === undefined) return undefined;
+      const { id: programId, mode, version, components } = present;
+      const programs = components.map(({ id, name, priority, continueOn, fragments }) => ({
+        programId: id,
+        name,
+        priority,
+        continueOn: actionsOf(continueOn),
+        fragments,
+      }));
+      return { programId, mode: mode === 'generic' ? mode : 'native', version, programs };
     });
+  }
+
+  /** For another process; undefined where it would not find the interface. */
+  #noteOf(place: DispatcherPlace, programId: number, program: string): LinkNote | undefined {
+    const found = notablePlace(place.index, this.#target.netns);
+    const { words, folder } = place;
+    const programIds = [programId];
+    return found && { kind: 'dispatched-xdp', program, target: words, programIds, ...found, bpffs: folder.root };
   }
 
   async #withPlace<Result>(use: (place: DispatcherPlace) => Promise<Result>): Promise<Result> {
@@ -244,67 +256,10 @@ function newComponent({ program, priority, continueOn }: DispatchedProgram, inde
   });
 }
 
-function requirePresent(present: readonly Component[], wanted: ReadonlySet<number>): void {
-  const ids = present.map(({ id }) => String(id));
-  for (const id of wanted) {
-    if (!ids.includes(String(id))) throw UsageError.notFound('program of the dispatcher', String(id), ids);
-  }
-}
-
 function requireAbsent(present: readonly Component[], added: readonly Component[], words: string): void {
   const ids = new Set(present.map(({ id }) => id));
   for (const { id, name } of added) {
     if (ids.has(id)) throw UsageError.busy(words, `program ${quote(name)} is attached there already`);
     ids.add(id);
   }
-}
-
-interface NewEntry {
-  readonly id: number;
-  readonly config: SlotConfig;
-  readonly last: Last;
-  readonly keep: boolean;
-}
-
-/** How a program that is in a dispatcher now is taken off or replaced later. */
-function attachment(
-  { networkNamespace, ...place }: DispatcherPlace,
-  { id, config, last, keep }: NewEntry,
-): AttachmentOfDispatcher {
-  // The interface is to be found again when the namespace's file is gone.
-  const space = networkNamespace === undefined ? undefined : duplicateHandle(networkNamespace);
-  const later: DispatcherPlace = { ...place, networkNamespace: space };
-  let current = id;
-  const remove = async (): Promise<void> => {
-    try {
-      last.id = await changeDispatcher(later, (present) => present.filter((one) => one.id !== current));
-    } catch (error) {
-      if (!EbpfError.is(error) || error.errnoName !== 'ENODEV') throw error;
-      // The interface is gone, and with it what was attached.
-      place.folder.unpin(place.index, last.id);
-    } finally {
-      space?.close();
-    }
-  };
-  const leave = async (): Promise<void> => Promise.resolve(space?.close());
-  return {
-    withoutLink: {
-      feature: 'links of dispatched programs',
-      explanation: `the dispatcher of ${place.words} has the link`,
-    },
-    survivesProcess: true,
-    detach: keep ? leave : remove,
-    undo: remove,
-    replace: async (newer: Handle, expected: Handle | undefined) => {
-      const component = componentOf(newer, config);
-      if (expected !== undefined && objectInfo(expected, 'program').id !== current) {
-        throw UsageError.busy(place.words, 'another program than the expected one is attached by this link');
-      }
-      last.id = await changeDispatcher(later, (present) => {
-        requirePresent(present, new Set([current]));
-        return present.map((one) => (one.id === current ? component : one));
-      });
-      current = component.id;
-    },
-  };
 }

@@ -7,6 +7,7 @@ import { pin, warnOfShortLivedMapsOf, type FunctionList, type ObjectSource } fro
 import { detachLink, objectInfo, type Handle, type HeldObject, type LinkInfo } from '../sys/index.js';
 import type { UsdtPlace } from '../user-space/index.js';
 
+import { pinNote, type LinkNote } from './link-note.js';
 import { openLinkAs, registerLinkClass, type LinkKind } from './open-link.js';
 
 /**
@@ -37,6 +38,14 @@ export interface LinkDetails {
   readonly withoutLink?: WithoutLink | undefined;
   /** Ends an attachment that is no kernel link, in place of closing the handle. */
   readonly detach?: (() => Promise<void>) | undefined;
+  /** Of one that `detach` leaves, as was asked for: ends it all the same. */
+  readonly undo?: (() => Promise<void>) | undefined;
+  /** What is pinned in place of a kernel link, if that can be done. */
+  readonly note?: LinkNote | undefined;
+  /** Of one that is pinned: lets go of it. */
+  readonly leave?: (() => Promise<void>) | undefined;
+  /** Asks whether such an attachment is there still. */
+  readonly isAttached?: (() => Promise<boolean>) | undefined;
   /** Attaches another program in place of the present one where no kernel link does; with `expected` only in place of that. */
   readonly replace?: ((program: Handle, expected: Handle | undefined) => Promise<void>) | undefined;
   /** Whether what `detach` would end stays when the process ends; true without it. */
@@ -99,7 +108,8 @@ export class Link {
 
   readonly #handle: Handle | undefined;
   readonly #withoutLink: WithoutLink | undefined;
-  readonly #detach: () => Promise<void>;
+  readonly #ways: Pick<LinkDetails, 'detach' | 'undo' | 'leave' | 'isAttached'>;
+  #note: LinkNote | undefined;
   #program: string;
   #onClose: ((link: Link) => void) | undefined;
   readonly #pins: Set<string>;
@@ -121,7 +131,8 @@ export class Link {
     this.#handle = details.handle;
     this.#withoutLink = details.withoutLink;
     this.survivesProcess = details.survivesProcess ?? details.detach !== undefined;
-    this.#detach = details.detach ?? (async () => details.handle?.closeAsync());
+    this.#ways = details;
+    this.#note = details.note;
     this.#onClose = details.onClose;
     this.#pins = new Set(details.pins);
     attached.set(this, details.owner);
@@ -172,17 +183,49 @@ export class Link {
   }
 
   /**
+   * Whether the program still runs there: an interface or cgroup that is removed takes what is attached to it, others can detach,
+   * and the link stays. Of kinds of which the kernel does not tell it is true as long as the link is there. A few system calls.
+   *
+   * @throws {@link UsageError} `ERR_EBPF_CLOSED`.
+   *
+   * @example
+   * ```js
+   * if (!(await Link.open('/sys/fs/bpf/firewall').isAttached())) console.error('the interface is gone');
+   * ```
+   */
+  async isAttached(): Promise<boolean> {
+    this.requireOpen();
+    if (this.#withoutLink === undefined) return isLinkAttached(objectInfo(this.kernelLink, 'link'));
+    return (await this.#ways.isAttached?.()) ?? true;
+  }
+
+  /**
    * Keeps the link attached beyond this process, by a file in a BPF file system (`/sys/fs/bpf`). The file is made
    * with mode 0600. Warns, by `process.emitWarning`, of maps that lose what they hold unless they are pinned too: program
    * arrays, and maps with timers. Least kernel: 5.7.
    *
+   * Where the kernel has no link, of filters of `clsact` and of programs in an {@link XdpDispatcher}, a symbolic link is made there
+   * that says what is attached where, for {@link open}: closing this then leaves the program attached, and {@link detach} takes it
+   * off, in whatever process. Only `detach` does: removing the file alone leaves the program attached.
+   *
    * @throws {@link UsageError} `ERR_EBPF_CLOSED`; {@link KernelError} such as EEXIST, or ENOENT when the folder is
-   * missing or is not in a BPF file system; {@link UnsupportedError} for an attachment that is no kernel link.
+   * missing or is not in a BPF file system; {@link UnsupportedError} for other attachments that are no kernel link, and for
+   * interfaces of a network namespace that was given by a descriptor.
    */
   pin(path: string): void {
-    pin(this.kernelLink, path);
+    if (this.#note === undefined) pin(this.kernelLink, path);
+    else {
+      this.requireOpen();
+      pinNote(this.#note, path);
+    }
     this.#pins.add(path);
-    warnOfShortLivedMapsOf(`the link of program ${quote(this.program)}`, this.info().programId);
+    const programId = this.#note?.programIds[0] ?? this.info().programId;
+    warnOfShortLivedMapsOf(`the link of program ${quote(this.program)}`, programId);
+  }
+
+  /** Takes note that a pin is elsewhere now. @internal */
+  movePin(from: string, to: string): void {
+    if (this.#pins.delete(from)) this.#pins.add(to);
   }
 
   /** Removes the file at `path`, or all that {@link pin} made. The link then lasts as long as this process holds it. */
@@ -203,7 +246,8 @@ export class Link {
    * which can take 200 ms. May be called again.
    */
   async close(): Promise<void> {
-    this.#closing ??= this.#close();
+    const isKept = this.#note !== undefined && this.#pins.size > 0;
+    this.#closing ??= this.#close(isKept ? this.#ways.leave : this.#ways.detach);
     return this.#closing;
   }
 
@@ -216,6 +260,12 @@ export class Link {
   async detach(): Promise<void> {
     if (!this.closed && this.#handle?.kind === 'link' && this.#withoutLink === undefined)
       await detachLink(this.#handle);
+    if (this.#withoutLink !== undefined) {
+      // By its pin it can be found until it is gone.
+      if (this.#pins.size > 0 && this.#note !== undefined) this.requireOpen();
+      this.#closing ??= this.#close(this.#ways.undo ?? this.#ways.detach);
+      await this.#closing;
+    }
     this.unpin();
     await this.close();
   }
@@ -247,6 +297,24 @@ export class Link {
     });
   }
 
+  /** Attaches `program` by `change`. What is pinned in place of a kernel link names both meanwhile. @internal */
+  protected async replacing(program: LinkableProgram, handle: Handle, change: () => Promise<void>): Promise<void> {
+    const note = this.#note;
+    if (note === undefined) {
+      await change();
+      return;
+    }
+    const { id } = objectInfo(handle, 'program');
+    this.#renote({ ...note, programIds: [...note.programIds, id] });
+    try {
+      await change();
+    } catch (error) {
+      this.#renote(note);
+      throw error;
+    }
+    this.#renote({ ...note, program: program.name, programIds: [id] });
+  }
+
   /** Takes note that another program is attached now. Its owner owns the link from now on. @internal */
   protected moveTo(program: LinkableProgram): void {
     // In this order: both programs may be of one owner.
@@ -257,13 +325,18 @@ export class Link {
     if (attached.has(this)) attached.set(this, owner);
   }
 
-  async #close(): Promise<void> {
+  async #close(way: (() => Promise<void>) | undefined): Promise<void> {
     try {
-      await this.#detach();
+      await (way ?? (async () => this.#handle?.closeAsync()))();
     } finally {
       attached.delete(this);
       this.#onClose?.(this);
     }
+  }
+
+  #renote(note: LinkNote): void {
+    this.#note = note;
+    for (const path of this.#pins) pinNote(note, path, { replace: true });
   }
 
   #inspect(): string {
@@ -277,4 +350,22 @@ function isOfKind<Kind extends LinkInfo['kind']>(
   kind: Kind,
 ): info is Extract<LinkInfo, { readonly kind: Kind }> {
   return info.kind === kind;
+}
+
+/** Of an interface, cgroup, namespace or map that is gone the kernel says 0. */
+function isLinkAttached(info: LinkInfo): boolean {
+  switch (info.kind) {
+    case 'xdp':
+    case 'tcx':
+    case 'netkit':
+      return info.interfaceIndex !== 0;
+    case 'cgroup':
+      return info.cgroupId !== 0n;
+    case 'netns':
+      return info.networkNamespace !== 0;
+    case 'sockmap':
+      return info.mapId !== 0;
+    default:
+      return true;
+  }
 }

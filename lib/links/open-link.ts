@@ -4,6 +4,7 @@ import { openObject, requireLinux, type ObjectSource } from '../kernel/index.js'
 import { objectInfo, openById, type Handle, type LinkInfo } from '../sys/index.js';
 
 import type { Link, LinkDetails } from './link.js';
+import { pinnedNote } from './link-note.js';
 
 /** A class of links: `Link`, `XdpLink`. */
 export interface LinkKind<L extends Link> {
@@ -26,6 +27,8 @@ export function registerLinkClass(type: number, kind: LinkClass): void {
 /** Opens a link as a class; when it is of another, it is closed again. @internal */
 export function openLinkAs<L extends Link>(kind: LinkKind<L>, source: ObjectSource): L {
   requireLinux();
+  const noted = typeof source === 'string' ? openNoted(kind, source) : undefined;
+  if (noted !== undefined) return noted;
   const handle = openObject('link', source);
   try {
     const info = objectInfo(handle, 'link');
@@ -46,6 +49,18 @@ export function openLinkAs<L extends Link>(kind: LinkKind<L>, source: ObjectSour
     handle.close();
     throw error;
   }
+}
+
+/** Opens what is pinned in place of a kernel link; undefined where that is not so. */
+function openNoted<L extends Link>(kind: LinkKind<L>, path: string): L | undefined {
+  const { note, open } = pinnedNote(path) ?? {};
+  if (note === undefined || open === undefined) return undefined;
+  const { kind: found, ...details } = open(note);
+  const { program, target } = note;
+  if (!isKind(found, kind))
+    throw UsageError.invalidValue(`link of ${program}`, `it is a ${found.name}, not a ${kind.name}`);
+  const leave = async (): Promise<void> => Promise.resolve();
+  return new found({ handle: undefined, ...details, program, target, owner: {}, pins: [path], note, leave }) as L;
 }
 
 function isKind<L extends Link>(found: LinkClass, kind: LinkKind<L>): boolean {

@@ -1,4 +1,10 @@
+import { EbpfError, UsageError } from '../errors/index.js';
+import type { InterfaceTarget } from '../kernel/index.js';
+import { listTcFilters, objectInfo, removeTcFilter, setTcFilter } from '../sys/index.js';
+import type { AttachedTcFilter, Handle, TcFilter } from '../sys/index.js';
+
 import type { LinkDetails } from './link.js';
+import { atNotedPlace, registerNoteOpener, type LinkNote } from './link-note.js';
 import { UpdatableLink } from './updatable-link.js';
 
 /** What a filter's link is made from. @internal */
@@ -8,10 +14,14 @@ export interface TcFilterDetails extends LinkDetails {
 
 /**
  * A program attached to the traffic of a network interface as a filter (`tc filter … bpf direct-action`), as was done before
- * Linux 6.6. The kernel has no link for it: there is nothing to pin or to describe, and it stays attached when the process
- * ends without closing this object. {@link UpdatableLink.update} keeps priority and handle.
+ * Linux 6.6. The kernel has no link for it: there is nothing to describe, and it stays attached when the process ends without
+ * closing this object. It can be pinned all the same: {@link Link.pin}. {@link UpdatableLink.update} keeps priority and handle.
  */
 export class TcFilterLink extends UpdatableLink {
+  static {
+    registerNoteOpener('tc-filter', openFilter);
+  }
+
   /** Which filters run first: lower ones. 1 to 65535. */
   readonly priority: number;
   /** The filter's number among those of its priority. */
@@ -23,4 +33,57 @@ export class TcFilterLink extends UpdatableLink {
     this.priority = details.filter?.priority ?? 0;
     this.filterHandle = details.filter?.handle ?? 0;
   }
+}
+
+/** Of a filter that another process, or an earlier one, attached. */
+function openFilter(note: LinkNote): { readonly kind: typeof TcFilterLink } & Partial<TcFilterDetails> {
+  const { direction = 'ingress', priority = 0, handle = 0, interface: interfaceIndex } = note;
+  const ids = new Set(note.programIds);
+  const ours = async ({ index, networkNamespace }: InterfaceTarget): Promise<readonly AttachedTcFilter[]> =>
+    (await listTcFilters(index, direction, networkNamespace)).filter(({ programId = 0 }) => ids.has(programId));
+  return {
+    kind: TcFilterLink,
+    filter: { priority, handle },
+    withoutLink: {
+      feature: 'links of filters',
+      explanation: `this is a filter of clsact, ${note.target}`,
+      since: '6.6',
+    },
+    survivesProcess: true,
+    isAttached: async () => ((await atNotedPlace(note, ours)) ?? []).length > 0,
+    detach: async () => {
+      await atNotedPlace(note, async (target) => {
+        for (const found of await ours(target)) {
+          const filter = { interfaceIndex, direction, priority: found.priority, handle: found.handle };
+          await removeTcFilter(filter, target.networkNamespace).catch(ignoreAbsence);
+        }
+      });
+    },
+    replace: async (program: Handle, expected: Handle | undefined) => {
+      if (expected !== undefined) throw UsageError.invalidValue('expected', 'filters are replaced whatever they run');
+      const replaced = await atNotedPlace(note, async ({ networkNamespace }) =>
+        setTcFilter({ interfaceIndex, direction, priority, handle }, program, { replace: true, networkNamespace }),
+      );
+      if (replaced === undefined) throw UsageError.invalidValue('link', `the interface of ${note.target} is gone`);
+      ids.clear();
+      ids.add(objectInfo(program, 'program').id);
+    },
+  };
+}
+
+/** Whether a filter is where it was attached. @internal */
+export async function hasTcFilter(wanted: TcFilter, networkNamespace: Handle | undefined): Promise<boolean> {
+  const { interfaceIndex, direction, priority, handle } = wanted;
+  try {
+    const filters = await listTcFilters(interfaceIndex, direction, networkNamespace);
+    return filters.some((filter) => filter.priority === priority && filter.handle === handle);
+  } catch (error) {
+    ignoreAbsence(error);
+    return false;
+  }
+}
+
+/** Somebody else removed the filter, or its interface. @internal */
+export function ignoreAbsence(error: unknown): void {
+  if (!EbpfError.is(error) || !['ENOENT', 'ENODEV', 'EINVAL'].includes(error.errnoName ?? '')) throw error;
 }

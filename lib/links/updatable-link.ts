@@ -45,7 +45,7 @@ export class UpdatableLink extends Link {
     const old = expected === undefined ? undefined : requireHandle('expected', expected, 'program');
     this.requireOpen();
     try {
-      await this.#replace(handle, old);
+      await this.replacing(program, handle, async () => this.#replace(handle, old));
     } catch (error) {
       if (!EbpfError.is(error)) throw error;
       const there = `${this.target} by this link`;

@@ -3,7 +3,8 @@ import { inspect } from 'node:util';
 
 import type { MapType } from '../abi/index.js';
 import { UsageError, escapeControl, quote } from '../errors/index.js';
-import { pin } from '../kernel/index.js';
+import { pageSize, pin, possibleCpus } from '../kernel/index.js';
+import { fullSize } from '../object/index.js';
 import {
   freezeMap,
   memoryUsage,
@@ -23,6 +24,12 @@ import { RawMap } from './raw-map.js';
 import { makeToken, type ShareToken } from './share-token.js';
 import type { StructOpsDetails } from './struct-ops.js';
 import type { ValueTypes } from './value-types.js';
+
+/** Of what time memory is told. */
+export interface MemoryUsageOptions {
+  /** Of when maps are full, if they take their memory only as entries come. Default: false, of now. */
+  readonly full?: boolean | undefined;
+}
 
 /** What a map is made from. @internal */
 export interface MapDetails {
@@ -152,17 +159,18 @@ export class BpfMap {
   /**
    * Bytes of memory that the map takes in the kernel. Since Linux 6.4 it is counted, and of maps that take memory as entries come
    * (`MapFlag.NO_PREALLOC`, tries, storages) it grows with them; before, it is an estimate for a full map. Reads `memlock` in
-   * /proc/self/fdinfo.
+   * /proc/self/fdinfo. With `full` it is no less than its entries take once it is full: {@link MapSpec.fullSize}.
    *
    * @throws {@link UsageError} `ERR_EBPF_CLOSED`; {@link UnsupportedError} where /proc is not mounted.
    *
    * @example
    * ```js
-   * const bytes = ebpf.maps.reduce((sum, map) => sum + map.memoryUsage(), 0);
+   * if (map.memoryUsage({ full: true }) > quota) throw new Error('too large');
    * ```
    */
-  memoryUsage(): number {
-    return memoryUsage(this.handle);
+  memoryUsage({ full = false }: MemoryUsageOptions = {}): number {
+    const now = memoryUsage(this.handle);
+    return full ? Math.max(now, fullSize(this, { cpus: possibleCpus(), pageSize: pageSize() })) : now;
   }
 
   /**

@@ -1,4 +1,5 @@
 export * from './extern-spec.js';
+export * from './full-size.js';
 export * from './function-spec.js';
 export * from './logs.js';
 export * from './map-spec.js';

@@ -2,6 +2,8 @@ import type { MapType } from '../abi/index.js';
 import type { Btf, BtfType } from '../btf/index.js';
 import { quote, UsageError } from '../errors/index.js';
 
+import { fullSize, type MachineSizes } from './full-size.js';
+
 /** An initial value of a map-in-map or program array: `values` of a `.maps` definition. */
 export interface MapSlot {
   readonly index: number;
@@ -164,6 +166,20 @@ export class MapSpec {
     this.#initialValue = bytes;
     this.#owned = true;
     return bytes;
+  }
+
+  /**
+   * Bytes that its entries take when it is full, before anything is made: keys and values, also of maps that take their memory only
+   * as entries come; of a ring its bytes, of an arena its pages. What the kernel needs beside them is not in it, nor are maps
+   * within maps. {@link BpfMap.memoryUsage} tells it of a map that is there.
+   *
+   * @example
+   * ```js
+   * const bytes = [...spec.maps.values()].reduce((sum, map) => sum + map.fullSize({ cpus: 8 }), 0);
+   * ```
+   */
+  fullSize(machine: MachineSizes): number {
+    return fullSize(this, machine);
   }
 
   /** A copy whose edits do not reach this one. */

@@ -1,6 +1,8 @@
-import { UsageError } from '../errors/index.js';
+import { constants } from 'node:os';
+
+import { EbpfError, UsageError } from '../errors/index.js';
 import type { CgroupLink, NetkitLink, TcxLink } from '../links/index.js';
-import { Handle, type HeldObject, type LinkField } from '../sys/index.js';
+import { Handle, type AttachedPrograms, type HeldObject, type LinkField } from '../sys/index.js';
 
 /** A program that is attached at the same place already: itself, its link, or the id of either. */
 export type AttachAnchor =
@@ -31,6 +33,43 @@ export function orderFields(
   const placed = placeFields(kind, order);
   if (expectedRevision === undefined) return placed;
   return { ...placed, fields: { ...placed.fields, [`${kind}.expected_revision`]: expectedRevision } };
+}
+
+/** How often others may be quicker. */
+const mostAttempts = 20;
+
+/**
+ * Attaches by `attach` at the place that `priority` has among the links whose priorities are known, by their ids. Begins anew when
+ * something changes there between the question and the attach. @internal
+ */
+export async function byPriority<Result>(
+  priority: number,
+  among: ReadonlyMap<number, number>,
+  query: () => Promise<AttachedPrograms>,
+  attach: (order: AttachOrder, expectedRevision: bigint) => Promise<Result>,
+): Promise<Result> {
+  for (let attempt = 1; ; attempt++) {
+    const { programs, revision } = await query();
+    try {
+      return await attach(placeAmong(priority, among, programs), revision);
+    } catch (error) {
+      // Node has no name for it.
+      const hasChanged = EbpfError.is(error) && error.errno === -constants.errno.ESTALE;
+      if (!hasChanged || attempt >= mostAttempts) throw error;
+    }
+  }
+}
+
+function placeAmong(
+  priority: number,
+  among: ReadonlyMap<number, number>,
+  programs: AttachedPrograms['programs'],
+): AttachOrder {
+  const known = programs.flatMap(({ linkId = 0 }) => (among.has(linkId) ? linkId : []));
+  const later = known.find((linkId) => (among.get(linkId) ?? 0) > priority);
+  if (later !== undefined) return { before: { linkId: later } };
+  const last = known.at(-1);
+  return last === undefined ? 'last' : { after: { linkId: last } };
 }
 
 function placeFields(kind: OrderedKind, order: AttachOrder | undefined): OrderFields {

@@ -42,11 +42,10 @@ export interface ProgramDetails {
 }
 
 /** An attachment that is no kernel link. @internal */
-export type AttachmentWithoutLink = Required<Pick<LinkDetails, 'withoutLink' | 'detach' | 'survivesProcess'>> & {
-  readonly detach: () => Promise<void>;
-  /** Of one that stays when its link is closed: takes it off all the same. */
-  readonly undo?: (() => Promise<void>) | undefined;
-};
+export type AttachmentWithoutLink = Required<Pick<LinkDetails, 'withoutLink' | 'detach' | 'survivesProcess'>> &
+  Pick<LinkDetails, 'undo' | 'note' | 'leave' | 'isAttached' | 'pins'> & {
+    readonly detach: () => Promise<void>;
+  };
 
 /** An attachment by a kernel link, with what else its object is made from. @internal */
 export interface AttachmentByHandle {

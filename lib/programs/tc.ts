@@ -3,7 +3,16 @@ import { inspect } from 'node:util';
 import { AttachType, LinkType } from '../abi/index.js';
 import { EbpfError, UnsupportedError, UsageError, quote } from '../errors/index.js';
 import { explainPermission, features, supposed, withInterface, type InterfaceTarget } from '../kernel/index.js';
-import { TcFilterLink, TcxLink } from '../links/index.js';
+import {
+  TcFilterLink,
+  TcxLink,
+  hasTcFilter,
+  ignoreAbsence,
+  notablePlace,
+  pinNote,
+  withPinnedNote,
+} from '../links/index.js';
+import type { LinkNote } from '../links/index.js';
 import {
   addClsact,
   createLink,
@@ -19,7 +28,7 @@ import {
 } from '../sys/index.js';
 
 import { attachFailure, revisionFailure } from './attach-failure.js';
-import { orderFields, type AttachOrder } from './attach-order.js';
+import { byPriority, orderFields, type AttachOrder, type OrderFields } from './attach-order.js';
 import { interfaceTarget, type InterfaceOptions } from './interface-target.js';
 import { Program, type AttachOptions } from './program.js';
 import type { ContextInput, SkBuffContext } from './run-contexts.js';
@@ -35,8 +44,14 @@ export interface TcAttachOptions extends AttachOptions, InterfaceOptions {
   readonly expectedRevision?: number | bigint | undefined;
   /** How: by TCX, from Linux 6.6 on, or as a filter of `clsact`. Default: TCX where the kernel has it. */
   readonly by?: 'tcx' | 'clsact' | undefined;
-  /** clsact: 1 to 65535, lower ones run first. Default: the kernel's choice. */
+  /** clsact, or with `among`: 1 to 65535, lower ones run first. Default: the kernel's choice. */
   readonly priority?: number | undefined;
+  /**
+   * Runs it by `priority` among links of TCX whose priorities you know, by their ids, since the kernel keeps an order, but no
+   * priorities: before the first of them with a higher one, else behind the last of them; where there is none of them, last. All
+   * others keep their places. Without TCX it is a filter of that priority, and others have theirs.
+   */
+  readonly among?: ReadonlyMap<number, number> | undefined;
   /** clsact: the filter's number among those of its priority. Default: the kernel's choice. */
   readonly handle?: number | undefined;
   /**
@@ -44,6 +59,11 @@ export interface TcAttachOptions extends AttachOptions, InterfaceOptions {
    * off. By TCX that is what pinning the link is for. Default: false.
    */
   readonly keep?: boolean | undefined;
+  /**
+   * Pins the link there, as {@link Link.pin} does. A filter stays when its process is killed: this way nothing ever does that the
+   * pin does not name. Default: not pinned.
+   */
+  readonly pin?: string | undefined;
 }
 
 /** Which filter {@link Tc.removeFilter} takes off. */
@@ -94,7 +114,7 @@ export class Tc extends Program {
     try {
       return await withInterface(target.interface, target.netns, async (found) =>
         tcx
-          ? this.attached(TcxLink, await this.#link(found, direction, options ?? {}), target.words, signal)
+          ? this.#link(found, direction, options ?? {}, target.words)
           : this.#filter(found, direction, options ?? {}, target.words),
       );
     } catch (error) {
@@ -178,23 +198,37 @@ export class Tc extends Program {
   }
 
   async #link(
-    { index, networkNamespace }: InterfaceTarget,
+    { index: target, networkNamespace }: InterfaceTarget,
     direction: TcDirection,
-    { order, expectedRevision }: Partial<TcAttachOptions>,
-  ): Promise<Handle> {
-    return createLink({
-      program: this.handle,
-      target: index,
-      attachType: attachTypes[direction],
-      ...orderFields('tcx', order, expectedRevision),
-      networkNamespace,
-    });
+    { signal, order, expectedRevision, priority, among, pin }: Partial<TcAttachOptions>,
+    words: string,
+  ): Promise<TcxLink> {
+    const attachType = attachTypes[direction];
+    const create = async (fields: OrderFields): Promise<Handle> =>
+      createLink({ program: this.handle, target, attachType, ...fields, networkNamespace });
+    const handle =
+      among === undefined || priority === undefined
+        ? await create(orderFields('tcx', order, expectedRevision))
+        : await byPriority(
+            priority,
+            among,
+            async () => queryPrograms({ target, attachType, networkNamespace }),
+            async (place, revision) => create(orderFields('tcx', place, revision)),
+          );
+    const link = await this.attached(TcxLink, handle, words, signal);
+    try {
+      if (pin !== undefined) link.pin(pin);
+      return link;
+    } catch (error) {
+      await link.close();
+      throw error;
+    }
   }
 
   async #filter(
     { index, networkNamespace }: InterfaceTarget,
     direction: TcDirection,
-    { signal, priority = 0, handle = 0, keep = false }: Partial<TcAttachOptions>,
+    { signal, netns, priority = 0, handle = 0, keep = false, pin }: Partial<TcAttachOptions>,
     words: string,
   ): Promise<TcFilterLink> {
     const wanted = {
@@ -203,37 +237,50 @@ export class Tc extends Program {
       priority: requireUnsigned('priority', priority, 0xffff),
       handle: requireUnsigned('handle', handle, 0xffff_ffff),
     };
+    const place = notablePlace(index, netns);
+    const note: LinkNote | undefined = place && {
+      ...{ kind: 'tc-filter', program: this.name, target: words, programIds: [this.info().id] },
+      ...{ ...place, direction, priority, handle },
+    };
     await addClsact(index, networkNamespace);
-    const filter = await setTcFilter(wanted, this.handle, { replace: false, networkNamespace });
-    // The interface is to be found again when the namespace's file is gone.
-    const space = networkNamespace === undefined ? undefined : duplicateHandle(networkNamespace);
-    const remove = async (): Promise<void> => {
+    return withPinnedNote(note, pin, async () => {
+      const filter = await setTcFilter(wanted, this.handle, { replace: false, networkNamespace });
+      // The interface is to be found again when the namespace's file is gone.
+      const space = networkNamespace === undefined ? undefined : duplicateHandle(networkNamespace);
+      const leave = async (): Promise<void> => Promise.resolve(space?.close());
+      const remove = async (): Promise<void> => {
+        try {
+          await removeTcFilter(filter, space).catch(ignoreAbsence);
+        } finally {
+          space?.close();
+        }
+      };
+      const made = {
+        withoutLink: {
+          feature: 'links of filters',
+          explanation: `the program was attached to ${words} as a filter of clsact`,
+          since: '6.6',
+        },
+        survivesProcess: true,
+        ...{ detach: keep ? leave : remove, undo: remove, leave, filter },
+        isAttached: async () => hasTcFilter(filter, space),
+        note: note && { ...note, priority: filter.priority, handle: filter.handle },
+        pins: pin === undefined ? [] : [pin],
+        replace: async (program: Handle, expected: Handle | undefined): Promise<void> => {
+          if (expected !== undefined)
+            throw UsageError.invalidValue('expected', 'filters are replaced whatever they run');
+          await setTcFilter(filter, program, { replace: true, networkNamespace: space });
+        },
+      };
       try {
-        await removeTcFilter(filter, space);
+        // What the kernel chose is known only now.
+        if (pin !== undefined && made.note !== undefined) pinNote(made.note, pin, { replace: true });
       } catch (error) {
-        // Somebody else removed it, or its interface.
-        if (!EbpfError.is(error) || !['ENOENT', 'ENODEV', 'EINVAL'].includes(error.errnoName ?? '')) throw error;
-      } finally {
-        space?.close();
+        await remove();
+        throw error;
       }
-    };
-    const leave = async (): Promise<void> => Promise.resolve(space?.close());
-    const made = {
-      withoutLink: {
-        feature: 'links of filters',
-        explanation: `the program was attached to ${words} as a filter of clsact`,
-        since: '6.6',
-      },
-      survivesProcess: true,
-      detach: keep ? leave : remove,
-      undo: remove,
-      filter,
-      replace: async (program: Handle, expected: Handle | undefined): Promise<void> => {
-        if (expected !== undefined) throw UsageError.invalidValue('expected', 'filters are replaced whatever they run');
-        await setTcFilter(filter, program, { replace: true, networkNamespace: space });
-      },
-    };
-    return this.attached(TcFilterLink, made, words, signal);
+      return this.attached(TcFilterLink, made, words, signal);
+    });
   }
 
   #direction(given: TcDirection | undefined): TcDirection {
@@ -260,11 +307,12 @@ async function chooseTcx({
   order,
   expectedRevision,
   priority,
+  among,
   handle,
   keep,
 }: Partial<TcAttachOptions>): Promise<boolean> {
   const wantsTcx = order !== undefined || expectedRevision !== undefined;
-  const wantsFilter = priority !== undefined || handle !== undefined || keep === true;
+  const wantsFilter = (priority !== undefined && among === undefined) || handle !== undefined || keep === true;
   if (!ways.includes(by)) {
     throw UsageError.invalidValue('by', `must be 'tcx' or 'clsact', not ${inspect(by)}`);
   }
@@ -274,6 +322,10 @@ async function chooseTcx({
   }
   if (wantsTcx && by === 'clsact') {
     throw UsageError.invalidValue('order', 'order and expectedRevision are of TCX, which filters (clsact) do not have');
+  }
+  if (among !== undefined) {
+    requireUnsigned('priority', priority ?? 0, 0xffff, 1);
+    if (wantsTcx) throw UsageError.invalidValue('among', 'goes with a priority, not with order and expectedRevision');
   }
   if (by === 'clsact' || wantsFilter) return false;
   if (wantsTcx || by === 'tcx') await requireTcx('what was asked for');

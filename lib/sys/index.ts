@@ -19,7 +19,7 @@ export { NetlinkFlag, NetlinkRequest, parseAttributes } from './netlink-message.
 export * from './object-calls.js';
 export * from './perf-event-calls.js';
 export * from './perf-buffer.js';
-export { isPinnedMap } from './pinned-maps.js';
+export { isPinnedMap, notePinnedMap } from './pinned-maps.js';
 export * from './probe-calls.js';
 export * from './program-calls.js';
 export * from './program-code.js';
