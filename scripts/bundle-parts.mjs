@@ -81,7 +81,7 @@ export const parts = {
     ...files('btf', 'btf-builder with-type-ids'),
     ...files(
       'maps',
-      'bloom-filter create-map kernel-types lpm-key lpm-trie lru-per-cpu-hash-map open-map per-cpu-array-map per-cpu-hash-map per-cpu-values push-pop-map queue share-token stack trie-conditions value-store',
+      'bloom-filter create-map kernel-types lpm-key lpm-trie lru-per-cpu-hash-map open-map per-cpu-array-map per-cpu-hash-map per-cpu-values push-pop-map queue share-token stack sum-of-cpus trie-conditions value-store',
     ),
     ...files('maps', 'arena mapped-memory struct-ops user-record user-ring-buffer'),
     'sys/user-ring',
@@ -119,7 +119,7 @@ export const parts = {
   seldom: [
     'events/logs',
     ...files('kernel', 'btf-file full-range-offsets gather-kconfig kernel-config symbol-scanner kernel-version'),
-    ...files('kernel', 'ip-address module-btf pin'),
+    ...files('kernel', 'module-btf pin'),
     ...files('sys', 'link-info object-calls pinned-maps program-info read-info'),
     ...['object', 'relocate', 'asm/code-builder'],
   ],
@@ -176,8 +176,11 @@ export const parts = {
     ...files('programs', 'program-stream run-context syscall-program test-run'),
     ...files('sys', 'descriptor-calls iterator-calls socket-descriptor storage-calls'),
   ],
-  // What codecs seldom need: declared types compared with those of an object, unions, interpreters in place of generated code.
-  checks: files('codec', 'check-layout compare-layouts declaration interpret-decode unsafe-integer write-union'),
+  // What codecs seldom need: declared types compared with those of an object, addresses, unions, interpreters in place of generated code.
+  checks: files(
+    'codec',
+    'check-layout compare-layouts declaration interpret-decode ip-address unsafe-integer write-union',
+  ),
   codec: ['codec', 'binary'],
   // For those who name the kernel's numbers.
   numbers: ['abi'],

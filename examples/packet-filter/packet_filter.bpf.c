@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR MIT)
 /*
  * Judges packets by the address of the other side, the protocol and the destination port: XDP what comes in, traffic control
- * what goes out. A set of rules is one trie, of those in `rule_sets` the one in force. `in_force` says which: it is changed in one
- * step, and a packet, which asks for it once, is judged by one set alone.
+ * what goes out. The rules in force are one trie, the only one in `rule_sets`. New ones take its place in one step, and a packet, which
+ * looks it up once, is judged by one set alone.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -20,12 +20,6 @@ enum direction { IN, OUT };
 enum action { ALLOW, DENY, LIMIT };
 /* Slots of `counters` that no rule has. */
 enum { NOT_IP, MALFORMED, FIRST_RULE };
-
-/*
- * The set in force, the one before it, and one to be filled. A set is put into its place empty, and the kernel waits there for all
- * packets on their way: whoever still knows of the place that comes next is gone by then.
- */
-#define RULE_SETS 3
 
 #define VLAN_TAGS 2
 #define EXTENSION_HEADERS 6
@@ -46,17 +40,16 @@ struct rule {
 	__u32 counter;
 	__u8 action;
 	__u8 network_bits;
-	__u16 unused;
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, RULE_SETS);
+	__uint(max_entries, 1);
 	__type(key, __u32);
 	__array(values, struct {
 		__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 		__uint(map_flags, BPF_F_NO_PREALLOC);
-		__uint(max_entries, 1);
+		__uint(max_entries, 1 << 20);
 		__type(key, struct selector);
 		__type(value, struct rule);
 	});
@@ -99,7 +92,6 @@ struct drop {
 	__be16 port;
 	__u8 direction;
 	__u8 protocol;
-	__u8 unused[6];
 	__u8 source[16];
 	__u8 destination[16];
 };
@@ -109,8 +101,6 @@ struct {
 	__uint(max_entries, 1 << 20);
 } drops SEC(".maps");
 EVENTS_DROPPED(drops);
-
-volatile __u32 in_force = 0;
 
 const volatile _Bool log_drops = 1;
 
@@ -243,8 +233,8 @@ static __always_inline struct rule *find_rule(const struct packet *packet, enum 
 {
 	struct selector selector = { .prefix_length = 160, .direction = direction };
 	struct rule *best = 0, *rule;
-	__u32 set = in_force;
-	void *rules = bpf_map_lookup_elem(&rule_sets, &set);
+	__u32 only = 0;
+	void *rules = bpf_map_lookup_elem(&rule_sets, &only);
 
 	if (!rules)
 		return 0;

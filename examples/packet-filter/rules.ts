@@ -1,16 +1,19 @@
 // The rules' file: a line is a rule, in words. What a rule becomes in the kernel is filter.ts.
 import { EbpfError, ipNetwork, type IpNetwork } from 'node-ebpf';
 
-export type Direction = 'in' | 'out';
+// Both as packet_filter.bpf.c counts them.
+export const directions = ['in', 'out'] as const;
+export const actions = ['allow', 'deny', 'limit'] as const;
+
+export type Direction = (typeof directions)[number];
 
 /** What one line of the file says. */
 export interface Rule {
   /** The rule in the words of its line, by which it is known. */
   readonly text: string;
-  readonly line: number;
-  readonly action: 'allow' | 'deny' | 'limit';
+  readonly action: (typeof actions)[number];
   readonly direction: Direction;
-  /** Addresses of the other side; `any` are 16 octets of which none counts. */
+  /** Addresses of the other side. */
   readonly network: IpNetwork;
   /** Protocols by number; 0 is any. */
   readonly protocols: readonly number[];
@@ -19,8 +22,6 @@ export interface Rule {
   /** Packets a second from each address, of an action `limit`, and how many may come at once. */
   readonly rate: number;
   readonly burst: number;
-  /** The rule for the same network that a line before it has. */
-  readonly before: Rule | undefined;
 }
 
 /** A line that is no rule. */
@@ -28,22 +29,15 @@ export class RuleError extends Error {
   override name = 'RuleError';
 }
 
-const protocols: Readonly<Record<string, readonly number[]>> = { icmp: [1, 58], tcp: [6], udp: [17], sctp: [132] };
+const protocolsOf: Readonly<Record<string, readonly number[]>> = { icmp: [1, 58], tcp: [6], udp: [17], sctp: [132] };
 /** A range of ports is as many entries of the kernel's table. */
 const mostPorts = 1024;
 
 const form = /^(?:(allow|deny)|limit (\d+)\/s(?: burst (\d+))?) (in|out) (\S+)(?: ([a-z]+|\d+)(?: (\d+(?:-\d+)?))?)?$/u;
-/** What is before an IPv4 address that is written as one of IPv6: ::ffff:10.0.0.1. */
-export const ipv4Mapped: readonly number[] = [...Array<number>(10).fill(0), 0xff, 0xff];
-export const mappedBits = 96;
-
-/** Whether 16 octets are an IPv4 address. */
-export function isIpv4(octets: ArrayLike<number>): boolean {
-  return ipv4Mapped.every((octet, index) => octets[index] === octet);
-}
+const formInWords = 'allow|deny|limit N/s [burst N] in|out NETWORK|any [PROTOCOL [PORT[-PORT]]]';
 
 const any = [0];
-const everybody: IpNetwork = { octets: Array<number>(16).fill(0), prefixLength: 0 };
+const everybody = ipNetwork('::/0');
 
 /**
  * The rules of a text. Each line is one:
@@ -57,90 +51,65 @@ const everybody: IpNetwork = { octets: Array<number>(16).fill(0), prefixLength: 
  */
 export function parseRules(text: string, name = 'rules'): Rule[] {
   const rules: Rule[] = [];
-  const last = new Map<string | number, Rule>();
-  let number = 0;
-  const refuse = (problem: string): never => {
-    throw new RuleError(`${name}:${number}: ${problem}`);
-  };
-  for (const whole of text.split('\n')) {
-    number++;
-    const line = wordsOf(whole);
-    if (line === '') continue;
-    const rule = parseRule(line, number, last, refuse);
-    for (let { before } = rule; before !== undefined; { before } = before) {
-      if (overlap(before, rule)) refuse(`line ${before.line} already says what happens to these packets`);
+  const known = new Map<string | number, { readonly line: number; readonly rule: Rule }[]>();
+  for (const [index, whole] of text.split('\n').entries()) {
+    const line = index + 1;
+    const words = wordsOf(whole);
+    if (words === '') continue;
+    try {
+      const rule = parseRule(words);
+      const key = keyOf(rule);
+      const others = known.get(key) ?? [];
+      const before = others.find((other) => overlap(other.rule, rule));
+      if (before !== undefined) throw new RuleError(`line ${before.line} already says what happens to these packets`);
+      if (others.push({ line, rule }) === 1) known.set(key, others);
+      rules.push(rule);
+    } catch (cause) {
+      if (!(cause instanceof RuleError) && !EbpfError.is(cause)) throw cause;
+      throw new RuleError(`${name}:${line}: ${cause.message}`, { cause });
     }
-    rules.push(rule);
   }
   return rules;
 }
 
 /** The line without a comment, its words with one space between them. */
 function wordsOf(line: string): string {
-  const comment = line.indexOf('#');
-  const text = (comment < 0 ? line : line.slice(0, comment)).trim();
-  return /\s\s|[^\S ]/u.test(text) ? text.replace(/\s+/gu, ' ') : text;
+  return /#|\s\s|[^\S ]/u.test(line) ? line.replace(/#.*/u, '').replace(/\s+/gu, ' ').trim() : line.trim();
 }
 
-function parseRule(
-  text: string,
-  line: number,
-  last: Map<string | number, Rule>,
-  refuse: (problem: string) => never,
-): Rule {
+function parseRule(text: string): Rule {
   const words = form.exec(text);
-  if (words === null) {
-    const wanted = 'allow|deny|limit N/s [burst N] in|out NETWORK|any [PROTOCOL [PORT[-PORT]]]';
-    return refuse(`${JSON.stringify(text)} is not "${wanted}"`);
-  }
+  if (words === null) throw new RuleError(`${JSON.stringify(text)} is not "${formInWords}"`);
   const [, action = 'limit', rate = '0', burst = '1', direction, network = '', protocol, ports] = words;
-  const parsed = network === 'any' ? everybody : parseNetwork(network, refuse);
-  const key = keyOf(parsed, direction === 'in');
-  const numbers = protocol === undefined ? any : (protocols[protocol] ?? [Number(protocol)]);
-  if (!numbers.every((number) => number < 256)) refuse(`protocol ${JSON.stringify(protocol)} is not known`);
-  if (action === 'limit' && Number(rate) === 0) refuse('a limit of 0 packets is "deny"');
   const rule: Rule = {
     text,
-    line,
     action: action as Rule['action'],
     direction: direction as Direction,
-    network: parsed,
-    protocols: numbers,
-    ports: ports === undefined ? any : parsePorts(ports, refuse),
+    network: network === 'any' ? everybody : ipNetwork(network),
+    protocols: protocol === undefined ? any : (protocolsOf[protocol] ?? [Number(protocol)]),
+    ports: ports === undefined ? any : parsePorts(ports),
     rate: Number(rate),
     burst: Number(burst),
-    before: last.get(key),
   };
-  last.set(key, rule);
+  if (!rule.protocols.every((number) => number < 256)) throw new RuleError(`protocol "${protocol}" is not known`);
+  if (rule.action === 'limit' && rule.rate === 0) throw new RuleError('a limit of 0 packets is "deny"');
   return rule;
 }
 
-function parseNetwork(network: string, refuse: (problem: string) => never): IpNetwork {
-  try {
-    const parsed = ipNetwork(network);
-    const { octets, prefixLength } = parsed;
-    const isMapped = prefixLength >= mappedBits && isIpv4(octets);
-    return isMapped ? { octets: octets.slice(12), prefixLength: prefixLength - mappedBits } : parsed;
-  } catch (error) {
-    if (!EbpfError.is(error)) throw error;
-    return refuse(error.message);
-  }
-}
-
-/** The same for what is the same network: a number for IPv4, which most are. */
-function keyOf({ octets, prefixLength }: IpNetwork, incoming: boolean): string | number {
-  const [a = 0, b = 0, c = 0, d = 0] = octets;
-  const rest = prefixLength + (incoming ? 256 : 0);
-  return octets.length === 4 ? (((a * 256 + b) * 256 + c) * 256 + d) * 512 + rest : `${octets.join()} ${rest}`;
-}
-
-function parsePorts(text: string, refuse: (problem: string) => never): number[] {
+function parsePorts(text: string): number[] {
   const dash = text.indexOf('-');
   const first = Number(dash < 0 ? text : text.slice(0, dash));
   const last = dash < 0 ? first : Number(text.slice(dash + 1));
-  if (first < 1 || last > 65_535 || last < first) refuse(`${text} is no port or range of ports`);
-  if (last - first >= mostPorts) refuse(`${text} are more than ${mostPorts} ports`);
+  if (first < 1 || last > 65_535 || last < first) throw new RuleError(`${text} is no port or range of ports`);
+  if (last - first >= mostPorts) throw new RuleError(`${text} are more than ${mostPorts} ports`);
   return first === last ? [first] : Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}
+
+/** The same for what is the same network: a number for IPv4, which most are. */
+function keyOf({ direction, network: { octets, prefixLength } }: Rule): string | number {
+  const bits = prefixLength + (direction === 'in' ? 0 : 64);
+  if (octets.length === 4) return octets.reduce((number, octet) => number * 256 + octet, 0) * 128 + bits;
+  return `${direction} ${octets.join()} ${prefixLength}`;
 }
 
 /** Whether two rules for one network have an entry in common. */

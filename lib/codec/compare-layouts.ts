@@ -27,6 +27,8 @@ function compare(declared: Layout, actual: Layout, path: string): LayoutDifferen
   if (declaredBytes !== undefined && actualBytes !== undefined) {
     return declaredBytes === actualBytes ? undefined : different(path, lengths(declaredBytes, actualBytes));
   }
+  // Names are of the declaration alone.
+  if (declared.kind === 'enum' && actual.kind !== 'enum') return compare(declared.integer, actual, path);
   // bytes(n) is how to declare what has no declaration, such as a union.
   if (declared.kind === 'bytes' && declared.size === actual.size) return undefined;
   if (declared.kind === 'array' && actual.kind === 'array') {

@@ -105,6 +105,62 @@ export function bytes(length: number): Codec<Uint8Array, Uint8Array | readonly n
 }
 
 /**
+ * An IP address as text, in the order of the network: `ipAddress(4)` is one of IPv4, as `__be32` or `struct in_addr`; `ipAddress(16)`,
+ * as `__u8[16]`, is one of IPv6, or of IPv4 as IPv6 has them, `::ffff:10.0.0.1`, which is told as `10.0.0.1`. Encoding takes the 4
+ * or 16 bytes too, as {@link ipOctets} and {@link ipNetwork} give them.
+ *
+ * @example
+ * ```js
+ * const Flow = struct('flow', { source: ipAddress(16), destination: ipAddress(16), port: be16 });
+ * flows.get({ source: '10.0.0.1', destination: '2001:db8::1', port: 443 });
+ * ```
+ */
+export function ipAddress(length: 4 | 16): Codec<string, string | Uint8Array | readonly number[]> {
+  if (![4, 16].includes(length)) {
+    throw UsageError.invalidValue('ipAddress length', `expected 4 or 16 bytes, got ${shown(length)}`);
+  }
+  const typeName = `ipAddress(${length})`;
+  const alignment = length === 4 ? 4 : 1;
+  return new LayoutCodec({ kind: 'bytes', typeName, size: length, alignment, length, flexible: false, as: 'address' });
+}
+
+/**
+ * An integer of up to 32 bits whose values have names: it decodes to a name, or to the number when that has none, and encodes both.
+ * Names count from 0, or are given with their numbers.
+ *
+ * @throws {@link UsageError} when two names stand for one number, or a number is not one of `integer`.
+ *
+ * @example
+ * ```js
+ * const Event = struct('event', { action: enumeration(u8, ['allow', 'deny']), family: enumeration(u16, { inet: 2, inet6: 10 }) });
+ * ```
+ */
+export function enumeration<const Name extends string>(
+  integer: Codec<number>,
+  names: readonly Name[] | Readonly<Record<Name, number>>,
+): Codec<Name | number> {
+  checkCodec('enumeration', integer);
+  const { layout, typeName, size, alignment } = integer;
+  if (layout.kind !== 'integer' || layout.size > 4) {
+    throw UsageError.invalidValue('enumeration', `expected an integer of up to 32 bits, got ${typeName}`);
+  }
+  const values = Array.isArray(names)
+    ? (names as readonly Name[]).map((name, value) => ({ name, value }))
+    : Object.entries<number>(names as Readonly<Record<Name, number>>).map(([name, value]) => ({ name, value }));
+  const room = new DataView(new ArrayBuffer(size));
+  const known = new Map<string | number, string>();
+  for (const { name, value } of values) {
+    integer.encode(value, room, 0, `enumeration ${quote(name)}`);
+    const other = known.get(value) ?? known.get(name);
+    if (other !== undefined) throw UsageError.invalidValue('enumeration', `${quote(name)} is ${quote(other)} already`);
+    known.set(value, name).set(name, name);
+  }
+  return new LayoutCodec({
+    ...{ kind: 'enum', typeName: `enumeration(${typeName})`, size, alignment, integer: layout, values, as: 'name' },
+  });
+}
+
+/**
  * `element[length]` as an array. Length 0 at the end of a struct is a flexible array, see {@link Codec.decode}.
  *
  * @example

@@ -1,3 +1,4 @@
+import { readAddress } from './ip-address.js';
 import { fieldsOf, type Field, type IntegerLayout, type Layout, type StructLayout } from './layout.js';
 import { bitsShape, enumNames, integerOfBits, type RecordDecoder } from './interpret-decode.js';
 import { countValues, isLittleEndian, placeBits } from './plan.js';
@@ -6,7 +7,10 @@ import { instantiate, propertyKey } from './source.js';
 import { readString } from './string-cache.js';
 
 /** What generated decoders call. */
-const runtime = { enumName, read128, readBits, readBytes, readSafe, readTail, readWideBits, safe, readString };
+const runtime = {
+  ...{ enumName, read128, readBits, readBytes, readSafe, readTail, readWideBits, safe, readString },
+  readAddress: (view: DataView, offset: number, length: number) => readAddress(view, offset, length),
+};
 
 /** An array of up to this many values, itself included, is written as a literal, which has its size and kind from the start. */
 const MOST_LITERAL = 17;
@@ -52,7 +56,7 @@ class DecodeGenerator {
       case 'string':
         return `readString(view, ${at}, ${layout.length})`;
       case 'bytes':
-        return `readBytes(view, ${at}, ${layout.length})`;
+        return `${layout.as === 'address' ? 'readAddress' : 'readBytes'}(view, ${at}, ${layout.length})`;
       case 'opaque':
         return 'undefined';
       case 'array': {

@@ -65,7 +65,7 @@ class EncodeGenerator {
       case 'string':
         return `writeString(${value}, view, ${at}, ${layout.length}, ${path});`;
       case 'bytes':
-        return `writeBytes(${value}, view, ${at}, ${layout.length}, ${path});`;
+        return `${layout.as === 'address' ? 'writeAddress' : 'writeBytes'}(${value}, view, ${at}, ${layout.length}, ${path});`;
       case 'union':
       case 'opaque':
         return `${this.#constant(this.#interpreter.value(layout))}(${value}, view, ${at}, ${path});`;

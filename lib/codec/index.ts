@@ -10,12 +10,14 @@ export {
   bool,
   bytes,
   cstr,
+  enumeration,
   f32,
   f64,
   i16,
   i32,
   i64,
   i8,
+  ipAddress,
   pointer,
   struct,
   u16,
@@ -30,6 +32,7 @@ export {
 } from './declared.js';
 export { codecFromBtf } from './from-btf.js';
 export type { BtfCodecOptions } from './btf-layouts.js';
+export { ipNetwork, ipOctets, type IpNetwork } from './ip-address.js';
 export * from './ip-text.js';
 export * from './json-replacer.js';
 export { LayoutCodec, type LayoutCodecOptions } from './layout-codec.js';

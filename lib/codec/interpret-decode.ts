@@ -1,3 +1,4 @@
+import { readAddress } from './ip-address.js';
 import { fieldsOf, type BitField, type Field, type IntegerLayout, type Layout, type StructLayout } from './layout.js';
 import { isLittleEndian, placeBits } from './plan.js';
 import { enumName, read128, readBits, readBytes, readSafe, readTail, readWideBits, safe } from './read.js';
@@ -47,7 +48,8 @@ class DecodeInterpreter {
       }
       case 'bytes': {
         const { length } = layout;
-        return (view, offset) => readBytes(view, offset, length);
+        const read = layout.as === 'address' ? readAddress : readBytes;
+        return (view, offset) => read(view, offset, length);
       }
       case 'array': {
         const { length, element } = layout;

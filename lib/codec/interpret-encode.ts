@@ -73,8 +73,9 @@ export class EncodeInterpreter {
       }
       case 'bytes': {
         const { length } = layout;
+        const writeBytes = layout.as === 'address' ? write.writeAddress : write.writeBytes;
         return (value, view, offset, parent, segment) => {
-          write.writeBytes(value, view, offset, length, parent, segment);
+          writeBytes(value, view, offset, length, parent, segment);
         };
       }
       case 'array': {

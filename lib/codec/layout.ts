@@ -53,11 +53,13 @@ export interface StringLayout extends LayoutBase {
   readonly flexible: boolean;
 }
 
-/** Unsigned bytes as an owned `Uint8Array`. */
+/** Unsigned bytes as an owned `Uint8Array`, or 4 or 16 of them as the text of an IP address. */
 export interface BytesLayout extends LayoutBase {
   readonly kind: 'bytes';
   readonly length: number;
   readonly flexible: boolean;
+  /** Default: `'bytes'`. */
+  readonly as?: 'bytes' | 'address' | undefined;
 }
 
 export interface ArrayLayout extends LayoutBase {

@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 
 import { escapeControl, nearestNames, quote, UsageError } from '../errors/index.js';
+import { addressBytes, mapInto } from './ip-address.js';
 import { pathText, within, type Path, type Segment } from './path.js';
 import { readSpan, readWideSpan } from './read.js';
 
@@ -163,6 +164,25 @@ export function writeBytes(
   for (let index = 0; index < length; index++) {
     view.setUint8(offset + index, integer(value[index], 0, 255, 'byte', path, index));
   }
+}
+
+/** An IP address, as text or bytes; see addressBytes. */
+export function writeAddress(
+  value: unknown,
+  view: DataView,
+  offset: number,
+  length: number,
+  parent: Path,
+  segment: Segment,
+): void {
+  const bytes = addressBytes(value, length);
+  if (bytes === undefined) throw refuse(parent, segment, value, addressWords(length));
+  const at = bytes.length < length ? mapInto(view, offset) : offset;
+  writeBytes(bytes, view, at, bytes.length, parent, segment);
+}
+
+function addressWords(length: number): string {
+  return length === 4 ? "an IPv4 address such as '10.0.0.1'" : "an address such as '2001:db8::1' or '10.0.0.1'";
 }
 
 /** The value if it is an array, or a typed array, of `length` elements. */

@@ -6,7 +6,6 @@ export * from './function-choice.js';
 export * from './function-list.js';
 export * from './gather-facts.js';
 export * from './holders.js';
-export * from './ip-address.js';
 export { globTest } from './glob.js';
 export * from './kernel-btf.js';
 export type { Kconfig } from './kernel-config.js';

@@ -112,20 +112,22 @@ export class ArrayOfMaps<Inner extends BpfMap = BpfMap> extends BpfMap {
   }
 
   /**
-   * Makes a map like the inner one of the definition, and puts it into a slot; it is yours to close. Resolves as
-   * {@link ArrayOfMaps.set} does: when no program that runs can still use what was there before.
+   * Makes a map like the inner one of the definition, and puts it into a slot; it is yours to close. With `entries` it is filled
+   * before, so that programs see all that was there or all that is new: each of them that looks the slot up once a run goes by one
+   * of the two. Resolves as {@link ArrayOfMaps.set} does: when no program that runs can still use what was there before.
    *
-   * @throws {@link UsageError} when no definition says what maps are inside, as of one that was opened; else as
-   * {@link ArrayOfMaps.set}.
+   * @throws {@link UsageError} when no definition says what maps are inside, as of one that was opened, or with the path of the
+   * entry at fault, `entries[3][1].port`; {@link KernelError} such as E2BIG or ENOSPC when there are more entries than fit: the slot
+   * is then as it was; else as {@link ArrayOfMaps.set}.
    *
    * @example
    * ```js
-   * using round = await rounds.createAt(1, { maxEntries: 1000 });
+   * using round = await rounds.createAt(1, { maxEntries: 1000, entries: [[7, 1n], [8, 2n]] });
    * ```
    */
-  async createAt(index: number, options: NewInnerMapOptions = {}): Promise<Inner> {
+  async createAt(index: number, options: NewInnerMapOptions<Inner> = {}): Promise<Inner> {
     const key = slotKey(this, index);
-    return (await putNewInner(this, this.#kind, key, `slot ${index}`, options)) as Inner;
+    return (await putNewInner(this, this.#kind, key, `slot ${index}`, options as NewInnerMapOptions)) as Inner;
   }
 
   /** Takes the map out of a slot; false when it was empty. Resolves as {@link ArrayOfMaps.set} does. */

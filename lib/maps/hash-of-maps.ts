@@ -122,20 +122,22 @@ export class HashOfMaps<Key = unknown, Inner extends BpfMap = BpfMap, KeyInput =
   }
 
   /**
-   * Makes a map like the inner one of the definition, and puts it under a key; it is yours to close. Resolves as
-   * {@link HashOfMaps.set} does: when no program that runs can still use what was there before.
+   * Makes a map like the inner one of the definition, and puts it under a key; it is yours to close. With `entries` it is filled
+   * before, so that programs see all that was there or all that is new. Resolves as {@link HashOfMaps.set} does: when no program that
+   * runs can still use what was there before.
    *
-   * @throws {@link UsageError} when no definition says what maps are inside, as of one that was opened; else as
-   * {@link HashOfMaps.set}.
+   * @throws {@link UsageError} when no definition says what maps are inside, as of one that was opened, or with the path of the
+   * entry at fault; {@link KernelError} when there are more entries than fit: nothing is changed then; else as {@link HashOfMaps.set}.
    *
    * @example
    * ```js
-   * using round = await byUser.createAt(1000, { maxEntries: 100 });
+   * using round = await byUser.createAt(1000, { maxEntries: 100, entries: [[7, 1n]] });
    * ```
    */
-  async createAt(key: KeyInput, options: NewInnerMapOptions = {}): Promise<Inner> {
+  async createAt(key: KeyInput, options: NewInnerMapOptions<Inner> = {}): Promise<Inner> {
     const bytes = this.#keyOf(key);
-    return (await putNewInner(this, this.#kind, bytes, `key ${nameOf(key)}`, options)) as Inner;
+    const said = options as NewInnerMapOptions;
+    return (await putNewInner(this, this.#kind, bytes, `key ${nameOf(key)}`, said)) as Inner;
   }
 
   /** Takes the map under a key out; false when there was none. Resolves as {@link HashOfMaps.set} does. */

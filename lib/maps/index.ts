@@ -1,7 +1,7 @@
 export * from './arena.js';
 export * from './array-map.js';
 export * from './array-of-maps.js';
-export type { NewInnerMapOptions } from './inner-map.js';
+export type { EntriesOf, NewInnerMapOptions } from './inner-map.js';
 export * from './bloom-filter.js';
 export * from './bpf-map.js';
 export * from './cgroup-array.js';
@@ -55,6 +55,7 @@ export * from './socket-array.js';
 export * from './stack-trace-map.js';
 export * from './stack.js';
 export * from './struct-ops.js';
+export * from './sum-of-cpus.js';
 export * from './task-storage.js';
 export * from './user-record.js';
 export * from './user-ring-buffer.js';

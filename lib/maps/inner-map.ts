@@ -14,6 +14,7 @@ import { heldMapFailure } from './held-failure.js';
 import { KernelTypes } from './kernel-types.js';
 import { liveMap, shapeOf } from './live-map.js';
 import type { MapKind } from './map-kind.js';
+import { mapTypeName } from './map-type-name.js';
 import { typesAlreadyChosen } from './map-types.js';
 import { shapeDifferences, type ComparedShape } from './shape-differences.js';
 import { codecByBtf, type ValueTypes } from './value-types.js';
@@ -25,12 +26,19 @@ export interface InnerTemplate extends ComparedShape {
   readonly types: ValueTypes;
 }
 
+/** What {@link KeyedMap.updateBatch} and {@link IndexedMap.updateBatch} of a map take. */
+export type EntriesOf<Inner extends BpfMap> = Inner extends { updateBatch(entries: infer Entries): number }
+  ? Entries
+  : Iterable<readonly [unknown, unknown]>;
+
 /** What is said of a map that is made inside of another one. */
-export interface NewInnerMapOptions {
+export interface NewInnerMapOptions<Inner extends BpfMap = BpfMap> {
   /** Cut to 15 characters for the kernel, which takes letters, digits, `_` and `.`. Default: none. */
   readonly name?: string | undefined;
   /** The most entries. Default: as the definition says. */
   readonly maxEntries?: number | undefined;
+  /** What is in it before it is put in its place: programs see what was there before or all of these. Default: nothing. */
+  readonly entries?: EntriesOf<Inner> | undefined;
 }
 
 /** As what kind the maps within are given. @internal */
@@ -116,7 +124,7 @@ export async function putInner(
   throw heldMapFailure(details, inner, { where, template: details.inner, errno });
 }
 
-/** Makes a map like the one of the definition, and puts it into a map of maps. @internal */
+/** Makes a map like the one of the definition, fills it, and puts it into a map of maps. @internal */
 export async function putNewInner(
   outer: BpfMap,
   kind: InnerKind,
@@ -126,6 +134,7 @@ export async function putNewInner(
 ): Promise<BpfMap> {
   const map = kind.view(await createInner(outer, options));
   try {
+    if (options.entries !== undefined) fill(map, options.entries);
     await putInner(outer, key, map, where);
     return map;
   } catch (error) {
@@ -134,8 +143,20 @@ export async function putNewInner(
   }
 }
 
+function fill(map: BpfMap, entries: Iterable<readonly [unknown, unknown]>): void {
+  if (!isFillable(map)) {
+    const problem = `maps of type ${mapTypeName(map.type)} have no keys and values that could be stored`;
+    throw UsageError.invalidValue('entries', problem);
+  }
+  map.updateBatch(entries);
+}
+
+function isFillable(map: BpfMap): map is BpfMap & { updateBatch(entries: unknown): number } {
+  return 'updateBatch' in map && typeof map.updateBatch === 'function';
+}
+
 async function createInner({ name: outer, details }: BpfMap, options: NewInnerMapOptions): Promise<BpfMap> {
-  requireKnown('option of making a map', options, ['name', 'maxEntries']);
+  requireKnown('option of making a map', options, ['name', 'maxEntries', 'entries']);
   const { inner } = details;
   if (inner === undefined) {
     const problem = `no definition says what maps are inside ${quote(outer)}: make one, and put it there with set()`;

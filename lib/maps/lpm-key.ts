@@ -4,6 +4,7 @@ import {
   LayoutCodec,
   bytes,
   hostIsLittleEndian,
+  ipOctets,
   ipText,
   u32,
   type EntryCodec,
@@ -11,7 +12,6 @@ import {
   type StructLayout,
 } from '../codec/index.js';
 import { UsageError, quote } from '../errors/index.js';
-import { ipOctets } from '../kernel/index.js';
 
 import type { MapDetails } from './bpf-map.js';
 import { codecByBtf } from './value-types.js';

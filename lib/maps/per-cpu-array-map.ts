@@ -14,7 +14,7 @@ import { perCpuCount, perCpuValues } from './per-cpu-values.js';
  * @example
  * ```js
  * const totals = ebpf.map('totals', PerCpuArrayMap.of(u64));
- * const total = totals.get(0).reduce((sum, value) => sum + value, 0n);
+ * const total = sumOfCpus(totals.get(0));
  * ```
  */
 export class PerCpuArrayMap<Value = unknown, ValueInput = Value> extends IndexedMap<Value[], readonly ValueInput[]> {

@@ -13,7 +13,7 @@ import { perCpuCount, perCpuValues } from './per-cpu-values.js';
  * ```js
  * const packets = ebpf.map('packets', PerCpuCgroupStorage.of(u64, u64));
  * const perCpu = packets.get(cgroupId('/sys/fs/cgroup/my.slice')) ?? [];
- * console.log(perCpu.reduce((sum, value) => sum + value, 0n));
+ * console.log(sumOfCpus(perCpu));
  * ```
  */
 export class PerCpuCgroupStorage<

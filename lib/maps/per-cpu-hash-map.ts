@@ -14,7 +14,7 @@ import { perCpuCount, perCpuValues } from './per-cpu-values.js';
  * @example
  * ```js
  * const bytes = ebpf.map('bytes_by_port', PerCpuHashMap.of(u16, u64));
- * for (const [port, perCpu] of bytes) console.log(port, perCpu.reduce((sum, value) => sum + value, 0n));
+ * for (const [port, perCpu] of bytes) console.log(port, sumOfCpus(perCpu));
  * ```
  */
 export class PerCpuHashMap<Key = unknown, Value = unknown, KeyInput = Key, ValueInput = Value> extends KeyedMap<

@@ -1,7 +1,8 @@
 import { inspect } from 'node:util';
 
+import { ipOctets } from '../codec/index.js';
 import { EbpfError, UsageError, escapeControl } from '../errors/index.js';
-import { ipOctets, withInterface, type InterfaceTarget } from '../kernel/index.js';
+import { withInterface, type InterfaceTarget } from '../kernel/index.js';
 import { RouteLink } from '../links/index.js';
 import {
   duplicateHandle,

@@ -326,6 +326,36 @@ describe('createAt', () => {
     expect(found(outer.get(3n)).info().id).toBe(inner.info().id);
   });
 
+  test('fills it before it is seen, in place of what was there', async () => {
+    const outer = ebpf.map('by_index', ArrayOfMaps.of(ArrayMap.of(u64)));
+    const first = keep(await outer.createAt(1, { entries: [[1, 7n]] }));
+    expect(await touch(1)).toBe(1n);
+    const entries = function* (): Generator<[number, bigint]> {
+      yield [0, 5n];
+      yield [1, 6n];
+    };
+    const second = keep(await outer.createAt(1, { entries: entries() }));
+    expect(await touch(1)).toBe(1n);
+    expect([[...first], [...second]]).toEqual([
+      [0n, 8n, 0n, 0n],
+      [5n, 7n, 0n, 0n],
+    ]);
+    const byUser = ebpf.map('by_user', HashOfMaps.of(u64, HashMap.of(u32, Counter)));
+    const inner = keep(await byUser.createAt(3n, { entries: [[9, { count: 2, last: 0 }]] }));
+    expect([...inner]).toEqual([[9, { count: 2n, last: 0 }]]);
+  });
+
+  test('changes nothing when an entry is refused', async () => {
+    const byUser = ebpf.map('by_user', HashOfMaps.of(u64, HashMap.of(u32, Counter)));
+    const there = keep(await byUser.createAt(3n, { maxEntries: 1, entries: [[1, { count: 1, last: 1 }]] }));
+    const entry = (key: number): [number, { count: number; last: number }] => [key, { count: 0, last: 0 }];
+    const wrong = [entry(1), [2, { count: -1, last: 0 }] as const];
+    await expect(byUser.createAt(3n, { entries: wrong })).rejects.toMatchObject({ path: 'entries[1][1].count' });
+    const full = byUser.createAt(3n, { maxEntries: 1, entries: [entry(1), entry(2)] });
+    await expect(full).rejects.toMatchObject({ errnoName: 'E2BIG' });
+    expect(byUser.mapId(3n)).toBe(there.info().id);
+  });
+
   test('is refused where no definition says what is inside', async () => {
     const outer = keep(await ArrayOfMaps.create({ inner: await numbers(), maxEntries: 2 }));
     await expect(outer.createAt(0)).rejects.toThrow(/^map: no definition says what maps are inside/);

@@ -10,11 +10,14 @@ import {
   bool,
   bytes,
   cstr,
+  enumeration,
   f64,
   i16,
   i32,
   i64,
   i8,
+  ipAddress,
+  ipText,
   LayoutCodec,
   pointer,
   struct,
@@ -58,6 +61,13 @@ const scalars: fc.Arbitrary<Sample> = fc.constantFrom<Sample>(
   { codec: f64, value: fc.double() },
   { codec: bool, value: fc.boolean() },
   { codec: pointer, value: unsigned },
+  {
+    codec: enumeration(u8, ['no', 'yes']),
+    value: fc.oneof(fc.constantFrom('no', 'yes'), fc.integer({ min: 2, max: 255 })),
+  },
+  { codec: ipAddress(4), value: fc.uint8Array({ minLength: 4, maxLength: 4 }).map(ipText) },
+  { codec: ipAddress(16), value: fc.uint8Array({ minLength: 16, maxLength: 16 }).map(ipText) },
+  { codec: ipAddress(16), value: fc.uint8Array({ minLength: 4, maxLength: 4 }).map(ipText) },
 );
 
 const strings: fc.Arbitrary<Sample> = fc.integer({ min: 0, max: 90 }).map((length) => ({

@@ -4,10 +4,9 @@ test('a line is a rule, in words', () => {
   const [web, dns, all] = parseRules(
     '# services\nallow in 10.1.0.0/16  tcp 80-81 # web\n\nlimit 100/s burst 20 in any udp 53\ndeny out any',
   );
-  expect(web).toMatchObject({ text: 'allow in 10.1.0.0/16 tcp 80-81', line: 2, action: 'allow', direction: 'in' });
+  expect(web).toMatchObject({ text: 'allow in 10.1.0.0/16 tcp 80-81', action: 'allow', direction: 'in' });
   expect(web).toMatchObject({ network: { octets: [10, 1, 0, 0], prefixLength: 16 }, protocols: [6], ports: [80, 81] });
   expect(dns).toMatchObject({
-    line: 4,
     action: 'limit',
     rate: 100,
     burst: 20,
@@ -45,6 +44,7 @@ test.each([
   ['deny in 10.0.0.1 tcp 1\ndeny in 10.0.0.1/32 udp 1\nallow in 10.0.0.1 tcp 1', 'rules:3: line 1 already says'],
   ['deny in 2001:db8::1\nallow in 2001:db8:0::1/128', 'rules:2: line 1 already says'],
   ['deny in 10.0.0.0/8\nallow in ::ffff:10.0.0.0/104', 'rules:2: line 1 already says'],
+  ['# none\n\ndeny in any # all\n\tdeny  in\tany', 'rules:4: line 3 already says'],
 ])('%j is refused: %s', (text, message) => {
   expect(() => parseRules(text)).toThrow(RuleError);
   expect(() => parseRules(text)).toThrow(message);
