@@ -127,7 +127,7 @@ export class ArrayOfMaps<Inner extends BpfMap = BpfMap> extends BpfMap {
    */
   async createAt(index: number, options: NewInnerMapOptions<Inner> = {}): Promise<Inner> {
     const key = slotKey(this, index);
-    return (await putNewInner(this, this.#kind, key, `slot ${index}`, options as NewInnerMapOptions)) as Inner;
+    return (await putNewInner(this, this.#kind, key, `slot ${index}`, options)) as Inner;
   }
 
   /** Takes the map out of a slot; false when it was empty. Resolves as {@link ArrayOfMaps.set} does. */

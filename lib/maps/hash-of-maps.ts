@@ -136,8 +136,7 @@ export class HashOfMaps<Key = unknown, Inner extends BpfMap = BpfMap, KeyInput =
    */
   async createAt(key: KeyInput, options: NewInnerMapOptions<Inner> = {}): Promise<Inner> {
     const bytes = this.#keyOf(key);
-    const said = options as NewInnerMapOptions;
-    return (await putNewInner(this, this.#kind, bytes, `key ${nameOf(key)}`, said)) as Inner;
+    return (await putNewInner(this, this.#kind, bytes, `key ${nameOf(key)}`, options)) as Inner;
   }
 
   /** Takes the map under a key out; false when there was none. Resolves as {@link HashOfMaps.set} does. */
