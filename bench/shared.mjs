@@ -50,6 +50,22 @@ export function buildPeers(benchmark, recipes) {
   return programs;
 }
 
+/** The library of this tree: dist/index.js, of which `npm run bench` has made nothing faster. */
+export const library = path.join(root, 'dist', 'index.js');
+
+/** The same in a copy of the package in the benchmark's work folder, where `node-ebpf compile-cache` was run. */
+export function preparedLibrary(benchmark) {
+  const copy = path.join(workFolder(benchmark), 'compile-cache');
+  fs.rmSync(copy, { recursive: true, force: true });
+  for (const name of ['package.json', 'dist', 'prebuilds', 'build/Release/node_ebpf.node']) {
+    const from = path.join(root, name);
+    if (fs.existsSync(from)) fs.cpSync(from, path.join(copy, name), { recursive: true, preserveTimestamps: true });
+  }
+  const { ok, output } = execute(process.execPath, [path.join(copy, 'dist/cli/main.js'), 'compile-cache']);
+  if (!ok) throw new SetupError(`node-ebpf compile-cache failed\n${output}`);
+  return path.join(copy, 'dist/index.js');
+}
+
 /** Where Debian has the headers of the machine, which clang does not look for when it compiles for BPF. */
 const multiarch = () => `/usr/include/${os.machine()}-linux-gnu`;
 

@@ -23,7 +23,9 @@ export async function bundle() {
   for (const part of Object.keys(parts)) {
     fs.writeFileSync(dist(`${part}.js`), await buildPart(esbuild, library, part));
   }
-  fs.writeFileSync(dist('index.js'), entry(api));
+  fs.writeFileSync(dist('index.js'), entry(api, await findPrepared(esbuild)));
+  // Made of the files that were replaced.
+  fs.rmSync(dist('compile-cache'), { recursive: true, force: true });
   await esbuild.build({
     ...{ ...options, absWorkingDir: root, bundle: true, format: 'cjs', keepNames: true },
     ...{ entryPoints: ['lib/cli/main.ts'], outfile: 'dist/cli/main.js' },
@@ -134,6 +136,8 @@ class Library {
   }
 }
 
+/** Rooms that are in no part. */
+const besides = ['cli', 'compile-cache'];
 const isIn = (patterns, file) => patterns.some((pattern) => file === pattern || file.startsWith(`${pattern}/`));
 const isCopied = (file) => isIn(copied, file);
 
@@ -147,7 +151,7 @@ async function readLibrary(esbuild) {
   const lib = path.join(root, 'lib');
   const files = fs
     .readdirSync(lib, { recursive: true })
-    .filter((file) => file.endsWith('.ts') && !file.startsWith('cli'));
+    .filter((file) => file.endsWith('.ts') && !isIn(besides, path.dirname(file).split(path.sep)[0]));
   const transformed = files.map(async (file) => {
     const source = fs.readFileSync(path.join(lib, file), 'utf8');
     const { code } = await esbuild.transform(source, { ...options, loader: 'ts', format: 'esm' });
@@ -178,12 +182,28 @@ async function buildPart(esbuild, library, part) {
     ...{ ...options, bundle: true, format: 'cjs', write: false, treeShaking: true, logLevel: 'error' },
     ...{ stdin: { contents, resolveDir: root, sourcefile: part }, plugins: [sources] },
   });
-  const text = withLateRequires(outputFiles[0].text);
+  return `'use strict';\n${withClassNames(await small(esbuild, withLateRequires(outputFiles[0].text)))}`;
+}
+
+/** What sets `prepared` to parts that were compiled before, where there are some. In a bundle of ES modules is no __dirname. */
+async function findPrepared(esbuild) {
+  const contents = [
+    "import { preparedParts } from './prepared-parts.js';",
+    "prepared = typeof __dirname === 'string' ? preparedParts(__dirname) : undefined;",
+  ].join('\n');
+  const { outputFiles } = await esbuild.build({
+    ...{ ...options, bundle: true, format: 'cjs', write: false, treeShaking: true },
+    stdin: { contents, resolveDir: path.join(root, 'lib', 'compile-cache') },
+  });
+  return small(esbuild, withLateRequires(outputFiles[0].text.replace(/^"use strict";\n/, '')));
+}
+
+async function small(esbuild, text) {
   const { code } = await esbuild.transform(await withShortLocals(text), {
     ...{ ...options, lineLimit: 160 },
     ...{ minifyWhitespace: true, minifySyntax: true },
   });
-  return `'use strict';\n${withClassNames(code)}`;
+  return code;
 }
 
 /** Names of parameters and variables of functions are a sixth of the text that V8 reads. Those that errors show stay. */
@@ -234,15 +254,16 @@ function variable(part) {
  * dist/index.js: every name of the API as a getter, or as a function where a part has nothing but functions: import asks for
  * every name, and need not read these. The last line is for import, which finds names in the text.
  */
-function entry(api) {
+function entry(api, findPrepared) {
   const used = Object.keys(parts).filter((part) => api.some((name) => name.part === part));
   const mixed = new Set(api.filter(({ isFunction }) => !isFunction).map(({ part }) => part));
   const read = (part) => `${variable(part)}()`;
   return [
     "'use strict';",
+    `let prepared;\n{\n${findPrepared}}`,
     ...used.map((part) => {
       const name = variable(part);
-      return `let ${name}_;\nconst ${name} = () => (${name}_ ??= require('./${part}.js'));`;
+      return `let ${name}_;\nconst ${name} = () => (${name}_ ??= prepared?.('./${part}.js') ?? require('./${part}.js'));`;
     }),
     'module.exports = {',
     ...api.map(({ name, part, key }) =>

@@ -1,5 +1,5 @@
 // `npm run bench -- load`: how long a fresh process takes from its first line to resolved names or a loaded object, for this
-// library and for the peers whose tools are here (libbpf: cc and libbpf-dev; cilium/ebpf: go; Aya: cargo); then how long a
+// library, as it is installed and with its compile cache, and for the peers whose tools are here (libbpf: cc and libbpf-dev; cilium/ebpf: go; Aya: cargo); then how long a
 // process that has loaded before takes for the objects of Debian's libbpf-tools, beside the time that libbpf spends outside of
 // bpf(2). Root, with clang. All take turns, so that what else the machine does falls on all alike. Figures are medians.
 // `-- --rounds 30 --case large` picks; `--json` prints a line per comparison. BENCH_LIBBPF: another libbpf, as flags for cc.
@@ -7,11 +7,22 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { main, say } from '../../scripts/setup.mjs';
 import { corpusOf } from '../../test/corpus/fetch.mjs';
-import { buildPeers, execute, median, printJson, printTable, workFolder } from '../shared.mjs';
+import {
+  buildPeers,
+  execute,
+  library,
+  median,
+  preparedLibrary,
+  printJson,
+  printTable,
+  workFolder,
+} from '../shared.mjs';
 
 const here = import.meta.dirname;
 const folder = workFolder('load');
 const us = 'node-ebpf';
+/** The same where `node-ebpf compile-cache` was run. */
+const prepared = 'node-ebpf, compile cache';
 const flags = (process.env.BENCH_LIBBPF ?? '-lbpf').split(' ');
 const binary = (name) => path.join(folder, name);
 const target = binary('aya');
@@ -72,11 +83,14 @@ function measure(programs, words, rounds) {
     });
 }
 
-function compare(title, results, field, unit, json) {
-  const ours = results.find(({ name }) => name === us)?.[field];
-  if (!json || ours === undefined) return;
-  for (const { name: peer, [field]: against } of results.filter(({ name }) => name !== us)) {
-    printJson({ bench: 'load', name: title, ours, against, peer, unit, goal: goals[title]?.[peer] });
+function compare(title, results, field, unit) {
+  for (const own of [us, prepared]) {
+    const ours = results.find(({ name }) => name === own)?.[field];
+    if (ours === undefined) continue;
+    const name = own === us ? title : `${title}, compile cache`;
+    for (const { name: peer, [field]: against } of results.filter((result) => ![us, prepared].includes(result.name))) {
+      printJson({ bench: 'load', name, ours, against, peer, unit, goal: goals[title]?.[peer] });
+    }
   }
 }
 
@@ -139,15 +153,18 @@ await main(undefined, async (args) => {
   const rounds = Number(values.rounds);
   const isWanted = (title) => values.case === undefined || title.includes(values.case);
   const peers = buildPeers('load', recipes);
-  const programs = { [us]: [process.execPath, path.join(here, 'node-ebpf.cjs')] };
+  const ours = (index) => [process.execPath, path.join(here, 'node-ebpf.cjs'), index];
+  const programs = { [us]: ours(library), [prepared]: ours(preparedLibrary('load')) };
   for (const [name, program] of Object.entries(peers)) programs[name] = [program];
   const nothing = measure(programs, [], rounds);
   const table = [['', '', 'time', 'from–to', 'to libbpf', 'memory beyond an empty process']];
   for (const [title, words] of Object.entries(cases)) {
     if (!isWanted(title)) continue;
     const results = beyondNothing(measure(programs, words, rounds), nothing);
-    compare(title, results, 'milliseconds', 'ms', json);
-    compare(`${title}, memory`, results, 'kilobytes', 'KB', json);
+    if (json) {
+      compare(title, results, 'milliseconds', 'ms');
+      compare(`${title}, memory`, results, 'kilobytes', 'KB');
+    }
     const libbpf = results.find(({ name }) => name === 'libbpf')?.milliseconds;
     for (const [index, result] of results.entries()) {
       const ratio = libbpf === undefined ? '' : `${(result.milliseconds / libbpf).toFixed(2)}×`;

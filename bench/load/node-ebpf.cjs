@@ -1,10 +1,11 @@
 'use strict';
 
-// One cold start of this library: node-ebpf.cjs names <name>… | load <object>. From before require to ready, as JSON.
+// One cold start of this library: node-ebpf.cjs <dist/index.js> names <name>… | load <object>. From before require to ready, as JSON.
+const [library, what, ...words] = process.argv.slice(2);
 const start = process.hrtime.bigint();
-const { Ebpf, kernelBtf } = require('../../dist/index.js');
+const { Ebpf, kernelBtf } = require(library);
 
-async function work(what, words) {
+async function work() {
   if (what === 'names') {
     const btf = await kernelBtf();
     for (const name of words) if (btf.find(name) === undefined) throw new Error(`no type ${name}`);
@@ -13,7 +14,7 @@ async function work(what, words) {
   }
 }
 
-void work(process.argv[2], process.argv.slice(3)).then(() => {
+void work().then(() => {
   const milliseconds = Number(process.hrtime.bigint() - start) / 1e6;
   console.log(JSON.stringify({ milliseconds, kilobytes: process.resourceUsage().maxRSS }));
   process.exitCode = 0;

@@ -11,9 +11,11 @@ import { parseArgs } from 'node:util';
 import { main, say } from '../../scripts/setup.mjs';
 import { PrivateApt, debianRelease, hostArchitecture } from '../../test/vm/apt.mjs';
 import { libraryFolders } from '../../test/vm/fetch.mjs';
-import { median, printJson, printTable, workFolder } from '../shared.mjs';
+import { library, median, preparedLibrary, printJson, printTable, workFolder } from '../shared.mjs';
 
 const us = 'node-ebpf';
+/** The same where `node-ebpf compile-cache` was run. */
+const prepared = 'node-ebpf, compile cache';
 const node = 'node -e 0';
 const patienceMs = 30_000;
 /** The most that ours may take of what another takes. */
@@ -97,19 +99,22 @@ await main(undefined, async (args) => {
   const bpftrace = findBpftrace();
   // Something to see, every few milliseconds, that takes no processor from those who look.
   const ticker = spawn('/bin/sh', ['-c', 'while :; do /bin/sleep 0.002; done'], { stdio: 'ignore' });
-  const samples = { [node]: [], [us]: [] };
+  const samples = { [node]: [], [us]: [], [prepared]: [] };
+  const libraries = { [us]: library, [prepared]: preparedLibrary('start') };
   if (bpftrace !== undefined) samples.bpftrace = [];
   try {
-    const ours = [path.join(import.meta.dirname, 'node-ebpf.cjs'), String(ticker.pid)];
+    const program = path.join(import.meta.dirname, 'node-ebpf.cjs');
     for (let round = 0; round < Number(rounds); round++) {
       samples[node].push(await untilEnd(process.execPath, ['-e', '0']));
-      samples[us].push(
-        await untilLine(process.execPath, ours, (line) => {
-          const { at, ppid } = JSON.parse(line);
-          if (ppid !== ticker.pid) throw new Error(`an event of another's: ${line}`);
-          return at;
-        }),
-      );
+      for (const [name, index] of Object.entries(libraries)) {
+        samples[name].push(
+          await untilLine(process.execPath, [program, index, String(ticker.pid)], (line) => {
+            const { at, ppid } = JSON.parse(line);
+            if (ppid !== ticker.pid) throw new Error(`an event of another's: ${line}`);
+            return at;
+          }),
+        );
+      }
       if (bpftrace === undefined) continue;
       const theirs = ['-m', 'sh', '-c', withDebugfs, bpftrace.program, '-B', 'line', '-e', bpftraceProgram(ticker.pid)];
       const timeOf = (line, at) => (/^\d+ \d+ /u.test(line) ? at : undefined);
@@ -118,17 +123,21 @@ await main(undefined, async (args) => {
   } finally {
     ticker.kill('SIGKILL');
   }
-  const ours = median(samples[us]);
-  const rows = [['process start to the first event', 'time', 'from–to', 'ours to it', 'goal']];
+  const medians = Object.fromEntries(Object.entries(samples).map(([name, times]) => [name, median(times)]));
+  const own = Object.keys(libraries);
+  const rows = [['process start to the first event', 'time', 'from–to', ...own.map((name) => `${name} to it`), 'goal']];
   for (const [name, times] of Object.entries(samples)) {
-    const against = median(times);
+    const against = medians[name];
     const goal = goals[name];
     if (json && goal !== undefined) {
-      printJson({ bench: 'start', name: 'first event', ours, against, peer: name, unit: 'ms', goal });
+      for (const ours of own) {
+        const title = ours === us ? 'first event' : 'first event, compile cache';
+        printJson({ bench: 'start', name: title, ours: medians[ours], against, peer: name, unit: 'ms', goal });
+      }
     }
-    const ratio = goal === undefined ? '' : `${(ours / against).toFixed(2)}×`;
+    const ratios = own.map((ours) => (goal === undefined ? '' : `${(medians[ours] / against).toFixed(2)}×`));
     const spread = `[${Math.min(...times).toFixed(1)}–${Math.max(...times).toFixed(1)}]`;
-    rows.push([name, `${against.toFixed(1)} ms`, spread, ratio, goal === undefined ? '' : `${goal}×`]);
+    rows.push([name, `${against.toFixed(1)} ms`, spread, ...ratios, goal === undefined ? '' : `${goal}×`]);
   }
   if (!json) printTable(rows);
   return 0;

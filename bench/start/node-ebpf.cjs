@@ -1,14 +1,15 @@
 'use strict';
 
 // Attaches the sample execsnoop to the programs that one process starts, until the first event is decoded:
-// node-ebpf.cjs <parent's pid>. Prints the event, and when it was decoded by the monotonic clock, as JSON.
+// node-ebpf.cjs <dist/index.js> <parent's pid>. Prints the event, and when it was decoded by the monotonic clock, as JSON.
 const path = require('node:path');
-const { Ebpf, RingBuffer } = require('../../dist/index.js');
+const [library, parent] = process.argv.slice(2);
+const { Ebpf, RingBuffer } = require(library);
 
 const object = path.join(__dirname, '../../bpf-samples/execsnoop.bpf.o');
 
-async function main(parent) {
-  const ebpf = await Ebpf.load(object, { variables: { target_ppid: parent } });
+async function main() {
+  const ebpf = await Ebpf.load(object, { variables: { target_ppid: Number(parent) } });
   try {
     await ebpf.attach();
     for await (const { pid, ppid, comm, filename } of ebpf.map('events', RingBuffer.of('event')).read()) {
@@ -21,4 +22,4 @@ async function main(parent) {
   }
 }
 
-void main(Number(process.argv[2]));
+void main();

@@ -3,13 +3,14 @@ import { join } from 'node:path';
 
 import type { Command, CommandContext } from './command.js';
 import { CommandLineError } from './command-error.js';
+import { compileCacheCommand } from './commands/compile-cache.js';
 import { linkCommand } from './commands/link.js';
 import { mapCommand } from './commands/map.js';
 import { programCommand } from './commands/program.js';
 import { runCommand } from './commands/run.js';
 import { reportError } from './report-error.js';
 
-const COMMANDS: readonly Command[] = [runCommand, mapCommand, programCommand, linkCommand];
+const COMMANDS: readonly Command[] = [runCommand, mapCommand, programCommand, linkCommand, compileCacheCommand];
 
 /** Runs `node-ebpf <args>` and gives the exit status. */
 export async function runCommandLine(args: readonly string[], context: CommandContext): Promise<number> {

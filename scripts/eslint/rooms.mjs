@@ -45,8 +45,11 @@ export const rooms = {
     imports: ['programs', 'links', 'sys', 'kernel', 'object', 'btf', 'asm', 'binary', 'abi', 'errors'],
   },
 
-  // The command line is a user like any other.
-  cli: { imports: ['public API'] },
+  // Compiled code of dist/, kept and used: a part of dist/index.js.
+  'compile-cache': { imports: [] },
+
+  // The command line is a user like any other, but for the command that keeps compiled code.
+  cli: { imports: ['public API', 'compile-cache'] },
 };
 
 /**

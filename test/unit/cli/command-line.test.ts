@@ -81,7 +81,8 @@ test('--help, --version, commands that do not exist', async () => {
   expect(await commandLine('rum')).toEqual({
     status: 2,
     stdout: '',
-    stderr: 'node-ebpf: no command rum; the commands are: run, map, program, link\nTry: node-ebpf --help\n',
+    stderr:
+      'node-ebpf: no command rum; the commands are: run, map, program, link, compile-cache\nTry: node-ebpf --help\n',
   });
   expect(await commandLine('run', execsnoop, '--colour')).toEqual({
     status: 2,
