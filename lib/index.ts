@@ -118,6 +118,7 @@ export {
 export {
   Batch,
   EventReader,
+  FlightRecorder,
   KernelLog,
   formatLog,
   kernelLog,
@@ -131,6 +132,8 @@ export {
   type PerfReadOptions,
   type ReaderStats,
   type ReadOptions,
+  type RecordOptions,
+  type RecorderStats,
 } from './events/index.js';
 export {
   BpfToken,

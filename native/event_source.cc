@@ -10,7 +10,18 @@ namespace ebpf {
 namespace {
 
 // Uint32Array that a drain fills: lib/sys/event-source.ts names its places.
-enum Report : uint8_t { kRecords, kMore, kNeeded, kLost, kLostHigh, kCpusChanged, kPayload, kReportLength };
+enum Report : uint8_t {
+  kRecords,
+  kMore,
+  kNeeded,
+  kLost,
+  kLostHigh,
+  kCpusChanged,
+  kPayload,
+  kOverwritten,
+  kOverwrittenHigh,
+  kReportLength
+};
 
 // Columns of the table: offsets, lengths, CPUs.
 constexpr size_t kColumns = 3;
@@ -51,6 +62,8 @@ int64_t EventSource::DrainTo(const Arguments& arguments) {
   report[kNeeded] = static_cast<uint32_t>(drain.needed);
   report[kLost] = static_cast<uint32_t>(drain.lost);
   report[kLostHigh] = static_cast<uint32_t>(drain.lost >> 32);
+  report[kOverwritten] = static_cast<uint32_t>(drain.overwritten);
+  report[kOverwrittenHigh] = static_cast<uint32_t>(drain.overwritten >> 32);
   report[kPayload] = static_cast<uint32_t>(drain.payload);
   report[kCpusChanged] = drain.cpus_changed ? 1 : 0;
   // What was taken before the nonsense is good, and gone from the kernel's memory.

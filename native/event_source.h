@@ -31,6 +31,7 @@ struct Drain {
   bool more = false;          // finished records were left
   size_t needed = 0;          // what the first of those takes when there is none else
   uint64_t lost = 0;          // records that the kernel says it could not write
+  uint64_t overwritten = 0;   // bytes of records that the kernel has written over before they were read
   bool cpus_changed = false;  // CPUs went online or offline
 
   bool Full() const { return records == most_records; }

@@ -38,9 +38,13 @@ class CpuBuffer {
     if (descriptor >= 0) close(descriptor);
   }
 
-  int Map(size_t pages);
+  // `newest`: mapped read-only, so the kernel never waits for a reader.
+  int Map(size_t pages, bool newest);
   // Up to `limit`, a position.
   int Take(Drain* drain, size_t time_size, uint64_t limit);
+  // Of memory mapped for the newest records: all that came since the last time and is there, or nothing for want of
+  // room.
+  int TakeNewest(Drain* drain, size_t time_size);
   uint64_t Head() const { return __atomic_load_n(&page_->data_head, __ATOMIC_ACQUIRE); }
   // What the kernel counts (PERF_FORMAT_LOST, Linux 6.0); 0 or -errno.
   int Lost(uint64_t* lost) const {
@@ -51,6 +55,7 @@ class CpuBuffer {
     return length == sizeof values ? 0 : -ENOTSUP;
   }
   uint64_t PendingBytes() const { return Head() - page_->data_tail; }
+  uint64_t NewestBytes() const { return std::min<uint64_t>(taken_ - Head(), data_size_); }
 
   const uint32_t cpu;
   const int descriptor;
@@ -70,12 +75,14 @@ class CpuBuffer {
   size_t length_ = 0;
   const uint8_t* data_ = nullptr;
   size_t data_size_ = 0;  // a power of two
+  uint64_t taken_ = 0;    // the head when the newest records were taken last
 };
 
-int CpuBuffer::Map(size_t pages) {
+int CpuBuffer::Map(size_t pages, bool newest) {
   const auto page_size = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   length_ = (pages + 1) * page_size;
-  void* memory = mmap(nullptr, length_, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+  const int protection = newest ? PROT_READ : PROT_READ | PROT_WRITE;
+  void* memory = mmap(nullptr, length_, protection, MAP_SHARED, descriptor, 0);
   if (memory == MAP_FAILED) return -errno;
   page_ = static_cast<perf_event_mmap_page*>(memory);
   data_ = static_cast<const uint8_t*>(memory) + page_size;
@@ -153,6 +160,49 @@ int CpuBuffer::Take(Drain* result, size_t time_size, uint64_t limit_of_take) {
   return error;
 }
 
+// The events have the attribute write_backward: the kernel writes towards lower positions, over what is oldest, so that
+// the newest record is at the head and each is followed by the one before it. The last is what was taken before, or one
+// of which a part was overwritten. Nobody writes meanwhile: lib/events/flight-recorder.ts.
+int CpuBuffer::TakeNewest(Drain* drain, size_t time_size) {
+  const uint64_t head = Head();
+  const uint64_t written = taken_ - head;
+  const uint64_t available = NewestBytes();
+  if (available == 0) return 0;
+  if (available > drain->size - drain->used) {
+    drain->Stop(available);
+    return 0;
+  }
+  const size_t before_length = sizeof(perf_event_header) + time_size;
+  const size_t before_payload = before_length + sizeof(uint32_t);
+  const uint32_t first = drain->records;
+  size_t at = 0;
+  while (at < available && !drain->Full()) {
+    perf_event_header header = {};
+    Read(head + at, &header);
+    if (header.size > available - at && written > data_size_) break;
+    if (header.size < sizeof header || header.size % 8 != 0 || header.size > available - at) return -EIO;
+    if (header.type == PERF_RECORD_SAMPLE) {
+      uint32_t length = 0;
+      if (header.size >= before_payload) Read(head + at + before_length, &length);
+      if (header.size < before_payload || length > header.size - before_payload) return -EIO;
+      drain->Add(drain->used + at + before_payload, length);
+    } else if (header.type == PERF_RECORD_LOST && header.size >= sizeof header + 2 * sizeof(uint64_t)) {
+      uint64_t lost = 0;
+      Read(head + at + sizeof header + sizeof(uint64_t), &lost);
+      drain->lost += lost;
+    }
+    at += header.size;
+  }
+  std::reverse(drain->offsets + first, drain->offsets + drain->records);
+  std::reverse(drain->lengths + first, drain->lengths + drain->records);
+  std::fill(drain->cpus + first, drain->cpus + drain->records, cpu);
+  Copy(drain->bytes + drain->used, head, at);
+  drain->used += at;
+  drain->overwritten += written - at;
+  taken_ = head;
+  return 0;
+}
+
 // Tells by the kernel's own messages when CPUs come and go; -errno where nobody may listen.
 int ListenForCpus() {
   const int listener =
@@ -181,8 +231,8 @@ class PerfBuffer final : public EventSource {
   int64_t WentOffline(const Arguments& arguments);
 
  private:
-  PerfBuffer(const Arguments& arguments, bool times)
-      : EventSource(arguments, kType), time_size_(times ? kTimeSize : 0) {}
+  PerfBuffer(const Arguments& arguments, bool times, bool newest)
+      : EventSource(arguments, kType), time_size_(times ? kTimeSize : 0), newest_(newest) {}
   ~PerfBuffer() override {
     if (listener_ >= 0) close(listener_);
   }
@@ -194,6 +244,7 @@ class PerfBuffer final : public EventSource {
   void MarkOffline(int64_t cpu);
 
   const size_t time_size_;
+  const bool newest_;  // what was not read is overwritten, and nobody is woken
   std::vector<std::unique_ptr<CpuBuffer>> cpus_;
   size_t first_ = 0;  // whose turn it is to be drained first
   int listener_ = -1;
@@ -203,11 +254,11 @@ class PerfBuffer final : public EventSource {
   uint64_t lost_before_ = 0;  // by CPUs that are gone
 };
 
-// whether samples hold their time, callback
+// whether samples hold their time, whether the newest are kept, callback
 int64_t PerfBuffer::Open(const Arguments& arguments) {
-  napi_value on_ready = arguments.Function(1);
+  napi_value on_ready = arguments.Function(2);
   if (on_ready == nullptr) return -EINVAL;
-  auto* buffer = new (std::nothrow) PerfBuffer(arguments, arguments.Boolean(0));
+  auto* buffer = new (std::nothrow) PerfBuffer(arguments, arguments.Boolean(0), arguments.Boolean(1));
   return buffer == nullptr ? -ENOMEM : buffer->Opened(arguments, on_ready, buffer->Create());
 }
 
@@ -236,10 +287,10 @@ int64_t PerfBuffer::Add(const Arguments& arguments) {
     close(duplicate);
     return -ENOMEM;
   }
-  if (const int error = memory->Map(static_cast<size_t>(pages))) return error;
+  if (const int error = memory->Map(static_cast<size_t>(pages), newest_)) return error;
   epoll_event wanted = {};
   wanted.events = EPOLLIN;
-  if (epoll_ctl(descriptor, EPOLL_CTL_ADD, duplicate, &wanted) < 0) return -errno;
+  if (!newest_ && epoll_ctl(descriptor, EPOLL_CTL_ADD, duplicate, &wanted) < 0) return -errno;
   cpus_.push_back(std::move(memory));
   return 0;
 }
@@ -251,7 +302,7 @@ int64_t PerfBuffer::Remove(const Arguments& arguments) {
     if ((*place)->cpu != cpu) continue;
     uint64_t lost = 0;
     if ((*place)->Lost(&lost) == 0) lost_before_ += lost;
-    epoll_ctl(descriptor, EPOLL_CTL_DEL, (*place)->descriptor, nullptr);
+    if (!newest_) epoll_ctl(descriptor, EPOLL_CTL_DEL, (*place)->descriptor, nullptr);
     cpus_.erase(place);
     return 0;
   }
@@ -271,7 +322,7 @@ int64_t PerfBuffer::Lost(const Arguments& /*arguments*/) {
 
 int PerfBuffer::ArmAs(int64_t token) {
   const int error = EventSource::ArmAs(token);
-  return error == 0 && PendingBytes() > 0 ? 1 : error;
+  return error == 0 && !newest_ && PendingBytes() > 0 ? 1 : error;
 }
 
 // Each CPU once, another first each time: none is kept waiting by a busy one. With times, a round of drains ends where
@@ -279,6 +330,12 @@ int PerfBuffer::ArmAs(int64_t token) {
 int PerfBuffer::Take(Drain* drain) {
   if (!left_more_ || ++drains_ % kDrainsPerLook == 0) drain->cpus_changed = CpusChanged();
   left_more_ = false;
+  if (newest_) {
+    for (const auto& cpu : cpus_) {
+      if (const int error = cpu->TakeNewest(drain, time_size_)) return error;
+    }
+    return 0;
+  }
   const bool rounds = time_size_ > 0;
   if (rounds && !in_round_) {
     for (const auto& cpu : cpus_) cpu->limit = cpu->Head();
@@ -298,7 +355,7 @@ int PerfBuffer::Take(Drain* drain) {
 
 uint64_t PerfBuffer::PendingBytes() {
   uint64_t sum = 0;
-  for (const auto& cpu : cpus_) sum += cpu->PendingBytes();
+  for (const auto& cpu : cpus_) sum += newest_ ? cpu->NewestBytes() : cpu->PendingBytes();
   return sum;
 }
 

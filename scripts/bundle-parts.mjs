@@ -160,8 +160,9 @@ export const parts = {
   ],
   // Perf events, and buffers of them.
   perf: [
-    ...files('events', 'ordered-intake perf-events perf-options'),
+    ...files('events', 'flight-recorder ordered-intake perf-events perf-options time-order'),
     ...[
+      'kernel/program-barrier',
       'maps/perf-event-array',
       'programs/perf-event-attach',
       'programs/tracepoint',

@@ -1,19 +1,8 @@
-import { endianness } from 'node:os';
-
-import { RecordBuffer, type EventSource } from '../sys/index.js';
+import type { EventSource } from '../sys/index.js';
 
 import type { Records } from './batch.js';
 import { Intake, type DrainListener, type Taken } from './intake.js';
-
-/** Before the payload of a sample with its time: u64 time, u32 length (perf_output_sample). */
-const timeBeforePayload = 12;
-const littleEndian = endianness() === 'LE';
-
-interface Held {
-  readonly time: bigint;
-  readonly records: Records;
-  readonly index: number;
-}
+import { byTime, gather, sizeOf, timed, type TimedRecord } from './time-order.js';
 
 /**
  * Takes the records of all CPUs in the order of their times. A look takes all that the kernel had as it began. What was
@@ -22,8 +11,8 @@ interface Held {
  */
 export class OrderedIntake extends Intake {
   readonly #most: number;
-  #held: Held[] = [];
-  #ready: Held[] = [];
+  #held: TimedRecord[] = [];
+  #ready: TimedRecord[] = [];
   #lastLook = 0n;
 
   constructor(source: EventSource, most: number, listener: DrainListener) {
@@ -68,15 +57,11 @@ export class OrderedIntake extends Intake {
     let total = 0;
     // The source ends a round of drains where it stood as the round began.
     for (let taken = super.take(); taken !== undefined; taken = super.take()) {
-      const records = ownRecords(taken);
-      for (let index = 0; index < taken.count; index++) {
-        const time = records.view.getBigUint64((records.offsets[index] ?? 0) - timeBeforePayload, littleEndian);
-        this.#held.push({ time, records, index });
-      }
+      for (const record of timed(ownRecords(taken), taken.count)) this.#held.push(record);
       total += taken.bytes;
       if (!this.moreIsLeft) break;
     }
-    if (total > 0) this.#held.sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
+    if (total > 0) this.#held.sort(byTime);
     return total;
   }
 
@@ -84,27 +69,13 @@ export class OrderedIntake extends Intake {
   #give(): Taken | undefined {
     let bytes = 0;
     let count = 0;
-    for (const { records, index } of this.#ready) {
-      const size = aligned(records.lengths[index] ?? 0);
+    for (const record of this.#ready) {
+      const size = sizeOf(record);
       if (count > 0 && bytes + size > this.#most) break;
       bytes += size;
       count++;
     }
-    if (count === 0) return undefined;
-    const given = new RecordBuffer(bytes, count);
-    let at = 0;
-    let payload = 0;
-    for (const [place, { records, index }] of this.#ready.splice(0, count).entries()) {
-      const offset = records.offsets[index] ?? 0;
-      const length = records.lengths[index] ?? 0;
-      given.bytes.set(records.bytes.subarray(offset, offset + length), at);
-      given.offsets[place] = at;
-      given.lengths[place] = length;
-      given.cpus[place] = records.cpus[index] ?? 0;
-      at += aligned(length);
-      payload += length;
-    }
-    return { records: given, count, bytes, payload };
+    return count === 0 ? undefined : gather(this.#ready.splice(0, count));
   }
 }
 
@@ -118,8 +89,4 @@ function ownRecords({ records, count, bytes: end }: Taken): Records {
     lengths: records.lengths.slice(0, count),
     cpus: records.cpus.slice(0, count),
   };
-}
-
-function aligned(length: number): number {
-  return (length + 7) & ~7;
 }

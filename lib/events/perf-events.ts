@@ -1,9 +1,17 @@
 import { PerfSampleFormat, PerfSoftwareEvent, PerfType } from '../abi/index.js';
 import { EbpfError, KernelError, UsageError, quote } from '../errors/index.js';
 import { explainPermission, onlineCpus, pageSize, possibleCpus } from '../kernel/index.js';
-import { PerfBuffer, mapDelete, mapUpdateHandle, openPerfEvent, type Handle } from '../sys/index.js';
+import {
+  PerfBuffer,
+  PerfEventRequest,
+  mapDelete,
+  mapUpdateHandle,
+  openPerfEvent,
+  perfEventIoctl,
+  type Handle,
+} from '../sys/index.js';
 
-import type { CheckedPerfOptions } from './perf-options.js';
+import { checkSnapshotSize, type PerfMemoryOptions } from './perf-options.js';
 
 /** PERF_FORMAT_LOST of include/uapi/linux/perf_event.h, Linux 6.0: reading an event tells the records it lost. */
 const FORMAT_LOST = 16;
@@ -18,13 +26,15 @@ export class PerfEvents {
   readonly buffer: PerfBuffer;
   readonly #map: Handle;
   readonly #name: string;
-  readonly #options: CheckedPerfOptions;
+  readonly #options: PerfMemoryOptions;
   readonly #wanted: ReadonlySet<number>;
-  readonly #active = new Set<number>();
+  /** The events of memory that keeps the newest stay open, to be paused. */
+  readonly #active = new Map<number, Handle | undefined>();
+  #paused = false;
   #countsLost = true;
 
   /** `slots` is how many the map has: CPUs beyond have none. */
-  constructor(map: Handle, name: string, slots: number, options: CheckedPerfOptions) {
+  constructor(map: Handle, name: string, slots: number, options: PerfMemoryOptions) {
     this.#map = map;
     this.#name = name;
     this.#options = options;
@@ -36,7 +46,8 @@ export class PerfEvents {
         throw UsageError.invalidValue('cpus', `there is no CPU ${cpu}: ${limit} ${most}`);
       }
     }
-    this.buffer = PerfBuffer.open(name, options.byTime);
+    if (options.newest) checkSnapshotSize(options, this.#wanted.size);
+    this.buffer = PerfBuffer.open(name, { times: options.byTime, newest: options.newest });
     try {
       this.refresh();
     } catch (error) {
@@ -53,7 +64,12 @@ export class PerfEvents {
   /** Opens events for CPUs that came, and lets go of those that went; what they had must have been drained. */
   refresh(): void {
     const online = new Set(onlineCpus());
-    for (const cpu of this.#active) if (!online.has(cpu) || this.buffer.wentOffline(cpu)) this.#remove(cpu);
+    for (const cpu of this.#active.keys()) {
+      const isOnline = online.has(cpu);
+      const wentOffline = this.buffer.wentOffline(cpu);
+      // What is the newest of a CPU that is offline can still be asked for.
+      if (this.#options.newest ? isOnline && wentOffline : !isOnline || wentOffline) this.#remove(cpu);
+    }
     for (const cpu of this.#wanted) if (online.has(cpu) && !this.#active.has(cpu)) this.#add(cpu);
   }
 
@@ -62,14 +78,28 @@ export class PerfEvents {
     return this.#countsLost ? this.buffer.lost() : undefined;
   }
 
+  /** Whether programs fail to write, on all CPUs (PERF_EVENT_IOC_PAUSE_OUTPUT, Linux 4.7). One that writes goes on. */
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  set paused(paused: boolean) {
+    if (paused === this.#paused) return;
+    this.#paused = paused;
+    for (const event of this.#active.values()) {
+      if (event !== undefined) perfEventIoctl(event, PerfEventRequest.PAUSE_OUTPUT, Number(paused));
+    }
+  }
+
   /** Empties the map's slots: programs then fail to write. What they wrote before can still be drained. */
   stop(): void {
-    if (!this.#map.closed) for (const cpu of this.#active) mapDelete(this.#map, slot(cpu));
+    if (!this.#map.closed) for (const cpu of this.#active.keys()) mapDelete(this.#map, slot(cpu));
   }
 
   /** Lets go of all events. */
   close(): void {
     this.stop();
+    for (const event of this.#active.values()) event?.close();
     this.#active.clear();
     this.buffer.close();
   }
@@ -79,6 +109,7 @@ export class PerfEvents {
     if (event === undefined) return;
     try {
       this.buffer.add(event, cpu, this.#options.bytesPerCpu / pageSize());
+      if (this.#paused) perfEventIoctl(event, PerfEventRequest.PAUSE_OUTPUT, 1);
       const result = mapUpdateHandle(this.#map, slot(cpu), event, 0);
       if (result < 0) {
         this.buffer.remove(cpu);
@@ -88,16 +119,18 @@ export class PerfEvents {
           result,
         );
       }
-      this.#active.add(cpu);
-    } catch (error) {
-      throw this.#failure(error, cpu);
-    } finally {
+      const { newest } = this.#options;
+      this.#active.set(cpu, newest ? event : undefined);
       // The map and the buffer have it.
+      if (!newest) event.close();
+    } catch (error) {
       event.close();
+      throw this.#failure(error, cpu);
     }
   }
 
   #remove(cpu: number): void {
+    this.#active.get(cpu)?.close();
     this.#active.delete(cpu);
     mapDelete(this.#map, slot(cpu));
     this.buffer.remove(cpu);
@@ -105,8 +138,10 @@ export class PerfEvents {
 
   /** Undefined when the CPU has gone offline meanwhile. */
   #open(cpu: number): Handle | undefined {
-    const { watermark, byTime } = this.#options;
-    const wakeup = watermark === undefined ? { wakeup_events: 1 } : { wakeup_watermark: watermark };
+    const { watermark, byTime, newest } = this.#options;
+    // Nobody waits for what is only kept.
+    const each = newest ? 0 : 1;
+    const wakeup = watermark === undefined ? { wakeup_events: each } : { wakeup_watermark: watermark };
     const options = {
       fields: {
         type: PerfType.SOFTWARE,
@@ -120,6 +155,7 @@ export class PerfEvents {
       bits: [
         ...(watermark === undefined ? [] : (['watermark'] as const)),
         ...(byTime ? (['use_clockid'] as const) : []),
+        ...(newest ? (['write_backward'] as const) : []),
       ],
       pid: -1,
       cpu,

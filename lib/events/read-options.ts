@@ -44,11 +44,13 @@ export function checkReadOptions(options: ReadOptions): CheckedReadOptions {
       `must be a whole number from ${leastBatchBytes} to ${mostBatchBytes}, not ${String(maxBatchBytes)}`,
     );
   }
-  const { signal } = options;
-  if (signal !== undefined && typeof signal.addEventListener !== 'function') {
-    throw UsageError.invalidValue('signal', 'must be an AbortSignal');
-  }
+  const signal = checkSignal(options.signal);
   return { signal, maxLatencyMs, pollMs, maxBatchBytes: maxBatchBytes & ~7 };
+}
+
+export function checkSignal(signal: AbortSignal | undefined): AbortSignal | undefined {
+  if (signal === undefined || typeof signal.addEventListener === 'function') return signal;
+  throw UsageError.invalidValue('signal', 'must be an AbortSignal');
 }
 
 function checkMs(name: string, value: number | undefined, least: number): number | undefined {

@@ -27,6 +27,7 @@ export * from './perf-device.js';
 export * from './perf-pmu.js';
 export * from './pin.js';
 export * from './possible-cpus.js';
+export * from './program-barrier.js';
 export * from './program-functions.js';
 export * from './program-type-name.js';
 export { readText } from './read-text.js';

@@ -6,6 +6,13 @@ import { BpfMap } from './bpf-map.js';
 import { eventCodec } from './event-codec.js';
 import { typesAlreadyChosen } from './map-types.js';
 
+/** What reads a map of events. */
+interface Occupant {
+  readonly closed: boolean;
+  close(): Promise<void>;
+  discard(): void;
+}
+
 /** A map into which programs write events for one reader: a {@link RingBuffer} or a {@link PerfEventArray}. */
 export class EventMap extends BpfMap {
   /** What errors call it. @internal */
@@ -14,16 +21,17 @@ export class EventMap extends BpfMap {
   #type: string | Codec<unknown> | undefined;
   #codec: Codec<unknown> | undefined;
   #asked = false;
-  #reader: EventReader<unknown> | undefined;
+  #reader: Occupant | undefined;
+  #readerNoun = 'reader';
 
-  /** Ends the reader, when there is one, and lets go of the map. May be called again. */
+  /** Ends the reader or recorder, when there is one, and lets go of the map. May be called again. */
   override close(): void {
     this.#reader?.discard();
     super.close();
   }
 
-  /** The open reader. @internal */
-  get reader(): EventReader<unknown> | undefined {
+  /** The open reader or recorder. @internal */
+  get reader(): Occupant | undefined {
     return this.#reader;
   }
 
@@ -40,7 +48,7 @@ export class EventMap extends BpfMap {
   protected requireFree(): void {
     this.requireOpen();
     if (this.#reader === undefined) return;
-    throw UsageError.busy(`${this.noun} ${quote(this.name)}`, 'it has a reader; close that one first');
+    throw UsageError.busy(`${this.noun} ${quote(this.name)}`, `it has a ${this.#readerNoun}; close that one first`);
   }
 
   /** Makes the one reader; `onClose` is told of its end. @internal */
@@ -48,14 +56,25 @@ export class EventMap extends BpfMap {
     details: (codec: Codec<unknown> | undefined) => Omit<ReaderDetails<T>, 'onClose'>,
     onClose: () => void = () => undefined,
   ): EventReader<T> {
-    const reader = new EventReader<T>({
-      ...details(this.#codec),
-      onClose: () => {
-        this.#reader = undefined;
+    return this.occupy('reader', (codec, onEnd) => {
+      const ended = (): void => {
+        onEnd();
         onClose();
-      },
+      };
+      return new EventReader<T>({ ...details(codec), onClose: ended });
+    });
+  }
+
+  /** Makes what reads the map, `noun`, and is to tell of its end. @internal */
+  protected occupy<Reader extends Occupant>(
+    noun: string,
+    make: (codec: Codec<unknown> | undefined, onEnd: () => void) => Reader,
+  ): Reader {
+    const reader = make(this.#codec, () => {
+      this.#reader = undefined;
     });
     if (!reader.closed) this.#reader = reader;
+    this.#readerNoun = noun;
     this.#asked = true;
     return reader;
   }

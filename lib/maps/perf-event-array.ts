@@ -1,5 +1,14 @@
 import type { Codec } from '../codec/index.js';
-import { PerfEvents, RecordType, checkPerfOptions, type EventReader, type PerfReadOptions } from '../events/index.js';
+import {
+  PerfEvents,
+  RecordType,
+  checkPerfOptions,
+  checkRecordOptions,
+  FlightRecorder,
+  type EventReader,
+  type PerfReadOptions,
+  type RecordOptions,
+} from '../events/index.js';
 
 import { wrongKind, type BpfMap } from './bpf-map.js';
 import { EventMap } from './event-map.js';
@@ -70,5 +79,37 @@ export class PerfEventArray<Event = Uint8Array> extends EventMap {
       },
     );
     return reader as EventReader<Event>;
+  }
+
+  /**
+   * Keeps the newest events for when they are asked for: a flight recorder. It takes the place of the one reader. Least
+   * kernel: 4.7.
+   *
+   * @throws {@link UsageError} `ERR_EBPF_BUSY` while there is a reader or recorder, `ERR_EBPF_CLOSED` after the map was
+   * closed; {@link PermissionError} as {@link PerfEventArray.read}.
+   *
+   * @example
+   * ```js
+   * const recorder = ebpf.map('events', PerfEventArray.of('event')).record({ bytesPerCpu: 1024 * 1024 });
+   * for (const event of await recorder.snapshot()) console.log(event.pid, event.comm);
+   * ```
+   */
+  record(options: RecordOptions = {}): FlightRecorder<Event> {
+    const checked = checkRecordOptions(options);
+    this.requireFree();
+    const events = new PerfEvents(this.handle, this.name, this.maxEntries, checked);
+    try {
+      const recorder = this.occupy('flight recorder', (codec, onClose) => {
+        const drops = { dropped: this.details.dropped, inBand: true, lost: () => events.lost() };
+        return new FlightRecorder({
+          ...{ type: new RecordType(this.name, this.noun, codec), events },
+          ...{ options: checked, drops, onClose },
+        });
+      });
+      return recorder as FlightRecorder<Event>;
+    } catch (error) {
+      events.close();
+      throw error;
+    }
   }
 }

@@ -113,8 +113,11 @@ export interface Addon {
   /** Gives the environment {@link area}, which must never be detached: a SharedArrayBuffer is not. */
   useArea(area: Uint8Array): number;
   ringOpen(map: number, onReady: () => void): number;
-  /** `times`: whether samples hold their time. The buffer has no CPUs yet. */
-  perfBufferOpen(times: boolean, onReady: () => void): number;
+  /**
+   * `times`: whether samples hold their time; `newest`: whether the events write backward, so that the newest are kept. The
+   * buffer has no CPUs yet.
+   */
+  perfBufferOpen(times: boolean, newest: boolean, onReady: () => void): number;
   perfBufferAdd(buffer: number, event: number, cpu: number, pages: number): number;
   perfBufferRemove(buffer: number, cpu: number): number;
   perfBufferLost(buffer: number): number;

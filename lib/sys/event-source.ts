@@ -12,7 +12,9 @@ const Report = {
   LOST_HIGH: 4,
   CPUS_CHANGED: 5,
   PAYLOAD: 6,
-  LENGTH: 7,
+  OVERWRITTEN: 7,
+  OVERWRITTEN_HIGH: 8,
+  LENGTH: 9,
 } as const;
 
 /** The kernel's smallest record with a payload: a header and up to eight bytes. */
@@ -59,6 +61,8 @@ export interface Drained {
   needed: number;
   /** Records of which the kernel says that it could not write them: of perf buffers only. */
   lost: number;
+  /** Bytes of records, headers included, that the kernel wrote over before they were read: of memory that keeps the newest. */
+  overwritten: number;
   /** Whether CPUs went online or offline since the last drain: of perf buffers only. */
   cpusChanged: boolean;
 }
@@ -74,6 +78,7 @@ export class EventSource {
     more: false,
     needed: 0,
     lost: 0,
+    overwritten: 0,
     cpusChanged: false,
   };
   #onReady: (() => void) | undefined;
@@ -104,6 +109,7 @@ export class EventSource {
     drained.more = report[Report.MORE] === 1;
     drained.needed = report[Report.NEEDED] ?? 0;
     drained.lost = (report[Report.LOST] ?? 0) + (report[Report.LOST_HIGH] ?? 0) * 2 ** 32;
+    drained.overwritten = (report[Report.OVERWRITTEN] ?? 0) + (report[Report.OVERWRITTEN_HIGH] ?? 0) * 2 ** 32;
     drained.cpusChanged = report[Report.CPUS_CHANGED] === 1;
     return drained;
   }

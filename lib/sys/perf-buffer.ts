@@ -13,9 +13,13 @@ export class PerfBuffer extends EventSource {
     super(open, 'perf buffer', name);
   }
 
-  /** `times`: the events were opened with PERF_SAMPLE_TIME. The buffer has no CPUs yet. */
-  static open(name: string | undefined, times: boolean): PerfBuffer {
-    return new PerfBuffer((onReady) => trace('open perf buffer', addon().perfBufferOpen(times, onReady)), name);
+  /**
+   * `times`: the events are opened with PERF_SAMPLE_TIME. `newest`: they are opened with `write_backward`, a drain takes all
+   * there is of each CPU, for which the buffer must have room, and nobody may write meanwhile; only CPUs that come and go
+   * are told. The buffer has no CPUs yet.
+   */
+  static open(name: string | undefined, { times, newest }: { times: boolean; newest: boolean }): PerfBuffer {
+    return new PerfBuffer((onReady) => trace('open perf buffer', addon().perfBufferOpen(times, newest, onReady)), name);
   }
 
   /** Adds the memory of a CPU, `pages` of it, a power of two. The event's handle may be closed. Throws KernelError. */

@@ -59,3 +59,27 @@ testIf(isOurs, 'a processor that can be switched off')(
   },
   120_000,
 );
+
+testIf(isOurs, 'a processor that can be switched off')(
+  'a flight recorder has what a CPU wrote before it went offline, and records it once it is online again',
+  async () => {
+    setOnline(true);
+    await using ebpf = await Ebpf.load(sample('perf_burst'));
+    await using recorder = ebpf.map('events', PerfEventArray).record({ cpus: [1] });
+    const write = async (): Promise<boolean> => {
+      const before = ebpf.variables['events_dropped'];
+      await ebpf.program('burst').testRun({ context: rawArguments(1, 64), flags: 1, cpu: 1 });
+      return ebpf.variables['events_dropped'] === before;
+    };
+    for (let record = 0; record < 3; record++) expect(await write()).toBe(true);
+    setOnline(false);
+    expect((await recorder.snapshot()).length).toBe(3);
+    setOnline(true);
+    // It hears of it a moment later.
+    let attempts = 0;
+    while (!(await write()) && attempts++ < 500) await sleep(10);
+    expect([...(await recorder.snapshot()).cpus].slice(0, 1)).toEqual([1]);
+    expect(recorder.stats.events).toBe(4);
+  },
+  120_000,
+);

@@ -10,7 +10,7 @@ const script = join(__dirname, 'children', 'events-lifetime.ts');
 /** Stages that end by themselves. */
 const ended = ['a handler that throws', 'an abort under load', 'a close during a batch', 'a batch used after its time'];
 /** Stages that leave readers open. */
-const left = ['a reader nobody asks', 'a reader that waits', 'several readers'];
+const left = ['a reader nobody asks', 'a reader that waits', 'several readers', 'a flight recorder'];
 
 /** Several stages in one process: a process takes longer to start than a stage does. */
 async function endsCleanly(how: string, kind: string, ...stages: string[]): Promise<void> {

@@ -110,7 +110,12 @@ export const machines = [
     debianSuites: ['bookworm', 'bullseye-backports'],
     tests: [...smoke, 'old-kernels'],
   },
-  { architecture: 's390x', version: '6.12', debianSuites: ['trixie', 'bookworm-backports'], tests: smoke },
+  {
+    architecture: 's390x',
+    version: '6.12',
+    debianSuites: ['trixie', 'bookworm-backports'],
+    tests: [...smoke, 'flight-recorder'],
+  },
 ];
 
 /** Modules that tests may need and Debian does not build in; those a kernel lacks or has built in are left out. */

@@ -143,6 +143,15 @@ const stages: Record<string, () => Promise<void>> = {
       await write(3);
     }
   },
+  async 'a flight recorder'() {
+    const ebpf = await Ebpf.load(sample('perf_burst'));
+    opened.push(ebpf);
+    const recorder = ebpf.map('events', PerfEventArray).record();
+    await ebpf.program('burst').testRun({ context: rawArguments(3, 64) });
+    require((await recorder.snapshot()).length === 3, 'events were lost');
+    // One that is under way as the environment ends.
+    void recorder.snapshot();
+  },
 };
 
 async function run(name: string): Promise<void> {
