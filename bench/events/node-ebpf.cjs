@@ -49,8 +49,9 @@ async function stream(reader, milliseconds, timed) {
   let received = 0;
   let sum = 0;
   setTimeout(() => void reader.close(), milliseconds);
-  for await (const { length, view, offsets } of reader.batches()) {
-    for (let index = 0; index < length; index++) sum += view.getUint32(offsets[index] + 28, littleEndian);
+  for await (const batch of reader.batches()) {
+    sum += sumOf(batch);
+    const { length, view, offsets } = batch;
     for (let index = 0; timed && index < length && latencies.length < MOST_LATENCIES; index++) {
       const written = view.getBigUint64(offsets[index] + 8, littleEndian);
       latencies.push(Number(process.hrtime.bigint() - written));

@@ -7,6 +7,9 @@ const manyPerMs = 8;
 /** How long a reader that was given no `maxLatencyMs` waits then. */
 const gatherMs = 1;
 
+/** What tells how many bytes wait. */
+type Pending = Pick<EventSource, 'pendingBytes'>;
+
 /** How a reader that found its memory empty waits for more. */
 export type Wait =
   /** Until the kernel tells, at most so many milliseconds. */
@@ -21,7 +24,7 @@ export type Wait =
  * where events are many it is cheaper to look again after a while: for so long the kernel wakes nobody.
  */
 export class Pace {
-  readonly #source: EventSource;
+  readonly #source: Pending;
   readonly #capacity: number;
   readonly #maxLatencyMs: number | undefined;
   readonly #pollMs: number | undefined;
@@ -31,7 +34,7 @@ export class Pace {
   #woken = false;
 
   /** `capacity` is what the source holds before it loses events, in bytes. */
-  constructor(source: EventSource, capacity: number, options: CheckedReadOptions) {
+  constructor(source: Pending, capacity: number, options: Pick<CheckedReadOptions, 'maxLatencyMs' | 'pollMs'>) {
     this.#source = source;
     this.#capacity = capacity;
     this.#maxLatencyMs = options.maxLatencyMs;
@@ -62,8 +65,9 @@ export class Pace {
     if (this.#maxLatencyMs !== undefined) {
       return this.#maxLatencyMs > 0 ? { kind: 'time', ms: this.#maxLatencyMs } : this.#untilWoken();
     }
-    // What comes within twice that time must find room.
-    if ((bytes / elapsed) * gatherMs * 4 > this.#capacity) return { kind: 'turn' };
+    // Timers are late: what comes within twice that time must find room. Looking all the time would cost several times as
+    // much an event, since each look finds little.
+    if ((bytes / elapsed) * gatherMs * 2 > this.#capacity) return { kind: 'turn' };
     return events / elapsed >= manyPerMs ? { kind: 'time', ms: gatherMs } : this.#untilWoken();
   }
 
