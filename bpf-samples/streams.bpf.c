@@ -47,4 +47,14 @@ int write_trace(struct bpf_raw_tracepoint_args *context)
 	return 0;
 }
 
+/* More than three arguments: bpf_trace_vprintk, Linux 5.16. */
+SEC("?raw_tp")
+int write_many(struct bpf_raw_tracepoint_args *context)
+{
+	__u64 number = context->args[0];
+
+	bpf_printk("%llu %llu %llu %llu %llx", number, number + 1, number + 2, number + 3, number + 4);
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

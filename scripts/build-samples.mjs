@@ -47,7 +47,7 @@ const BIG_ENDIAN_TOO = new Set([
   ...['cgroup_programs', 'task_storage'],
   ...['xdp', 'socket_filter', 'socket_choice', 'socket_maps', 'tc'],
   ...['bloom_filter', 'legacy_map_types', 'locked_values', 'logs', 'map_types', 'streams', 'timed_values'],
-  ...['uprobe', 'uprobe_multi', 'uprobe_session', 'usdt', 'usdt_newer'],
+  ...['uprobe', 'uprobe_multi', 'uprobe_session', 'usdt', 'usdt_newer', 'strings'],
 ]);
 
 const folder = fileURLToPath(new URL('../bpf-samples/', import.meta.url));

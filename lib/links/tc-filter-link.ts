@@ -15,7 +15,8 @@ export interface TcFilterDetails extends LinkDetails {
 /**
  * A program attached to the traffic of a network interface as a filter (`tc filter … bpf direct-action`), as was done before
  * Linux 6.6. The kernel has no link for it: there is nothing to describe, and it stays attached when the process ends without
- * closing this object. It can be pinned all the same: {@link Link.pin}. {@link UpdatableLink.update} keeps priority and handle.
+ * closing this object. It can be pinned all the same: {@link Link.pin}. {@link UpdatableLink.update} keeps
+ * priority, handle and class.
  */
 export class TcFilterLink extends UpdatableLink {
   static {
@@ -61,9 +62,11 @@ function openFilter(note: LinkNote): { readonly kind: typeof TcFilterLink } & Pa
     },
     replace: async (program: Handle, expected: Handle | undefined) => {
       if (expected !== undefined) throw UsageError.invalidValue('expected', 'filters are replaced whatever they run');
-      const replaced = await atNotedPlace(note, async ({ networkNamespace }) =>
-        setTcFilter({ interfaceIndex, direction, priority, handle }, program, { replace: true, networkNamespace }),
-      );
+      const replaced = await atNotedPlace(note, async (target) => {
+        const { networkNamespace } = target;
+        const place = { interfaceIndex, direction, priority, handle, classId: (await ours(target))[0]?.classId };
+        return setTcFilter(place, program, { replace: true, networkNamespace });
+      });
       if (replaced === undefined) throw UsageError.invalidValue('link', `the interface of ${note.target} is gone`);
       ids.clear();
       ids.add(objectInfo(program, 'program').id);

@@ -54,6 +54,8 @@ export interface TcAttachOptions extends AttachOptions, InterfaceOptions {
   readonly among?: ReadonlyMap<number, number> | undefined;
   /** clsact: the filter's number among those of its priority. Default: the kernel's choice. */
   readonly handle?: number | undefined;
+  /** clsact: the class of traffic control for its packets, as 0x10_0002 for `10:2`; it stays when the program is replaced. */
+  readonly classId?: number | undefined;
   /**
    * clsact: closing the link, or its {@link Ebpf}, leaves the filter attached, for a later process: {@link Tc.removeFilter} takes it
    * off. By TCX that is what pinning the link is for. Default: false.
@@ -228,7 +230,7 @@ export class Tc extends Program {
   async #filter(
     { index, networkNamespace }: InterfaceTarget,
     direction: TcDirection,
-    { signal, netns, priority = 0, handle = 0, keep = false, pin }: Partial<TcAttachOptions>,
+    { signal, netns, priority = 0, handle = 0, classId = 0, keep = false, pin }: Partial<TcAttachOptions>,
     words: string,
   ): Promise<TcFilterLink> {
     const wanted = {
@@ -236,6 +238,7 @@ export class Tc extends Program {
       direction,
       priority: requireUnsigned('priority', priority, 0xffff),
       handle: requireUnsigned('handle', handle, 0xffff_ffff),
+      classId: requireUnsigned('classId', classId, 0xffff_ffff),
     };
     const place = notablePlace(index, netns);
     const note: LinkNote | undefined = place && {
@@ -309,15 +312,17 @@ async function chooseTcx({
   priority,
   among,
   handle,
+  classId,
   keep,
 }: Partial<TcAttachOptions>): Promise<boolean> {
   const wantsTcx = order !== undefined || expectedRevision !== undefined;
-  const wantsFilter = (priority !== undefined && among === undefined) || handle !== undefined || keep === true;
+  const wantsFilter =
+    (priority !== undefined && among === undefined) || handle !== undefined || classId !== undefined || keep === true;
   if (!ways.includes(by)) {
     throw UsageError.invalidValue('by', `must be 'tcx' or 'clsact', not ${inspect(by)}`);
   }
   if (wantsFilter && (wantsTcx || by === 'tcx')) {
-    const problem = 'priority, handle and keep are of filters (clsact), which TCX does not have';
+    const problem = 'priority, handle, classId and keep are of filters (clsact), which TCX does not have';
     throw UsageError.invalidValue('priority', problem);
   }
   if (wantsTcx && by === 'clsact') {

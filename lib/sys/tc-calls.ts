@@ -20,6 +20,7 @@ const RTM_DELTFILTER = 45;
 const RTM_GETTFILTER = 46;
 const TCA_KIND = 1;
 const TCA_OPTIONS = 2;
+const TCA_BPF_CLASSID = 3;
 const TCA_BPF_FD = 6;
 const TCA_BPF_NAME = 7;
 const TCA_BPF_FLAGS = 8;
@@ -49,6 +50,8 @@ export interface TcFilter {
   readonly priority: number;
   /** 0 lets the kernel choose. */
   readonly handle: number;
+  /** Absent and 0 for none. */
+  readonly classId?: number | undefined;
 }
 
 /** A filter that is attached to one side of an interface, by whomever. */
@@ -69,6 +72,8 @@ export interface AttachedTcFilter {
   readonly programId?: number;
   /** Of kind `bpf`: the program's return value decides (`direct-action`). */
   readonly directAction?: boolean;
+  /** Of kind `bpf`: the class that it puts packets into, as 0x10_0002 for `10:2`; absent without one. */
+  readonly classId?: number;
 }
 
 /** Makes the queueing discipline `clsact`, which has room for filters, where there is none. */
@@ -100,8 +105,10 @@ export async function setTcFilter(
     .begin(TCA_OPTIONS)
     .descriptor(TCA_BPF_FD, program)
     .string(TCA_BPF_NAME, program.name ?? '')
-    .u32(TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT)
-    .end();
+    .u32(TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
+  // What is replaced loses the class that is not named again (cls_bpf_change of net/sched/cls_bpf.c).
+  if (filter.classId !== undefined && filter.classId !== 0) request.u32(TCA_BPF_CLASSID, filter.classId);
+  request.end();
   const what = `attach ${program.describe()} to network interface ${filter.interfaceIndex}`;
   const answer = await routeRequest(request, what, networkNamespace);
   const echo = answer.find(({ type }) => type === RTM_NEWTFILTER);
@@ -147,15 +154,17 @@ function filterOf({ payload }: NetlinkMessage): AttachedTcFilter[] {
   return [kind === 'bpf' ? { ...common, ...bpfOptions(options) } : common];
 }
 
-function bpfOptions(options: Uint8Array): Pick<AttachedTcFilter, 'name' | 'programId' | 'directAction'> {
+function bpfOptions(options: Uint8Array): Pick<AttachedTcFilter, 'name' | 'programId' | 'directAction' | 'classId'> {
   const attributes = parseAttributes(options, 0);
   const name = attributes.get(TCA_BPF_NAME);
   const programId = attributeU32(attributes.get(TCA_BPF_ID));
   const flags = attributeU32(attributes.get(TCA_BPF_FLAGS)) ?? 0;
+  const classId = attributeU32(attributes.get(TCA_BPF_CLASSID));
   return {
     ...(name === undefined ? {} : { name: attributeText(name) }),
     ...(programId === undefined ? {} : { programId }),
     directAction: (flags & TCA_BPF_FLAG_ACT_DIRECT) !== 0,
+    ...(classId === undefined ? {} : { classId }),
   };
 }
 

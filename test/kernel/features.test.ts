@@ -195,6 +195,15 @@ testIf(hasKernelBtf, 'kernel BTF')('named features agree with what the kernel is
   expect(found).toEqual(facts);
 });
 
+test('what is no number is refused, not answered', async () => {
+  const name = 'trace_vprintk' as unknown as HelperId;
+  await expect(features.helper(ProgramType.XDP, name)).rejects.toMatchObject({
+    code: 'ERR_EBPF_INVALID_VALUE',
+    message: "helper: must be a number, as ProgramType, MapType and HelperId have, not 'trace_vprintk'",
+  });
+  await expect(features.mapType(undefined as unknown as MapType)).rejects.toMatchObject({ path: 'type' });
+});
+
 test('every answer has its reason, is remembered, and leaves nothing open', async () => {
   const before = openDescriptors();
   const first = await features.mapType(MapType.HASH);

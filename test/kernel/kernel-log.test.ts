@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Ebpf, kernelLog, ObjectSpec } from '../../lib/index.js';
 import { runChild } from '../helpers/child.js';
+import { kernelHasSymbol } from '../helpers/kernel-symbols.js';
 import { rawArguments, sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
 
@@ -11,6 +12,8 @@ import { testIf } from '../helpers/skip.js';
 const mount = `{ grep -q ' /sys/kernel/tracing tracefs ' /proc/mounts || mount -t tracefs tracefs /sys/kernel/tracing; } && exec "$@"`;
 const hasTracefs = readFileSync('/proc/filesystems', 'utf8').includes('\ttracefs');
 const hasStreams = /(?:^| )bpf_stream_vprintk/mu.test(readFileSync('/proc/kallsyms', 'utf8'));
+/** Of 5.16. */
+const hasMany = kernelHasSymbol('bpf_trace_vprintk');
 
 const ENOMEM = -12;
 
@@ -29,6 +32,7 @@ describe('kernelLog', () => {
         open: 2,
         woken: 'number 9',
         ofAll: ['number 10', 'two\nlines'],
+        ...(hasMany ? { many: ['1 2 3 4 5'] } : {}),
         iterated: { reason: 'Error: enough', refused: 'ERR_EBPF_BUSY' },
         lost: 0,
       });

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, rmdirSync, writeFileSync 
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { BtfKind, Ebpf, HashMap, ObjectSpec, RawTracepoint, features } from '../../lib/index.js';
+import { BtfKind, Ebpf, HashMap, ObjectSpec, RawTracepoint, features, kernelBtf } from '../../lib/index.js';
 import { runChild } from '../helpers/child.js';
 import { hasKernelBtf, kernelHasMember } from '../helpers/kernel-types.js';
 import { rawArguments, sample } from '../helpers/samples.js';
@@ -128,6 +128,10 @@ describe('types of the kernel from elsewhere', () => {
     const spec = ObjectSpec.parse(readFileSync(sample('tracepoint')), { name: 'tracepoint' });
     const ebpf = await Ebpf.load(spec, { kernelBtf: '/no/such/file' });
     await ebpf.close();
+  });
+
+  testIf(hasKernelBtf, 'kernel BTF')('are read once', async () => {
+    expect(await kernelBtf()).toBe(await kernelBtf());
   });
 
   // In a mount namespace of its own a process sees a kernel that shows no types.

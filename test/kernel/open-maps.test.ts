@@ -6,10 +6,12 @@ import { join } from 'node:path';
 import {
   ArrayMap,
   BpfMap,
+  Ebpf,
   HashMap,
   LpmTrie,
   MapFlag,
   PerCpuHashMap,
+  RingBuffer,
   array,
   bytes,
   cstr,
@@ -21,6 +23,8 @@ import {
   type UsageErrorCode,
 } from '../../lib/index.js';
 import { runChild } from '../helpers/child.js';
+import { PinFolder } from '../helpers/pin-folder.js';
+import { rawArguments, sample } from '../helpers/samples.js';
 
 const Counts = struct('counts', { packets: u64, name: cstr(8), slots: array(u32, 2) });
 const counts = { packets: 1n, name: 'one', slots: [1, 2] };
@@ -191,6 +195,35 @@ test('pins are opened, for reading or writing only if asked, and removed by thei
     rmdirSync(folder);
   }
 }, 30_000);
+
+test('a pinned ring is read on by whoever opens it, and keeps what nobody has read', async () => {
+  const pins = await PinFolder.create();
+  const ebpf = await Ebpf.load(sample('ring_burst'));
+  try {
+    const path = join(pins.path, 'events');
+    const context = rawArguments(3, 16, 0);
+    await ebpf.program('burst').testRun({ context });
+    ebpf.map('events').pin(path);
+    const first = keep(RingBuffer.open(path)).read();
+    for await (const batch of first.batches()) {
+      expect(batch.length).toBe(3);
+      break;
+    }
+    await first.close();
+    // Nobody reads: it stays in the ring, for the next who opens it.
+    await ebpf.program('burst').testRun({ context });
+    const second = keep(RingBuffer.open(path)).read();
+    let seen = 0;
+    for await (const record of second) {
+      expect(record).toHaveLength(16);
+      if (++seen === 3) break;
+    }
+    ebpf.map('events').unpin(path);
+  } finally {
+    await ebpf.close();
+    await pins.close();
+  }
+});
 
 test('a frozen map is only read', async () => {
   const map = keep(await ArrayMap.create({ name: 'frozen', value: u32, maxEntries: 1 }));

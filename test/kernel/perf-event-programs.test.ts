@@ -59,6 +59,12 @@ function touchMemory(): void {
   for (let offset = 0; offset < 4 << 20; offset += 4096) memory[offset] = 1;
 }
 
+/** Where the kernel has the name of its helper, which reading a file of /proc reads. */
+function modprobePath(): bigint {
+  const [, address = ''] = /^([0-9a-f]+) \w modprobe_path$/mu.exec(readFileSync('/proc/kallsyms', 'latin1')) ?? [];
+  return BigInt(`0x${address}`);
+}
+
 describe('programs of perf events', () => {
   test('run by a timer on every CPU, which one object ends', async () => {
     const link = await program.attach({ event: 'cpu-clock', frequency: 997 });
@@ -160,22 +166,39 @@ describe('programs of perf events', () => {
   });
 
   testIf(hasBreakpoints, 'breakpoints')('run when a place in memory is looked at', async () => {
-    const [, address = ''] = /^([0-9a-f]+) \w modprobe_path$/mu.exec(readFileSync('/proc/kallsyms', 'latin1')) ?? [];
-    const link = await program.attach({
-      event: { address: BigInt(`0x${address}`), access: 'rw', length: 1 },
-      thread: process.pid,
-    });
-    expect(link.target).toBe(`perf_event breakpoint 0x${address}:rw of thread ${process.pid}`);
+    const address = modprobePath();
+    const link = await program.attach({ event: { address, access: 'rw', length: 1 }, thread: process.pid });
+    expect(link.target).toBe(`perf_event breakpoint 0x${address.toString(16)}:rw of thread ${process.pid}`);
     expect(runs()).toBe(0n);
     // Read at once: by this thread, not by one of libuv's.
     readFileSync('/proc/sys/kernel/modprobe');
     expect(runs()).toBeGreaterThan(0n);
-    expect(ebpf.variable('last_address').value).toBe(BigInt(`0x${address}`));
+    expect(ebpf.variable('last_address').value).toBe(address);
     await link.close();
     const before = runs();
     readFileSync('/proc/sys/kernel/modprobe');
     expect(runs()).toBe(before);
   });
+
+  for (const [whose, scope] of [
+    ['a process', { pid: process.pid }],
+    ['a CPU, of all processes', { cpus: [0] }],
+    ['all CPUs and processes', {}],
+  ] as const) {
+    testIf(hasBreakpoints, 'breakpoints')(`run at a breakpoint of ${whose}`, async () => {
+      const link = await program.attach({ event: { address: modprobePath(), access: 'rw', length: 1 }, ...scope });
+      await busyUntil(() => {
+        readFileSync('/proc/sys/kernel/modprobe');
+        return runsOfTarget() > 0n;
+      });
+      const cpus = [...ebpf.map('runs_by_cpu', HashMap).keys()];
+      if ('cpus' in scope) expect(cpus).toEqual([0]);
+      await link.close();
+      const before = runsOfTarget();
+      readFileSync('/proc/sys/kernel/modprobe');
+      expect(runsOfTarget()).toBe(before);
+    });
+  }
 
   test('have a link where the kernel has one', async () => {
     const link = await program.attach({ event: 'cpu-clock', frequency: 10, thread: process.pid });

@@ -198,6 +198,21 @@ describe('by clsact', () => {
     await expect(link.update(tc('anywhere'))).rejects.toMatchObject({ code: 'ERR_EBPF_CLOSED' });
   });
 
+  withClsact('keeps its class when the program is replaced', async () => {
+    const classes = async (): Promise<(number | undefined)[]> =>
+      (await Tc.query({ interface: 'right', netns: network.path, direction: 'ingress' })).filters.map(
+        ({ classId }) => classId,
+      );
+    const link = await filter('first', { classId: 0x10_0002, priority: 1 });
+    await filter('second', { priority: 2 });
+    expect(await classes()).toEqual([0x10_0002, undefined]);
+    await link.update(tc('third'));
+    expect(await classes()).toEqual([0x10_0002, undefined]);
+    expect(await order()).toBe('32');
+    await expect(filter('third', { classId: 2 ** 32 })).rejects.toMatchObject({ path: 'classId' });
+    await expect(attach('third', { classId: 1, by: 'tcx' })).rejects.toMatchObject({ path: 'priority' });
+  });
+
   withClsact('stays on request when its object is closed, and any process takes it off', async () => {
     const place = { interface: 'right', netns: network.path, direction: 'ingress' } as const;
     const other = await Ebpf.load(sample('tc'));

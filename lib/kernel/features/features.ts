@@ -1,8 +1,9 @@
 import { access } from 'node:fs/promises';
+import { inspect } from 'node:util';
 
 import { HelperId, LinkType, MapType, ProgramType } from '../../abi/index.js';
 import type { BtfKind } from '../../btf/index.js';
-import { EbpfError } from '../../errors/index.js';
+import { EbpfError, UsageError } from '../../errors/index.js';
 import { bindMap, type Handle } from '../../sys/index.js';
 import { allowLockedMemory } from '../locked-memory.js';
 import { activeBpfModule } from '../security-modules.js';
@@ -123,14 +124,29 @@ function asking(remember: Remember): Features {
     ...named,
     // Nobody can rely on what nobody can tell.
     bpfLsm: async () => named.bpfLsm().catch(noIfUnknown),
-    programType: async (type) => remember(`program type ${type}`, async (token) => probeProgramType(type, token)),
-    mapType: async (type) => remember(`map type ${type}`, async (token) => probeMapType(type, { token })),
-    linkType: async (type) => remember(`link type ${type}`, async (token) => probeLinkType(type, token)),
+    programType: async (type) =>
+      remember(`program type ${asNumber('type', type)}`, async (token) => probeProgramType(type, token)),
+    mapType: async (type) =>
+      remember(`map type ${asNumber('type', type)}`, async (token) => probeMapType(type, { token })),
+    linkType: async (type) =>
+      remember(`link type ${asNumber('type', type)}`, async (token) => probeLinkType(type, token)),
     helper: async (type, helper) =>
-      remember(`helper ${type} ${helper}`, async (token) => probeHelper(type, helper, token)),
-    btfKind: async (kind) => remember(`BTF kind ${kind}`, async (token) => probeBtfKind(kind, token)),
-    batchOperations: async (type) => remember(`batch ${type}`, async (token) => probeBatchOperations(type, token)),
+      remember(`helper ${asNumber('type', type)} ${asNumber('helper', helper)}`, async (token) =>
+        probeHelper(type, helper, token),
+      ),
+    btfKind: async (kind) => remember(`BTF kind ${asNumber('kind', kind)}`, async (token) => probeBtfKind(kind, token)),
+    batchOperations: async (type) =>
+      remember(`batch ${asNumber('type', type)}`, async (token) => probeBatchOperations(type, token)),
   } satisfies Features);
+}
+
+/** Also JavaScript asks: a name in the place of its number would be answered "no". */
+function asNumber(path: string, value: unknown): number {
+  if (Number.isInteger(value)) return Number(value);
+  throw UsageError.invalidValue(
+    path,
+    `must be a number, as ProgramType, MapType and HelperId have, not ${inspect(value)}`,
+  );
 }
 
 function noIfUnknown(error: unknown): Feature {

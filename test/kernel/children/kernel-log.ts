@@ -1,7 +1,17 @@
 // Run where tracefs is mounted: reads what a program writes with bpf_printk(), by buffers of its own and by that of all.
 import { readdirSync } from 'node:fs';
 
-import { Ebpf, kernelLog, ObjectSpec, RawTracepoint, type KernelLog, type KernelLogLine } from '../../../lib/index.js';
+import {
+  Ebpf,
+  features,
+  HelperId,
+  kernelLog,
+  ObjectSpec,
+  ProgramType,
+  RawTracepoint,
+  type KernelLog,
+  type KernelLogLine,
+} from '../../../lib/index.js';
 import { readFileSync } from 'node:fs';
 import { rawArguments, sample } from '../../helpers/samples.js';
 
@@ -26,6 +36,9 @@ const shown = (lines: readonly KernelLogLine[]): object[] =>
 async function main(): Promise<void> {
   const spec = ObjectSpec.parse(readFileSync(sample('streams')), { name: 'streams.bpf.o' });
   spec.program('write_trace').autoload = true;
+  // What more than three arguments are written with: Linux 5.16.
+  const hasMany = (await features.helper(ProgramType.RAW_TRACEPOINT, HelperId.trace_vprintk)).supported;
+  spec.program('write_many').autoload = hasMany;
   const ebpf = await Ebpf.load(spec);
   const write = async (number: number): Promise<unknown> =>
     ebpf.program('write_trace', RawTracepoint).testRun({ context: rawArguments(number) });
@@ -56,6 +69,13 @@ async function main(): Promise<void> {
   await write(10);
   await shared.close();
   const ofAll = (await all(shared)).map(({ message }) => message).slice(-2);
+  let many: string[] | undefined;
+  if (hasMany) {
+    const log = kernelLog();
+    await ebpf.program('write_many', RawTracepoint).testRun({ context: rawArguments(1) });
+    await log.close();
+    many = (await all(log)).map(({ message }) => message);
+  }
   const busy = kernelLog();
   void busy[Symbol.asyncIterator]();
   let refused = '';
@@ -66,7 +86,7 @@ async function main(): Promise<void> {
   }
   const iterated = { reason: await aborted, refused };
   await busy.close();
-  console.log(JSON.stringify({ ...logs, open, woken, ofAll, iterated, lost: first.lost }));
+  console.log(JSON.stringify({ ...logs, open, woken, ofAll, many, iterated, lost: first.lost }));
   await ebpf.close();
   // The one that was asked for an iterator and never read.
   console.log(instances().length);

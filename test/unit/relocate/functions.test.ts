@@ -259,7 +259,7 @@ describe('debug information', () => {
     expect(error.message).toContain('\n    at test.bpf.c:41: callee();');
   });
 
-  test('makes hidden global functions static in the types that are loaded', () => {
+  test('makes hidden global functions and those of compilers static in the types that are loaded', () => {
     const linkage = (object: ReturnType<typeof objectOf>): unknown => {
       const bytes = relocate(object, facts).btf;
       const loaded = Btf.parse(bytes ?? new Uint8Array(0), { name: 'loaded' });
@@ -268,6 +268,7 @@ describe('debug information', () => {
     expect(linkage(objectOf([main, callee], { btf }))).toEqual([1, 1]);
     const before = Buffer.from(btf.bytes).toString('hex');
     expect(linkage(objectOf([main, { ...callee, hidden: true }], { btf }))).toEqual([1, 0]);
+    expect(linkage(objectOf([main, { ...callee, name: 'memmove' }], { btf }))).toEqual([1, 0]);
     expect(Buffer.from(btf.bytes).toString('hex')).toBe(before);
   });
 });

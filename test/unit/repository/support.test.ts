@@ -117,3 +117,23 @@ test('every type of link that the kernel can pin is held to the rules of all', (
     expect([name, links.find(({ classes }) => classes.includes(name))?.pinned.startsWith('yes')]).toEqual([name, true]);
   }
 });
+
+test('tests that stand for those of Aya are there', () => {
+  const rows = rowsOf('Tests of Aya');
+  const files = new Set(rows.flatMap(([aya = '']) => quoted(aya)));
+  expect(files.size).toBeGreaterThan(45);
+  for (const [aya = '', shows = '', here = ''] of rows) {
+    const named = [...here.matchAll(/`((?:kernel|unit)\/[\w/-]+)`: (\*[^*]+\*(?:, \*[^*]+\*)*)/gu)];
+    expect([aya, shows, named.length > 0]).toEqual([aya, shows, true]);
+    for (const [, file = '', titles = ''] of named) {
+      const source = read(`test/${file}.test.ts`);
+      const missing = [...titles.matchAll(/\*([^*]+)\*/gu)].filter(([, title = '']) => !hasTitle(source, title));
+      expect([file, missing.map(([, title]) => title)]).toEqual([file, []]);
+    }
+  }
+});
+
+/** Whether a test's title begins so. */
+function hasTitle(source: string, title: string): boolean {
+  return ["'", '"', '`'].some((quote) => source.includes(`${quote}${title}`));
+}
