@@ -22,7 +22,7 @@ import { EventMap, variableValues, type BpfMap, type MapKind, type MemoryUsageOp
 import type { Variable } from './maps/index.js';
 import { LOG_RING, type ObjectSpec, type ProgramSpec } from './object/index.js';
 import { memoryOf, pinAll } from './pin-folder.js';
-import { programAs, type AttachOptions, type Program, type ProgramKind } from './programs/index.js';
+import { programAs, withDevices, type AttachOptions, type Program, type ProgramKind } from './programs/index.js';
 import { readSource } from './read-source.js';
 import { isOfProgramAlone, needs, relocate } from './relocate/index.js';
 import type { Handle } from './sys/index.js';
@@ -109,11 +109,14 @@ export class Ebpf<S extends Shape = AnyShape> {
     const started = loadChannel.hasSubscribers ? performance.now() : undefined;
     signal?.throwIfAborted();
     const spec = await readSource(source, options);
-    const { reused, targets, verifierLogs } = applyOptions(spec, options);
+    const { reused, targets, verifierLogs, devices } = applyOptions(spec, options);
     requireLoadable(spec);
     // What few loads need is not even read by the others.
     const dispatched =
       options.dispatched === undefined ? new Map<string, never>() : dispatchedPrograms(spec, options.dispatched);
+    const both = [...devices.keys()].find((name) => dispatched.has(name));
+    if (both !== undefined)
+      throw UsageError.invalidValue(`programs.${both}.device`, 'dispatchers run at any interface');
     requireLinux();
     const wanted = needs(spec);
     // Between two steps that take this thread's time, others get theirs.
@@ -125,7 +128,9 @@ export class Ebpf<S extends Shape = AnyShape> {
       for (const warning of plan.warnings) process.emitWarning(warning, { type: 'EbpfWarning', code: 'EBPF_LOAD' });
       await nextTurn();
       const logs = { verifierLog, verifierLogs };
-      return loadParts(spec, plan, { reused, targets, decode: options, ...logs, dispatched, token, signal });
+      const context = { reused, targets, decode: options, ...logs, dispatched, token, signal };
+      if (devices.size === 0) return loadParts(spec, plan, { ...context, devices: new Map() });
+      return withDevices(devices, async (found) => loadParts(spec, plan, { ...context, devices: found }));
     };
     const parts = options.token === undefined ? await load() : await withToken(options.token, load);
     const ebpf = new Ebpf<S>(parts);

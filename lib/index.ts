@@ -408,6 +408,7 @@ export {
   type PerfEventScope,
   type PerfEventSource,
   type PerfSampling,
+  type ProgramDevice,
   type ProgramKind,
   type ProgramStreamName,
   type ProgramStreamOptions,

@@ -84,7 +84,8 @@ export class LiveParts {
     for (const { spec: loaded, handle, log } of programs) {
       const { ebpf, onAttach, onDetach } = owner;
       const dispatch = context.dispatched.get(loaded.name);
-      const own = { owner: ebpf, maps: handles, dispatch, onAttach, onDetach };
+      const device = context.devices.get(loaded.name);
+      const own = { owner: ebpf, maps: handles, dispatch, device, onAttach, onDetach };
       const details = { handle, spec: loaded, verifierLog: log, ...own };
       const program = liveProgram({
         ...details,

@@ -1,3 +1,4 @@
+import { MapType } from './abi/index.js';
 import { loadTemplate } from './dispatcher/index.js';
 import { EbpfError, quote } from './errors/index.js';
 import { ModuleDescriptors, capabilitiesFor, explainPermission, toLoadBtf } from './kernel/index.js';
@@ -6,6 +7,7 @@ import type { ObjectSpec, ProgramLog } from './object/index.js';
 import {
   loadPrograms,
   type DispatchDefaults,
+  type LoadDevice,
   type LoadedProgram,
   type ReplacedFunction,
   type VerifierLog,
@@ -23,6 +25,8 @@ export interface LoadContext {
   /** XDP programs that are loaded for a dispatcher, by name. */
   readonly dispatched: ReadonlyMap<string, DispatchDefaults>;
   readonly targets: ReadonlyMap<string, Handle>;
+  /** The interfaces that programs are loaded for, by the names of those. */
+  readonly devices: ReadonlyMap<string, LoadDevice>;
   /** A BPF token that gives the right to it. */
   readonly token: Handle | undefined;
   readonly signal: AbortSignal | undefined;
@@ -45,7 +49,7 @@ export interface LoadedParts {
  * Gives a plan to the kernel: BTF, maps, programs, in this order. Whatever fails, nothing of it stays.
  */
 export async function loadParts(spec: ObjectSpec, plan: LoadPlan, context: LoadContext): Promise<LoadedParts> {
-  const { signal, reused, verifierLog, verifierLogs, dispatched, targets, token } = context;
+  const { signal, reused, verifierLog, verifierLogs, dispatched, targets, devices, token } = context;
   const maps = new CreatedMaps();
   const programs: LoadedProgram[] = [];
   const refused = new Map<string, EbpfError>();
@@ -54,7 +58,7 @@ export async function loadParts(spec: ObjectSpec, plan: LoadPlan, context: LoadC
   let template: Handle | undefined;
   try {
     btf = await loadObjectBtf(spec, plan, token);
-    await maps.create(plan.maps, { btf, modules, reused, token, signal });
+    await maps.create(plan.maps, { btf, modules, reused, devices: devicesOfMaps(plan, devices), token, signal });
     signal?.throwIfAborted();
     const { license, kernelVersion } = spec;
     const replaced = new Map<string, ReplacedFunction>();
@@ -68,6 +72,7 @@ export async function loadParts(spec: ObjectSpec, plan: LoadPlan, context: LoadC
       btf,
       modules,
       targets,
+      devices,
       license,
       kernelVersion,
       verifierLog,
@@ -99,6 +104,24 @@ export async function loadParts(spec: ObjectSpec, plan: LoadPlan, context: LoadC
   const leftOut = new Map([...plan.leftOut, ...refused]);
   return { spec, mapPlans: plan.maps, maps, programs, leftOut, logs: plan.logs, context };
 }
+
+/** The interfaces whose cards run programs that use maps, by the names of the maps: a card's program can use only its own. */
+function devicesOfMaps(plan: LoadPlan, devices: ReadonlyMap<string, LoadDevice>): ReadonlyMap<string, LoadDevice> {
+  const found = new Map<string, LoadDevice>();
+  if (devices.size === 0) return found;
+  for (const { spec, bindings } of plan.programs()) {
+    const device = devices.get(spec.name);
+    if (device?.mode !== 'offload') continue;
+    for (const { map } of bindings) if (!plan.maps.some(isOfHost(map))) found.set(map, device);
+  }
+  return found;
+}
+
+/** Where a card's events go to. */
+const isOfHost =
+  (name: string) =>
+  ({ spec }: MapPlan): boolean =>
+    spec.name === name && spec.type === MapType.PERF_EVENT_ARRAY;
 
 /** Who may load nothing of an object does not do without some programs of it. */
 function requireRights(refused: ReadonlyMap<string, EbpfError>): void {

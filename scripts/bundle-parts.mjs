@@ -133,7 +133,8 @@ export const parts = {
       'interface-calls netlink-calls netlink-message query-calls route-calls socket-calls tc-calls xdp-calls',
     ),
     ...files('programs', 'attach-order flow-dissector interface-target lwt-in lwt-out lwt-seg6local lwt-xmit'),
-    ...files('programs', 'netfilter netfilter-names netkit network-namespace-attach route-program run-contexts'),
+    ...files('programs', 'netfilter netfilter-names netkit network-namespace-attach program-device route-program'),
+    ...files('programs', 'run-contexts'),
     ...files('programs', 'sk-lookup sk-msg sk-reuseport sk-skb sock-ops'),
     ...files('programs', 'socket-attach socket-filter socket-map-attach tc xdp xdp-netlink'),
     ...files('maps', 'cpu-map dev-map dev-map-hash device-map network-value reuseport-sock-array'),
@@ -150,7 +151,7 @@ export const parts = {
   // What is told once something failed, or to those who ask.
   why: [
     ...['errors', 'kernel', 'relocate/source-line', 'sys/kernel-log', 'sys/link-info', 'sys/probe-calls'],
-    ...files('programs', 'load-failure verifier-log attach-failure'),
+    ...files('programs', 'load-failure device-failure verifier-log attach-failure'),
     ...files('maps', 'call-failure map-failure'),
   ],
   // Entries of maps, and variables: read, written, walked.

@@ -73,7 +73,7 @@ const hasFixture = (name) =>
 const activeModules = () => read('/sys/kernel/security/lsm').trim().split(',');
 
 /** What no VM has: tests that need it run on the machine itself, with `npm run test:kernel`. */
-export const neverInVms = ['a processor that is not emulated', 'bpftool', 'a browser'];
+export const neverInVms = ['a processor that is not emulated', 'bpftool', 'a browser', 'netdevsim'];
 
 /** need → a sentence why this machine could meet it, or undefined when it cannot. */
 const needs = new Map([
@@ -254,6 +254,28 @@ const needs = new Map([
   [
     'contexts of XDP',
     () => (hasTestNetworks() && kernelHas('bpf_timer_init') ? 'the kernel takes contexts of XDP' : undefined),
+  ],
+  [
+    'XDP programs bound to an interface',
+    () =>
+      hasTestNetworks() && kernelHas('bpf_xdp_metadata_rx_hash')
+        ? 'the kernel has bpf_xdp_metadata_rx_hash'
+        : undefined,
+  ],
+  [
+    'a kernel without XDP programs bound to an interface',
+    () =>
+      hasTestNetworks() && !kernelHas('bpf_xdp_metadata_rx_hash')
+        ? 'the kernel has no bpf_xdp_metadata_rx_hash'
+        : undefined,
+  ],
+  // Debian's kernels are built without that module.
+  [
+    'netdevsim',
+    () =>
+      hasTestNetworks() && fs.existsSync('/sys/bus/netdevsim/new_device')
+        ? 'the module netdevsim is loaded'
+        : undefined,
   ],
   [
     'live frames',

@@ -14,6 +14,7 @@ import {
   mapUpdateHandle,
   objectInfo,
   openPinned,
+  type DeviceOfLoad,
   type Handle,
 } from '../sys/index.js';
 
@@ -33,6 +34,8 @@ interface MapTypes {
   readonly modules: ModuleDescriptors;
   /** A BPF token that gives the right to create them. */
   readonly token: Handle | undefined;
+  /** The network interfaces whose cards have maps, by the names of those. */
+  readonly devices: ReadonlyMap<string, DeviceOfLoad & { readonly words: string }>;
 }
 
 /** The maps of a load, before its programs. Whatever fails: {@link undo} leaves nothing behind. */
@@ -48,10 +51,7 @@ export class CreatedMaps {
   /** Creates what the plan lists, in its order, and fills in what the maps begin with. */
   async create(
     plans: readonly MapPlan[],
-    options: {
-      readonly btf: Handle | undefined;
-      readonly modules: ModuleDescriptors;
-      readonly token: Handle | undefined;
+    options: MapTypes & {
       readonly reused: ReadonlyMap<string, BpfMap>;
       readonly signal: AbortSignal | undefined;
     },
@@ -131,7 +131,10 @@ export class CreatedMaps {
     const { spec, structOps } = plan;
     // The kernel wants a map like those that will be inside, and forgets it at once.
     const inner = plan.inner === undefined ? undefined : await this.#make(plan.inner, types);
-    const typed = types.btf !== undefined && (plan.btfKeyTypeId !== 0 || plan.btfValueTypeId !== 0);
+    const device = types.devices.get(spec.name);
+    // Maps of network cards take no types (bpf_map_offload_ops of kernel/bpf/offload.c).
+    const typed =
+      device === undefined && types.btf !== undefined && (plan.btfKeyTypeId !== 0 || plan.btfValueTypeId !== 0);
     try {
       return await createMap({
         type: spec.type,
@@ -149,11 +152,12 @@ export class CreatedMaps {
         btfVmlinuxValueTypeId: structOps?.valueTypeId,
         valueTypeBtf: structOps?.module === undefined ? undefined : types.modules.open(structOps.module),
         innerMap: inner,
+        device,
         token: types.token,
       });
     } catch (error) {
       const { specialFields: fields } = plan;
-      throw await createMapFailure(error, spec.name, spec.type, { fields, token: types.token });
+      throw await createMapFailure(error, spec.name, spec.type, { fields, token: types.token, card: device?.words });
     } finally {
       inner?.close();
     }

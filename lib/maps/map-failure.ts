@@ -31,6 +31,8 @@ const refusesField: ReadonlySet<string> = new Set(['ENOTSUP', 'ENOTSUPP']);
 /** What a map was created with. */
 interface Attempt {
   readonly fields?: readonly SpecialField[] | undefined;
+  /** The network interface whose card was to have it, for people. */
+  readonly card?: string | undefined;
   /** A BPF token. */
   readonly token?: Handle | undefined;
 }
@@ -40,13 +42,20 @@ export async function createMapFailure(
   error: unknown,
   name: string,
   type: number,
-  { fields = [], token }: Attempt = {},
+  { fields = [], token, card }: Attempt = {},
 ): Promise<unknown> {
   if (!EbpfError.is(error)) return error;
   if (error.errnoName === 'EPERM' || error.errnoName === 'EACCES') {
     const capabilities: Capability[] = ofNetworks.has(type) ? ['CAP_BPF', 'CAP_NET_ADMIN'] : ['CAP_BPF'];
+    if (card !== undefined) capabilities.push('CAP_SYS_ADMIN');
     const what = `create map ${quote(name)}`;
     return explainPermission(error, { what, capabilities, delegation: toCreateMap(type), token });
+  }
+  if (card !== undefined) {
+    const problem =
+      `the network card of ${card} does not take map ${quote(name)}, as its driver says: cards have hashes and arrays at ` +
+      'most, without flags, and so no global variables';
+    return new UnsupportedError('maps in the network card', problem, { cause: error });
   }
   const field = refusedField(type, fields);
   if (field !== undefined && refusesField.has(error.errnoName ?? '')) return unsupportedField(name, type, field, error);

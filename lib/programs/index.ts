@@ -40,6 +40,7 @@ export * from './netfilter.js';
 export type { NetfilterFamily, NetfilterHook } from './netfilter-names.js';
 export * from './netkit.js';
 export * from './perf-event.js';
+export { requireDevice, withDevices, type LoadDevice, type ProgramDevice } from './program-device.js';
 export type { PerfEventNumbers } from './perf-event-names.js';
 export type { PerfEventScope } from './perf-event-places.js';
 export type { PerfSampling } from './perf-event-sampling.js';

@@ -21,6 +21,8 @@ import {
 import type { Poison, ProgramPlan } from '../relocate/index.js';
 import type { Handle } from '../sys/index.js';
 
+import { deviceFailure } from './device-failure.js';
+import type { LoadDevice } from './program-device.js';
 import { summarizeLog } from './verifier-log.js';
 
 const call = 'bpf(BPF_PROG_LOAD)';
@@ -39,6 +41,9 @@ const atFunctions: ReadonlySet<AttachType> = new Set([
   AttachType.LSM_MAC,
 ]);
 
+/** The whole log where the verifier was stopped before it began. */
+const nothingLookedAt = /^processed 0 insns/u;
+
 /** What the kernel answered. */
 export interface Refusal {
   readonly errno: number;
@@ -46,13 +51,27 @@ export interface Refusal {
   readonly logTruncated: boolean;
 }
 
-/** Says why the kernel refused a program, that was loaded by a BPF token if one is given. */
-export async function loadFailure(plan: ProgramPlan, refusal: Refusal, token?: Handle): Promise<EbpfError> {
+/** How a program was to be loaded. */
+export interface LoadCircumstances {
+  /** A BPF token. */
+  readonly token?: Handle | undefined;
+  /** The network interface that it was for. */
+  readonly device?: LoadDevice | undefined;
+}
+
+/** Says why the kernel refused a program. */
+export async function loadFailure(
+  plan: ProgramPlan,
+  refusal: Refusal,
+  { token, device }: LoadCircumstances = {},
+): Promise<EbpfError> {
   const { errno, log } = refusal;
   const { spec } = plan;
-  if (log.trim() !== '') return (await withoutJit(plan, refusal)) ?? verifierError(plan, refusal);
   const what = `load program ${quote(spec.name)}`;
   const error = new KernelError(what, call, errno, { advice: 'the verifier gave no reason' });
+  if (log.trim() !== '' && (device === undefined || !nothingLookedAt.test(log))) {
+    return (await withoutJit(plan, refusal)) ?? verifierError(plan, refusal);
+  }
   if (error.errnoName === 'EPERM' || error.errnoName === 'EACCES') {
     return explainPermission(error, {
       what,
@@ -62,6 +81,7 @@ export async function loadFailure(plan: ProgramPlan, refusal: Refusal, token?: H
       token,
     });
   }
+  if (device !== undefined) return deviceFailure(spec.name, device, error);
   if (error.errnoName === 'E2BIG') {
     const advice = `it has ${plan.code.length / 8} instructions; the kernel takes 1,000,000 (4,096 without CAP_BPF)`;
     return new KernelError(what, call, errno, { advice });
@@ -84,8 +104,9 @@ export async function loadFailure(plan: ProgramPlan, refusal: Refusal, token?: H
 async function withoutJit({ spec }: ProgramPlan, { errno, log }: Refusal): Promise<EbpfError | undefined> {
   const what = `load program ${quote(spec.name)}`;
   const cause = new KernelError(what, call, errno);
-  if (!atFunctions.has(spec.attachType) || cause.errnoName !== 'ENOMEM' || !/^processed 0 insns/u.test(log))
+  if (!atFunctions.has(spec.attachType) || cause.errnoName !== 'ENOMEM' || !nothingLookedAt.test(log)) {
     return undefined;
+  }
   const functions = await kernelFunctionNames();
   // Of kernel/bpf/core.c, where CONFIG_BPF_JIT is set.
   if (functions.length === 0 || functions.includes('bpf_jit_alloc_exec')) return undefined;
@@ -103,7 +124,7 @@ function verifierError(plan: ProgramPlan, { errno, log, logTruncated }: Refusal)
     ? plan.poisons.find(({ instruction }) => instruction === found.instruction)
     : undefined;
   const line = (found.instruction === undefined ? undefined : plan.sourceLine(found.instruction)) ?? found.line;
-  const reason = poison === undefined ? found.summary : explainPoison(poison);
+  const reason = poison === undefined ? found.summary + explainDevice(plan, log) : explainPoison(poison);
   return new VerifierError({
     program: escapeControl(plan.spec.name),
     log,
@@ -111,6 +132,12 @@ function verifierError(plan: ProgramPlan, { errno, log, logTruncated }: Refusal)
     line: line === undefined ? undefined : escapeControl(line),
     failure: systemCallFailure(call, errno),
   });
+}
+
+/** What a driver knows of a packet only programs ask that are loaded for its interface. */
+function explainDevice({ spec }: ProgramPlan, log: string): string {
+  if (!log.includes('require device-bound program')) return '';
+  return `; load it for one: { programs: { ${quote(spec.name)}: { device: { interface: 'eth0', mode: 'bound' } } } }`;
 }
 
 function explainPoison({ kind, access, reason }: Poison): string {

@@ -7,6 +7,7 @@ import type { EbpfError } from '../errors/index.js';
 import { isOfProgramAlone, isOptional, type LoadPlan, type ProgramPlan } from '../relocate/index.js';
 import {
   loadProgram,
+  BOUND_ONLY,
   LogLevel,
   type CodeBinding,
   type Handle,
@@ -17,6 +18,7 @@ import {
 import type { ReplacedFunction } from './dispatched.js';
 import { JumpTableMaps } from './jump-tables.js';
 import { loadFailure } from './load-failure.js';
+import type { LoadDevice } from './program-device.js';
 
 /**
  * What the verifier is asked to write of programs that it takes: nothing, how much work it had, or every instruction that
@@ -38,6 +40,8 @@ export interface LoadContext {
   readonly modules: ModuleDescriptors;
   /** The loaded programs to whose functions programs attach, by the name of the program that does. */
   readonly targets: ReadonlyMap<string, Handle>;
+  /** The interfaces that programs are loaded for, by the names of those. */
+  readonly devices: ReadonlyMap<string, LoadDevice>;
   readonly license: string;
   readonly kernelVersion: number;
   readonly verifierLog: VerifierLog;
@@ -118,6 +122,7 @@ async function loadWith(
   const { spec } = plan;
   const typed = context.btf !== undefined;
   const replaced = context.replaced?.get(spec.name);
+  const device = context.devices.get(spec.name);
   const result: LoadProgramResult = await loadProgram({
     type: spec.type,
     name: plan.kernelName,
@@ -128,7 +133,8 @@ async function loadWith(
     expectedAttachType: plan.attachType,
     attachBtfId: plan.attachBtfId,
     attachBtf: attachObject(plan, context),
-    flags: spec.flags,
+    flags: device?.mode === 'bound' ? spec.flags | BOUND_ONLY : spec.flags,
+    device,
     token: context.token,
     kernelVersion: context.kernelVersion,
     btf: context.btf,
@@ -139,7 +145,7 @@ async function loadWith(
     logLevel: verifierLogLevels[context.verifierLogs.get(spec.name) ?? context.verifierLog],
     ...(replaced === undefined ? {} : extensionOf(spec, replaced)),
   });
-  if (result.handle === undefined) throw await loadFailure(plan, result, context.token);
+  if (result.handle === undefined) throw await loadFailure(plan, result, { token: context.token, device });
   return { spec, handle: result.handle, log: result.log };
 }
 

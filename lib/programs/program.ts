@@ -14,6 +14,7 @@ import { openProgramAs, type OpenProgramOptions } from './open-program.js';
 import type { ProgramKind } from './program-kind.js';
 import { machineCode, translatedCode } from './read-code.js';
 import type { DispatchDefaults } from './dispatched.js';
+import type { LoadDevice } from './program-device.js';
 import { ProgramStream, type ProgramStreamName, type ProgramStreamOptions } from './program-stream.js';
 import { runTest, type TestRunOptions, type TestRunResult } from './test-run.js';
 
@@ -29,6 +30,8 @@ export interface ProgramDetails {
   readonly mayBe?: readonly string[] | undefined;
   /** Of an XDP program that was loaded for a dispatcher. */
   readonly dispatch?: DispatchDefaults | undefined;
+  /** Of an XDP program that was loaded for an interface. */
+  readonly device?: LoadDevice | undefined;
   /** The maps of its object, by their names in it. */
   readonly maps?: ReadonlyMap<string, Handle> | undefined;
   /** Told of each new link. */

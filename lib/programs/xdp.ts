@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 
 import { AttachType } from '../abi/index.js';
 import { EbpfError, KernelError, UnsupportedError, UsageError, quote } from '../errors/index.js';
-import { withInterface } from '../kernel/index.js';
+import { networkNamespaceId, withInterface } from '../kernel/index.js';
 import { XdpLink, type Link, type LinkableProgram, type LinkDetails } from '../links/index.js';
 import { createLink, queryXdp, XdpFlag, type AttachedXdp, type Handle, type XdpMode } from '../sys/index.js';
 
@@ -10,6 +10,7 @@ import { attachFailure } from './attach-failure.js';
 import { interfaceTarget, type InterfaceOptions } from './interface-target.js';
 import type { DispatchDefaults } from './dispatched.js';
 import { Program, type AttachmentWithoutLink, type AttachOptions, type ProgramDetails } from './program.js';
+import type { LoadDevice } from './program-device.js';
 import { attachByNetlink } from './xdp-netlink.js';
 import type { ContextInput, XdpContext } from './run-contexts.js';
 import { runTest, type TestRunOptions, type TestRunResult } from './test-run.js';
@@ -21,7 +22,7 @@ export type AttachmentOfDispatcher = AttachmentWithoutLink & {
 
 /** Where and how {@link Xdp.attach} attaches. */
 export interface XdpAttachOptions extends AttachOptions, InterfaceOptions {
-  /** Default: the kernel's choice, native where the driver can. Programs are not loaded for a network card yet, so it refuses them. */
+  /** Default: the kernel's choice, native where the driver can; of a program that was loaded for a network card `'offload'`. */
   readonly mode?: XdpMode | undefined;
   /**
    * How: by a link, or by netlink as `ip link set … xdp` does, which stays attached when the process ends and is what other
@@ -55,42 +56,40 @@ export class Xdp extends Program {
   /** How it runs in a dispatcher, when it was loaded for one. @internal */
   readonly dispatch: DispatchDefaults | undefined;
 
+  readonly #device: LoadDevice | undefined;
+
   /** @internal */
   constructor(details: ProgramDetails) {
     super(details);
     this.dispatch = details.dispatch;
+    this.#device = details.device;
   }
 
   /**
    * Attaches to a network interface. Programs can be replaced without a gap: {@link XdpLink.update}.
    *
-   * @throws {@link UsageError} when there is no such interface, with the nearest names; `ERR_EBPF_BUSY` when a program is
-   * attached there already; {@link UnsupportedError} when the driver cannot run programs in that mode;
+   * @throws {@link UsageError} when there is no such interface, with the nearest names; when the program was loaded for another
+   * one, or for another mode; `ERR_EBPF_BUSY` when a program is attached there already; {@link UnsupportedError} when the driver cannot run programs in that mode;
    * {@link PermissionError}; {@link KernelError}.
    */
   override async attach(options?: XdpAttachOptions): Promise<XdpLink> {
-    const { signal, mode } = options ?? {};
+    const { signal, mode: given } = options ?? {};
     signal?.throwIfAborted();
     const obstacle = this.#elsewhere();
     if (obstacle !== undefined) throw UsageError.invalidValue(`program ${quote(this.name)}`, obstacle);
     const target = interfaceTarget('xdp', options);
-    if (mode !== undefined && !Object.hasOwn(modeFlags, mode)) {
-      throw UsageError.invalidValue('mode', `must be 'native', 'generic' or 'offload', not ${quote(mode)}`);
-    }
+    const mode = this.#mode(given);
     const how = requireWay(options ?? {});
     const flags = mode === undefined ? 0 : modeFlags[mode];
     try {
-      const made = await withInterface(target.interface, target.netns, async (found) =>
-        how === 'netlink'
-          ? attachByNetlink(this.handle, found, { flags, replace: options?.replace, words: target.words })
-          : createLink({
-              program: this.handle,
-              target: found.index,
-              attachType: AttachType.XDP,
-              flags,
-              networkNamespace: found.networkNamespace,
-            }),
-      );
+      const made = await withInterface(target.interface, target.netns, async (found) => {
+        this.#requireDevice(found.index, target);
+        if (how === 'netlink') {
+          return attachByNetlink(this.handle, found, { flags, replace: options?.replace, words: target.words });
+        }
+        const { index, networkNamespace } = found;
+        return createLink({ program: this.handle, target: index, attachType: AttachType.XDP, flags, networkNamespace });
+      });
       return await this.attached(XdpLink, made, target.words, signal);
     } catch (error) {
       const reason = modeFailure(error, mode, target.words);
@@ -129,6 +128,10 @@ export class Xdp extends Program {
   override async testRun(
     options: TestRunOptions<ContextInput<XdpContext>> = {},
   ): Promise<TestRunResult<XdpContext | undefined>> {
+    if (this.#device !== undefined) {
+      const problem = `program ${quote(this.name)} was loaded for ${this.#device.words}; load it for any interface to try it out`;
+      throw new UnsupportedError('test runs of programs that are for one interface', problem);
+    }
     return runTest<XdpContext | undefined>(this.handle, this.type, options);
   }
 
@@ -144,6 +147,41 @@ export class Xdp extends Program {
     signal: AbortSignal | undefined,
   ): Promise<L> {
     return this.attached(kind, made, target, signal);
+  }
+
+  /** The mode to attach in. */
+  #mode(given: XdpMode | undefined): XdpMode | undefined {
+    if (given !== undefined && !Object.hasOwn(modeFlags, given)) {
+      throw UsageError.invalidValue('mode', `must be 'native', 'generic' or 'offload', not ${quote(given)}`);
+    }
+    const program = `program ${quote(this.name)}`;
+    if (this.info().interfaceIndex !== 0) {
+      if (given === undefined || given === 'offload') return 'offload';
+      throw UsageError.invalidValue('mode', `${program} was loaded for a network card, where alone it runs: 'offload'`);
+    }
+    if (given === 'offload') {
+      const how = `{ programs: { ${quote(this.name)}: { device: { interface, mode: 'offload' } } } }`;
+      throw UsageError.invalidValue(
+        'mode',
+        `a card runs programs that were loaded for it, and ${program} was not: ${how}`,
+      );
+    }
+    if (given === 'generic' && this.#device !== undefined) {
+      const problem = `${program} was loaded for ${this.#device.words}, whose driver runs it: 'native'`;
+      throw UsageError.invalidValue('mode', problem);
+    }
+    return given;
+  }
+
+  /** Cards have several interfaces, of which any will do; bound programs have one. */
+  #requireDevice(index: number, { netns, words }: InterfaceOptions & { readonly words: string }): void {
+    const device = this.#device;
+    if (device?.mode !== 'bound' || (device.index === index && device.namespaceId === networkNamespaceId(netns)))
+      return;
+    throw UsageError.invalidValue(
+      'interface',
+      `program ${quote(this.name)} was loaded for ${device.words}, not for ${words}`,
+    );
   }
 
   /** What is said of programs that a map or a dispatcher runs. */
@@ -175,9 +213,8 @@ function modeFailure(error: unknown, mode: XdpMode | undefined, where: string): 
     const advice = 'a program is attached in the other mode; an interface runs native or generic programs, not both';
     return new KernelError(`attach to ${where}`, syscall, errno, { advice, cause: error });
   }
-  // Drivers that know nothing of it, such as those of virtual interfaces, answer EINVAL.
   if (mode === 'offload' && (errnoName === 'EINVAL' || errnoName === 'ENOTSUP')) {
-    const problem = `the network card of ${where} must run programs itself, of those that were loaded for it, which this version does not do`;
+    const problem = `the network card of ${where} is not that which the program was loaded for, or refuses it`;
     return new UnsupportedError('offload XDP', problem, { cause: error });
   }
   if (errnoName === 'ENOTSUP') {

@@ -6,6 +6,12 @@ import { bpf, bpfAsync, commandName } from './bpf-call.js';
 import { Handle } from './handle.js';
 import { trace, tracing } from './trace.js';
 
+/** The network interface that a program or a map is made for, looked up in a network namespace, by default the process's own. */
+export interface DeviceOfLoad {
+  readonly index: number;
+  readonly networkNamespace: Handle | undefined;
+}
+
 export interface CreateMapOptions {
   readonly type: MapType;
   /** At most 15 characters of those the kernel takes. */
@@ -23,6 +29,8 @@ export interface CreateMapOptions {
   readonly btfVmlinuxValueTypeId?: number | undefined;
   /** The module's BTF that `btfVmlinuxValueTypeId` is of, with MapFlag.VTYPE_BTF_OBJ_FD; the kernel's without it. */
   readonly valueTypeBtf?: Handle | undefined;
+  /** The network interface whose card has the map. */
+  readonly device?: DeviceOfLoad | undefined;
   /** The template of a map of maps. */
   readonly innerMap?: Handle | undefined;
   /** A BPF token that gives the right to it. Linux 6.9. */
@@ -31,7 +39,9 @@ export interface CreateMapOptions {
 
 /** Creates a map, off the event loop: a preallocated one may take the kernel long. */
 export async function createMap(options: CreateMapOptions): Promise<Handle> {
-  const token = await bpfAsync(BpfCommand.MAP_CREATE, createAttributes(options), creating(options));
+  const { device } = options;
+  const attr = createAttributes(options);
+  const token = await bpfAsync(BpfCommand.MAP_CREATE, attr, creating(options), device?.networkNamespace);
   return new Handle('map', token, options.name);
 }
 
@@ -62,6 +72,7 @@ function createAttributes(options: CreateMapOptions): AttributeWriter<keyof type
     .number('btf_value_type_id', options.btfValueTypeId)
     .number('btf_vmlinux_value_type_id', options.btfVmlinuxValueTypeId)
     .name('map_name', options.name)
+    .number('map_ifindex', options.device?.index)
     .handle('btf_fd', options.btf)
     .handle('value_type_btf_obj_fd', options.valueTypeBtf)
     .handle('inner_map_fd', options.innerMap)

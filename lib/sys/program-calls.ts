@@ -12,7 +12,7 @@ import { AttributeWriter, Direction } from './attribute-writer.js';
 import { bpf, bpfAsync, tryBpfAsync } from './bpf-call.js';
 import { Handle } from './handle.js';
 import { withKernelLog, type LoggedResult } from './kernel-log.js';
-import { flagsWithToken } from './map-calls.js';
+import { flagsWithToken, type DeviceOfLoad } from './map-calls.js';
 
 /** Where a program's code takes a descriptor, of a map or a module's BTF: the byte offset of a 4-byte immediate. */
 export interface CodeBinding {
@@ -37,6 +37,8 @@ export interface LoadProgramOptions {
   readonly attachBtf?: Handle | undefined;
   readonly flags?: number | undefined;
   readonly kernelVersion?: number | undefined;
+  /** The network interface that an XDP program is loaded for. */
+  readonly device?: DeviceOfLoad | undefined;
   /** A BPF token that gives the right to it. Linux 6.9. */
   readonly token?: Handle | undefined;
   readonly btf?: Handle | undefined;
@@ -65,6 +67,9 @@ export type LoadProgramResult =
   | { readonly handle: Handle; readonly log: string; readonly logTruncated: boolean }
   | { readonly handle?: undefined; readonly errno: number; readonly log: string; readonly logTruncated: boolean };
 
+/** BPF_F_XDP_DEV_BOUND_ONLY: the interface's program runs on the host, not in its card. Linux 6.3. */
+export const BOUND_ONLY = 0x40;
+
 const BYTES_PER_INSTRUCTION = 8;
 const BYTES_PER_DESCRIPTOR = 4;
 
@@ -86,7 +91,7 @@ export async function loadProgram(options: LoadProgramOptions): Promise<LoadProg
 }
 
 async function loadWithoutLog(options: LoadProgramOptions): Promise<number> {
-  return tryBpfAsync(BpfCommand.PROG_LOAD, loadAttributes(options));
+  return tryBpfAsync(BpfCommand.PROG_LOAD, loadAttributes(options), options.device?.networkNamespace);
 }
 
 async function loadWithLog(options: LoadProgramOptions, logLevel: number): Promise<LoggedResult> {
@@ -94,7 +99,7 @@ async function loadWithLog(options: LoadProgramOptions, logLevel: number): Promi
     const attr = loadAttributes(options)
       .pointer('log_buf', log, Direction.FROM_KERNEL, 'log_size')
       .number('log_level', logLevel);
-    const result = await tryBpfAsync(BpfCommand.PROG_LOAD, attr);
+    const result = await tryBpfAsync(BpfCommand.PROG_LOAD, attr, options.device?.networkNamespace);
     return { result, trueSize: attr.read('log_true_size') };
   }, options.logSize);
 }
@@ -117,6 +122,7 @@ function loadAttributes(options: LoadProgramOptions): AttributeWriter<keyof type
     .number('kern_version', options.kernelVersion)
     .number('prog_flags', flagsWithToken(options.flags, options.token))
     .name('prog_name', options.name)
+    .number('prog_ifindex', options.device?.index)
     .number('expected_attach_type', options.expectedAttachType)
     .number('attach_btf_id', options.attachBtfId)
     .handle('attach_btf_obj_fd', options.attachBtf)

@@ -206,15 +206,6 @@ describe('Xdp', () => {
     await expect(Xdp.query({ ...query, interface: 'rigth' })).rejects.toMatchObject({ code: 'ERR_EBPF_NOT_FOUND' });
   });
 
-  inNetwork('is refused by an interface that cannot take the program into its card', async () => {
-    await expect(attach('offload')).rejects.toMatchObject({
-      name: 'UnsupportedError',
-      message: expect.stringMatching(
-        /^offload XDP: the network card of xdp right .* must run programs itself/u,
-      ) as string,
-    });
-  });
-
   inNetwork('an aborted attach leaves nothing attached', async () => {
     const abort = new AbortController();
     const program = ebpf.program('decide', Xdp);

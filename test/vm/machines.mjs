@@ -95,6 +95,7 @@ export const machines = [
       'function-replacement',
       'sleepable',
       'token',
+      'xdp-device',
       'xdp-dispatcher',
       'xdp-loader',
     ],
