@@ -73,7 +73,7 @@ export const parts = {
     ...files('programs', 'usdt usdt-addresses usdt-spec usdt-specs'),
     ...files('links', 'uprobe-multi-link usdt-link'),
     ...files('programs', 'perf-event perf-event-failure perf-event-names perf-event-places'),
-    ...files('programs', 'perf-event-sampling perf-event-source'),
+    ...files('programs', 'perf-event-cpus perf-event-sampling perf-event-source'),
   ],
   // Maps that are made or opened without an object, and of types that few objects have.
   maps: [
@@ -167,6 +167,7 @@ export const parts = {
       'maps/perf-event-array',
       'programs/perf-event-attach',
       'programs/tracepoint',
+      'sys/cpu-watch',
       'sys/perf-buffer',
       'sys/perf-event-calls',
     ],

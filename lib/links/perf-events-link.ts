@@ -7,30 +7,62 @@ import { PerfEventLink } from './perf-event-link.js';
 /** One of the events that a program is attached to. @internal */
 export interface PerfEventPart {
   readonly handle: Handle;
+  /** -1 for all. */
+  readonly cpu: number;
   readonly target: string;
 }
 
 /** @internal */
 export interface PerfEventsDetails extends LinkDetails {
   readonly events?: readonly PerfEventPart[] | undefined;
+  /** Changes them as CPUs come and go, until it is closed. */
+  readonly follower?: { follow(link: PerfEventsLink): void; close(): Promise<void> } | undefined;
 }
 
 /**
  * A program attached to a perf event on several CPUs or of several threads: the kernel has an event and a link for each of them,
  * {@link links}, which end together. Where it is a single one, this can be pinned and described as it can.
+ *
+ * Of a program that runs for all processes or a cgroup, the link of a CPU that goes offline is closed, since the kernel ends its
+ * event, and when the CPU is back, or comes for the first time, it has a new one.
  */
 export class PerfEventsLink extends Link {
-  /** One for each CPU or thread. */
-  readonly links: readonly PerfEventLink[];
+  readonly #events: { readonly link: PerfEventLink; readonly cpu: number }[];
 
   /** @internal */
   constructor(details: PerfEventsDetails) {
-    const links: PerfEventLink[] = [];
-    super({ ...details, detach: async () => closeAll(links), survivesProcess: false });
-    for (const { handle, target } of details.events ?? []) {
-      links.push(new PerfEventLink({ handle, target, program: details.program, owner: this }));
-    }
-    this.links = links;
+    const events: { readonly link: PerfEventLink; readonly cpu: number }[] = [];
+    const { follower } = details;
+    const detach = async (): Promise<void> => {
+      await follower?.close();
+      await closeAll(events.map(({ link }) => link));
+    };
+    super({ ...details, detach, survivesProcess: false });
+    this.#events = events;
+    for (const part of details.events ?? []) this.addEvent(part);
+    follower?.follow(this);
+  }
+
+  /** One for each CPU or thread; of CPUs, those that are online now. */
+  get links(): readonly PerfEventLink[] {
+    return this.#events.map(({ link }) => link);
+  }
+
+  /** @internal */
+  addEvent({ handle, cpu, target }: PerfEventPart): void {
+    this.#events.push({ link: new PerfEventLink({ handle, target, program: this.program, owner: this }), cpu });
+  }
+
+  /** @internal */
+  hasCpu(cpu: number): boolean {
+    return this.#events.some((event) => event.cpu === cpu);
+  }
+
+  /** Closes what is left of the event of a CPU. @internal */
+  async removeCpu(cpu: number): Promise<void> {
+    // One that its user closed stays closed.
+    const at = this.#events.findIndex((event) => event.cpu === cpu && !event.link.closed);
+    for (const { link } of at < 0 ? [] : this.#events.splice(at, 1)) await link.close();
   }
 
   /**

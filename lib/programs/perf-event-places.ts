@@ -14,7 +14,7 @@ export interface PerfEventScope {
   readonly inherit?: boolean | undefined;
   /** Those of the processes of a cgroup and of those below it: its directory, by path or open. */
   readonly cgroup?: CgroupSource | undefined;
-  /** The CPUs on which they are counted. Default: all that are online; CPUs that come online later are left out. */
+  /** The CPUs on which they are counted. Default: all, as they come online. */
   readonly cpus?: readonly number[] | undefined;
 }
 

@@ -1,10 +1,11 @@
 import { UsageError, escapeControl, quote, type EbpfError } from '../errors/index.js';
 import { openCgroup, type CgroupSource } from '../kernel/index.js';
-import { PerfEventsLink, type PerfEventPart } from '../links/index.js';
-import { openPerfEventAsync, type Handle, type PerfEventBit } from '../sys/index.js';
+import { PerfEventsLink, type PerfEventPart, type PerfEventsDetails } from '../links/index.js';
+import { duplicateHandle, openPerfEventAsync, type Handle, type PerfEventBit } from '../sys/index.js';
 
 import { attachFailure } from './attach-failure.js';
 import { attachToPerfEvent, closeOnExec } from './perf-event-attach.js';
+import { CpuFollower } from './perf-event-cpus.js';
 import { perfEventFailure, isGone } from './perf-event-failure.js';
 import { perfEventPlaces, type PerfEventPlace, type PerfEventScope } from './perf-event-places.js';
 import { samplingFields, type PerfSampling } from './perf-event-sampling.js';
@@ -39,7 +40,8 @@ export interface PerfEventAttachOptions extends AttachOptions, PerfEventScope, P
 export class PerfEvent extends Program {
   /**
    * Attaches to an event: on all CPUs that are online, or those that are given, for all processes, a cgroup, a process or
-   * a thread. Nothing is attached when one of them fails; CPUs and threads that go away meanwhile are left out.
+   * a thread. Nothing is attached when one of them fails; CPUs and threads that go away meanwhile are left out. Without `pid` and
+   * `thread` it is attached to CPUs that come online later, too, and again to those that were offline meanwhile.
    *
    * @throws {@link UsageError} for an event, CPU, process or number that cannot be; {@link UnsupportedError} when this
    * machine cannot count such events, as is usual of hardware events in virtual machines; {@link PermissionError};
@@ -54,6 +56,7 @@ export class PerfEvent extends Program {
     const kind = await perfEventKind(options.event);
     const places = perfEventPlaces(options, kind.cpus);
     const opening: Opening = {
+      name: this.name,
       program,
       kind,
       options,
@@ -61,16 +64,19 @@ export class PerfEvent extends Program {
       target: `perf_event ${escapeControl(kind.words)}${whereWords(options)}`,
     };
     const directory = cgroup === undefined ? undefined : openCgroup(cgroup);
+    let follower: CpuFollower | undefined;
     try {
+      follower = followerOf(opening, directory);
       const events = await attachAll(opening, places, directory);
       const attachment: PerfEventsAttachment = {
-        events,
+        ...{ events, follower },
         withoutLink: { feature: 'a single link', explanation: 'there is one for each event' },
         detach: async () => detachAll(events),
         survivesProcess: false,
       };
       return await this.attached(PerfEventsLink, attachment, opening.target, signal);
     } catch (error) {
+      await follower?.close();
       throw attachFailure(error, this.name, opening.target, ['CAP_PERFMON', 'CAP_BPF'], true);
     } finally {
       directory?.close();
@@ -82,14 +88,41 @@ export class PerfEvent extends Program {
   }
 }
 
-type PerfEventsAttachment = AttachmentWithoutLink & { readonly events: readonly PerfEventPart[] };
+type PerfEventsAttachment = AttachmentWithoutLink & Pick<PerfEventsDetails, 'events' | 'follower'>;
 
 interface Opening {
+  readonly name: string;
   readonly program: Handle;
   readonly kind: PerfEventKind;
   readonly options: PerfEventAttachOptions;
   readonly fields: PerfEventKind['fields'];
   readonly target: string;
+}
+
+/**
+ * For events of CPUs: those of threads stay with their threads, and where a PMU counts on a few CPUs for all, the kernel moves them.
+ * It has a program and a cgroup of its own, which live as long as the link.
+ */
+function followerOf(opening: Opening, directory: Handle | undefined): CpuFollower | undefined {
+  const { pid, thread, cpus } = opening.options;
+  if (pid !== undefined || thread !== undefined || opening.kind.cpus !== undefined) return undefined;
+  const kept = { ...opening, program: duplicateHandle(opening.program) };
+  const cgroup = directory === undefined ? undefined : duplicateHandle(directory);
+  return new CpuFollower({
+    isWanted: (cpu) => cpus === undefined || cpus.includes(cpu),
+    attach: async (cpu) => {
+      try {
+        return await attachOne(kept, { pid: -1, cpu }, cgroup);
+      } catch (error) {
+        if (isGone(error)) return undefined;
+        throw attachFailure(error, opening.name, opening.target, ['CAP_PERFMON', 'CAP_BPF'], true);
+      }
+    },
+    release: () => {
+      kept.program.close();
+      cgroup?.close();
+    },
+  });
 }
 
 async function attachAll(
@@ -133,7 +166,7 @@ async function attachOne(
     flags: closeOnExec,
     name,
   });
-  return { handle: await attachToPerfEvent(program, event, options.cookie), target: name };
+  return { handle: await attachToPerfEvent(program, event, options.cookie), cpu, target: name };
 }
 
 /** It counts from when the program is bound to it. */

@@ -1,6 +1,7 @@
 export { isSupported, whyUnsupported, word } from './addon.js';
 export { commandName } from './bpf-call.js';
 export * from './btf-calls.js';
+export * from './cpu-watch.js';
 export * from './descriptor-calls.js';
 export * from './event-source.js';
 export { Handle, type HandleKind } from './handle.js';

@@ -1,10 +1,11 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { Ebpf, PerfEventArray } from '../../lib/index.js';
+import { Ebpf, PerfEvent, PerfEventArray, type PerfEventsLink } from '../../lib/index.js';
 import { emulated } from '../helpers/emulation.js';
 import { rawArguments, sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
+import { until } from '../helpers/until.js';
 
 const switchOf1 = '/sys/devices/system/cpu/cpu1/online';
 /** No other machine is to lose a processor for a test. */
@@ -80,6 +81,55 @@ testIf(isOurs, 'a processor that can be switched off')(
     while (!(await write()) && attempts++ < 500) await sleep(10);
     expect([...(await recorder.snapshot()).cpus].slice(0, 1)).toEqual([1]);
     expect(recorder.stats.events).toBe(4);
+  },
+  120_000,
+);
+
+testIf(isOurs, 'a processor that can be switched off')(
+  'a program of a perf event runs on CPUs that come, and again on those that went',
+  async () => {
+    setOnline(false);
+    await using ebpf = await Ebpf.load(sample('perf_event'));
+    const program = ebpf.program('count', PerfEvent);
+    const cpus = (link: PerfEventsLink): string[] => link.links.map(({ target }) => target.replace(/.*\(|\)/gu, ''));
+    const everywhere = await program.attach({ event: 'cpu-clock', frequency: 10 });
+    expect(cpus(everywhere)).toEqual(['CPU 0']);
+    await expect(program.attach({ event: 'cpu-clock', frequency: 10, cpus: [1] })).rejects.toMatchObject({
+      path: 'cpus',
+    });
+    setOnline(true);
+    await until(() => everywhere.links.length === 2);
+    expect(cpus(everywhere)).toEqual(['CPU 0', 'CPU 1']);
+    await everywhere.close();
+
+    // Of one CPU: what runs is known to have run there, idle or not.
+    const runs = (): bigint => ebpf.variables['runs'] as bigint;
+    const link = await program.attach({ event: 'cpu-clock', period: 1_000_000, cpus: [1] });
+    program.close();
+    for (let round = 0; round < 2; round++) {
+      const before = runs();
+      await until(() => runs() > before + 3n);
+      setOnline(false);
+      await until(() => link.links.length === 0);
+      const stopped = runs();
+      await sleep(50);
+      expect(runs()).toBe(stopped);
+      setOnline(true);
+      await until(() => link.links.length === 1);
+    }
+    // While the event loop is held, nobody sees it go and come.
+    const [old] = link.links;
+    setOnline(false);
+    setOnline(true);
+    await until(() => link.links.length === 1 && link.links[0] !== old);
+    const before = runs();
+    await until(() => runs() > before + 3n);
+    await link.close();
+    const stopped = runs();
+    setOnline(false);
+    setOnline(true);
+    await sleep(50);
+    expect([runs(), link.links.every(({ closed }) => closed)]).toEqual([stopped, true]);
   },
   120_000,
 );
