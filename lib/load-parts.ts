@@ -1,6 +1,7 @@
 import { MapType } from './abi/index.js';
+import { Btf } from './btf/index.js';
 import { loadTemplate } from './dispatcher/index.js';
-import { EbpfError, quote } from './errors/index.js';
+import { EbpfError, UnsupportedError, quote } from './errors/index.js';
 import { ModuleDescriptors, capabilitiesFor, explainPermission, toLoadBtf } from './kernel/index.js';
 import { CreatedMaps, type BpfMap, type DecodeOptions } from './maps/index.js';
 import type { ObjectSpec, ProgramLog } from './object/index.js';
@@ -12,7 +13,7 @@ import {
   type ReplacedFunction,
   type VerifierLog,
 } from './programs/index.js';
-import type { LoadPlan, MapPlan } from './relocate/index.js';
+import { refusedStruct, type LoadPlan, type MapPlan } from './relocate/index.js';
 import { loadBtf, type Handle } from './sys/index.js';
 
 /** How a plan is loaded. */
@@ -128,6 +129,11 @@ function requireRights(refused: ReadonlyMap<string, EbpfError>): void {
   for (const error of refused.values()) if (error.code === 'ERR_EBPF_PERMISSION') throw error;
 }
 
+const refusals: ReadonlySet<string | undefined> = new Set(['EINVAL', 'ENOTSUPP', 'E2BIG']);
+
+const needsTypes = ({ structOps, specialFields }: MapPlan): boolean =>
+  structOps !== undefined || specialFields.length > 0;
+
 /** Types that the kernel refuses, as those of old compilers, are done without where nothing needs them. */
 async function loadObjectBtf(
   spec: ObjectSpec,
@@ -139,9 +145,16 @@ async function loadObjectBtf(
     return await loadBtf(btf, token);
   } catch (error) {
     if (!EbpfError.is(error)) throw error;
-    const isRefused = error.errnoName === 'EINVAL' || error.errnoName === 'ENOTSUPP';
-    if (isRefused && maps.every(({ structOps }) => structOps === undefined)) {
-      const message = `${quote(spec.name)} is loaded without its types, which the kernel refuses: ${error.message}`;
+    if (refusals.has(error.errnoName)) {
+      const fault = refusedStruct(Btf.parse(btf, { name: spec.name }));
+      if (maps.some(needsTypes)) {
+        if (fault === undefined) throw error;
+        throw new UnsupportedError(`types of ${quote(spec.name)}`, `the kernel refuses them: ${fault}`, {
+          cause: error,
+        });
+      }
+      const reason = fault ?? error.message;
+      const message = `${quote(spec.name)} is loaded without its types, which the kernel refuses: ${reason}`;
       process.emitWarning(message, { type: 'EbpfWarning', code: 'EBPF_LOAD' });
       return undefined;
     }

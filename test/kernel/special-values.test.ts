@@ -120,3 +120,13 @@ test('a lock in a map that cannot have one is refused before the load, by name',
     message: expect.stringContaining('of map "pairs" member "lock" of the value is a struct bpf_spin_lock') as string,
   });
 });
+
+testIf(kernelHasSymbol('btf_parse_fields'), 'kernel 6.2')('a struct with two locks is named', async () => {
+  await expect(Ebpf.load(sample('two_locks'))).rejects.toMatchObject({
+    name: 'UnsupportedError',
+    message:
+      'types of "two_locks.bpf.o": the kernel refuses them: struct "pair" has the locks "left" and "right"; ' +
+      'the kernel takes one in a struct',
+    cause: { errnoName: 'E2BIG' },
+  });
+});
