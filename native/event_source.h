@@ -15,6 +15,13 @@
 
 namespace ebpf {
 
+// A drain copies what it has looked at once it is this much: it is still in the processor's first cache then, and so
+// short a copy is not one by `rep movsb`.
+constexpr uint64_t kPiece = 4096;
+// So far ahead of the header that is looked at, memory is asked for: on the next page, which no processor fetches by
+// itself. Not beyond what is finished, where it would be taken away from the processor that writes.
+constexpr uint64_t kAhead = 4096;
+
 // Where a drain puts records: their bytes as they lie in the kernel's memory, and a table that says where in them the
 // payload of each begins and how long it is, and from which CPU it came where that is known.
 struct Drain {

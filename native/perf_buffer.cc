@@ -64,6 +64,7 @@ class CpuBuffer {
 
  private:
   void Copy(uint8_t* destination, uint64_t position, size_t size) const;
+  void Prefetch(uint64_t position) const { __builtin_prefetch(data_ + (position & (data_size_ - 1))); }
   // Up to eight bytes at an 8-aligned position, which never wrap.
   template <typename Value>
   void Read(uint64_t position, Value* value) const {
@@ -97,7 +98,7 @@ void CpuBuffer::Copy(uint8_t* destination, uint64_t position, size_t size) const
   if (size > first) memcpy(destination + first, data_, size - first);
 }
 
-// Looks at the headers, then copies all records at once, which puts one that wraps together again.
+// Looks at the headers and copies records, which puts one that wraps together again.
 int CpuBuffer::Take(Drain* result, size_t time_size, uint64_t limit_of_take) {
   Drain drain = *result;                   // in registers: what is written through pointers could be in memory
   const uint64_t tail = page_->data_tail;  // only this side writes it
@@ -114,8 +115,15 @@ int CpuBuffer::Take(Drain* result, size_t time_size, uint64_t limit_of_take) {
   uint32_t type = 0;
   size_t step = 0;
   size_t at = 0;
+  size_t copied = 0;
+  const auto copy = [&] {
+    Copy(drain.bytes + drain.used + copied, tail + copied, at - copied);
+    copied = at;
+  };
   int error = 0;
   while (at < available) {
+    if (at - copied >= kPiece) copy();
+    if (available - at > kAhead) Prefetch(tail + at + kAhead);
     uint64_t next = 0;
     Read(tail + at, &next);
     if (next != header) {
@@ -153,7 +161,7 @@ int CpuBuffer::Take(Drain* result, size_t time_size, uint64_t limit_of_take) {
     at += step;
   }
   std::fill(drain.cpus + first_record, drain.cpus + drain.records, cpu);
-  Copy(drain.bytes + drain.used, tail, at);
+  if (at != copied) copy();
   drain.used += at;
   __atomic_store_n(&page_->data_tail, tail + at, __ATOMIC_RELEASE);
   *result = drain;

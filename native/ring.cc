@@ -66,13 +66,18 @@ int Ring::Map(const Descriptor& map) {
   return 0;
 }
 
-// Looks at every header, then copies all records at once: their headers are as long as any framing of ours would be.
+// Looks at the headers, and copies records with them, since these are as long as any framing of ours would be.
 int Ring::Take(Drain* result) {
   Drain drain = *result;  // in registers: what is written through pointers could be in memory
   const uint64_t mask = data_size_ - 1;
   const uint64_t before = __atomic_load_n(consumer_, __ATOMIC_RELAXED);
   uint64_t start = before;  // of what is copied
+  uint64_t copied = start;  // up to where it has been
   uint64_t position = start;
+  const auto copy = [&] {
+    memcpy(drain.bytes + (copied - start), data_ + (copied & mask), position - copied);
+    copied = position;
+  };
   uint64_t end = __atomic_load_n(producer_, __ATOMIC_ACQUIRE);
   // Of the record before. Where the next header is the same, what follows from it is known already, and the processor
   // goes on to the one after it before it has read this one.
@@ -81,13 +86,15 @@ int Ring::Take(Drain* result) {
   uint64_t step = 0;
   int error = 0;
   for (;;) {
+    if (position - copied >= kPiece) copy();
     if (position == end) {
       // Also what arrived since: otherwise `more` would be out of date as often as not.
       end = __atomic_load_n(producer_, __ATOMIC_ACQUIRE);
       if (position == end) break;
     }
-    const auto* header = reinterpret_cast<const uint32_t*>(data_ + (position & mask));
-    const uint32_t next = __atomic_load_n(header, __ATOMIC_ACQUIRE);
+    const uint8_t* record = data_ + (position & mask);
+    if (end - position > kAhead) __builtin_prefetch(record + kAhead);
+    const uint32_t next = __atomic_load_n(reinterpret_cast<const uint32_t*>(record), __ATOMIC_ACQUIRE);
     if (next != word) {
       if ((next & kBusy) != 0) break;
       word = next;
@@ -100,7 +107,7 @@ int Ring::Take(Drain* result) {
       break;
     }
     if ((word & kDiscarded) != 0 && drain.records == 0) {
-      start = position = position + step;
+      start = copied = position = position + step;
       continue;
     }
     if (position + step - start > drain.size || drain.Full()) {
@@ -110,8 +117,8 @@ int Ring::Take(Drain* result) {
     if ((word & kDiscarded) == 0) drain.Add(position - start + kHeaderSize, length);
     position += step;
   }
+  if (position != copied) copy();
   drain.used = position - start;
-  if (drain.used > 0) memcpy(drain.bytes, data_ + (start & mask), drain.used);
   if (position != before) __atomic_store_n(consumer_, position, __ATOMIC_RELEASE);
   *result = drain;
   return error;

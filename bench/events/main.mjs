@@ -26,7 +26,7 @@ const NO_WAKEUP = 1;
 const fills = 12;
 const streamMs = 600;
 /** Rounds in which code is compiled and caches fill. */
-const warmUps = 2;
+const warmUps = 5;
 
 /** A filled buffer is emptied: CPU nanoseconds an event. */
 const drains = [
