@@ -75,6 +75,24 @@ int drop_ours(struct __sk_buff *packet)
 	return TC_ACT_SHOT;
 }
 
+/* What is done with what a filter has chosen. */
+SEC("action")
+int act(struct __sk_buff *packet)
+{
+	if (is_ours(packet))
+		__sync_fetch_and_add(&packets, 1);
+	return NEXT;
+}
+
+SEC("action")
+int act_by_dropping(struct __sk_buff *packet)
+{
+	if (!is_ours(packet))
+		return NEXT;
+	__sync_fetch_and_add(&packets, 100);
+	return TC_ACT_SHOT;
+}
+
 /* For test runs: writes into the packet and into what is told of it. */
 SEC("tc")
 int rewrite(struct __sk_buff *packet)

@@ -136,7 +136,10 @@ export const parts = {
     ...files('programs', 'netfilter netfilter-names netkit network-namespace-attach program-device route-program'),
     ...files('programs', 'run-contexts'),
     ...files('programs', 'sk-lookup sk-msg sk-reuseport sk-skb sock-ops'),
-    ...files('programs', 'socket-attach socket-filter socket-map-attach tc xdp xdp-netlink'),
+    ...files(
+      'programs',
+      'socket-attach socket-filter lirc-mode2 sched-action socket-map-attach tc tc-filter xdp xdp-netlink',
+    ),
     ...files('maps', 'cpu-map dev-map dev-map-hash device-map network-value reuseport-sock-array'),
     ...files('maps', 'sock-hash sock-map socket-array socket-value xsk-map'),
   ],

@@ -73,7 +73,13 @@ const hasFixture = (name) =>
 const activeModules = () => read('/sys/kernel/security/lsm').trim().split(',');
 
 /** What no VM has: tests that need it run on the machine itself, with `npm run test:kernel`. */
-export const neverInVms = ['a processor that is not emulated', 'bpftool', 'a browser', 'netdevsim'];
+export const neverInVms = [
+  'a processor that is not emulated',
+  'bpftool',
+  'a browser',
+  'netdevsim',
+  'a kernel without actions of traffic control',
+];
 
 /** need → a sentence why this machine could meet it, or undefined when it cannot. */
 const needs = new Map([
@@ -288,6 +294,19 @@ const needs = new Map([
       hasTestNetworks() && kernelHas('clsact_init') && kernelHas('cls_bpf_change')
         ? 'the kernel has clsact and filters of BPF'
         : undefined,
+  ],
+  [
+    'actions of traffic control',
+    () => (hasTestNetworks() && kernelHas('tcf_bpf_act') ? 'the kernel has tcf_bpf_act' : undefined),
+  ],
+  // All kernels of the VMs have them.
+  [
+    'a kernel without actions of traffic control',
+    () => (hasTestNetworks() && !kernelHas('tcf_bpf_act') ? 'the kernel has no tcf_bpf_act' : undefined),
+  ],
+  [
+    'a kernel without programs of infrared receivers',
+    () => (kernelHas('lirc_prog_attach') ? undefined : 'the kernel has no lirc_prog_attach'),
   ],
   ['netkit', () => (hasTestNetworks() && hasNetkit() ? 'the kernel has netkit' : undefined)],
   ['a kernel without netkit', () => (hasTestNetworks() && !hasNetkit() ? 'the kernel has no netkit' : undefined)],

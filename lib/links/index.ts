@@ -4,6 +4,7 @@ export * from './kprobe-multi-link.js';
 export * from './iterator-link.js';
 export * from './link.js';
 export * from './link-note.js';
+export * from './lirc-link.js';
 export * from './list-links.js';
 export * from './netfilter-link.js';
 export * from './netkit-link.js';

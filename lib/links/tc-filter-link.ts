@@ -41,7 +41,9 @@ function openFilter(note: LinkNote): { readonly kind: typeof TcFilterLink } & Pa
   const { direction = 'ingress', priority = 0, handle = 0, interface: interfaceIndex } = note;
   const ids = new Set(note.programIds);
   const ours = async ({ index, networkNamespace }: InterfaceTarget): Promise<readonly AttachedTcFilter[]> =>
-    (await listTcFilters(index, direction, networkNamespace)).filter(({ programId = 0 }) => ids.has(programId));
+    (await listTcFilters(index, direction, networkNamespace)).filter(({ programId = 0, actionProgramIds = [] }) =>
+      [programId, ...actionProgramIds].some((id) => ids.has(id)),
+    );
   return {
     kind: TcFilterLink,
     filter: { priority, handle },
@@ -64,7 +66,9 @@ function openFilter(note: LinkNote): { readonly kind: typeof TcFilterLink } & Pa
       if (expected !== undefined) throw UsageError.invalidValue('expected', 'filters are replaced whatever they run');
       const replaced = await atNotedPlace(note, async (target) => {
         const { networkNamespace } = target;
-        const place = { interfaceIndex, direction, priority, handle, classId: (await ours(target))[0]?.classId };
+        const [present] = await ours(target);
+        const action = present?.actionProgramIds !== undefined;
+        const place = { interfaceIndex, direction, priority, handle, classId: present?.classId, action };
         return setTcFilter(place, program, { replace: true, networkNamespace });
       });
       if (replaced === undefined) throw UsageError.invalidValue('link', `the interface of ${note.target} is gone`);

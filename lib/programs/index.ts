@@ -24,6 +24,7 @@ export * from './kprobe-multi.js';
 export * from './kprobe-multi-program.js';
 export * from './kprobe-session.js';
 export * from './kretprobe.js';
+export { LircMode2, type LircAttachOptions, type LircOptions } from './lirc-mode2.js';
 export * from './list-programs.js';
 export * from './kretprobe-multi.js';
 export * from './kretsyscall.js';
@@ -62,6 +63,7 @@ export type {
   SkLookupContext,
   XdpContext,
 } from './run-contexts.js';
+export * from './sched-action.js';
 export * from './sk-lookup.js';
 export * from './sk-msg.js';
 export * from './sk-reuseport.js';

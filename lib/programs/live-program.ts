@@ -20,6 +20,7 @@ import { Kretprobe } from './kretprobe.js';
 import { KretprobeMulti } from './kretprobe-multi.js';
 import { Kretsyscall } from './kretsyscall.js';
 import { Ksyscall } from './ksyscall.js';
+import { LircMode2 } from './lirc-mode2.js';
 import { Lsm } from './lsm.js';
 import { LsmCgroup } from './lsm-cgroup.js';
 import { LwtIn } from './lwt-in.js';
@@ -33,6 +34,7 @@ import { functionKind, registerProgramClasses, type ProgramClass } from './open-
 import { Program, type ProgramDetails } from './program.js';
 import { RawTracepointWritable } from './raw-tracepoint-writable.js';
 import { RawTracepoint } from './raw-tracepoint.js';
+import { SchedAction } from './sched-action.js';
 import { SkLookup } from './sk-lookup.js';
 import { SkMsg } from './sk-msg.js';
 import { SkReuseport } from './sk-reuseport.js';
@@ -124,6 +126,8 @@ function classOf(kind: string): ProgramClass {
       return CgroupDevice;
     case 'syscall':
       return SyscallProgram;
+    case 'action':
+      return SchedAction;
     case 'tc':
     case 'tcx':
       return Tc;
@@ -133,6 +137,8 @@ function classOf(kind: string): ProgramClass {
       return Netfilter;
     case 'flow_dissector':
       return FlowDissector;
+    case 'lirc_mode2':
+      return LircMode2;
     case 'lwt_in':
       return LwtIn;
     case 'lwt_out':

@@ -1,4 +1,4 @@
-import { AttachType } from '../abi/index.js';
+import { AttachType, ProgramType } from '../abi/index.js';
 import type { EbpfError } from '../errors/index.js';
 import {
   KernelError,
@@ -22,6 +22,7 @@ import type { Poison, ProgramPlan } from '../relocate/index.js';
 import type { Handle } from '../sys/index.js';
 
 import { deviceFailure } from './device-failure.js';
+import { hasLirc, withoutLirc } from './lirc-mode2.js';
 import type { LoadDevice } from './program-device.js';
 import { summarizeLog } from './verifier-log.js';
 
@@ -85,6 +86,9 @@ export async function loadFailure(
   if (error.errnoName === 'E2BIG') {
     const advice = `it has ${plan.code.length / 8} instructions; the kernel takes 1,000,000 (4,096 without CAP_BPF)`;
     return new KernelError(what, call, errno, { advice });
+  }
+  if (spec.type === ProgramType.LIRC_MODE2 && error.errnoName === 'EINVAL' && !(await hasLirc())) {
+    return withoutLirc(error);
   }
   const typeName = programTypeName(spec.type);
   if (error.errnoName === 'EINVAL' && (await kernelKnows('bpf_prog_type', `BPF_PROG_TYPE_${typeName}`)) === false) {

@@ -3,24 +3,12 @@ import { inspect } from 'node:util';
 import { AttachType, LinkType } from '../abi/index.js';
 import { EbpfError, UnsupportedError, UsageError, quote } from '../errors/index.js';
 import { explainPermission, features, supposed, withInterface, type InterfaceTarget } from '../kernel/index.js';
+import { TcFilterLink, TcxLink } from '../links/index.js';
 import {
-  TcFilterLink,
-  TcxLink,
-  hasTcFilter,
-  ignoreAbsence,
-  notablePlace,
-  pinNote,
-  withPinnedNote,
-} from '../links/index.js';
-import type { LinkNote } from '../links/index.js';
-import {
-  addClsact,
   createLink,
-  duplicateHandle,
   listTcFilters,
   queryPrograms,
   removeTcFilter,
-  setTcFilter,
   type AttachedPrograms,
   type AttachedTcFilter,
   type Handle,
@@ -32,6 +20,7 @@ import { byPriority, orderFields, type AttachOrder, type OrderFields } from './a
 import { interfaceTarget, type InterfaceOptions } from './interface-target.js';
 import { Program, type AttachOptions } from './program.js';
 import type { ContextInput, SkBuffContext } from './run-contexts.js';
+import { attachTcFilter, requireDirection, requireUnsigned } from './tc-filter.js';
 import { runTest, type TestRunOptions, type TestRunResult } from './test-run.js';
 
 /** Where and how {@link Tc.attach} attaches. */
@@ -117,7 +106,9 @@ export class Tc extends Program {
       return await withInterface(target.interface, target.netns, async (found) =>
         tcx
           ? this.#link(found, direction, options ?? {}, target.words)
-          : this.#filter(found, direction, options ?? {}, target.words),
+          : attachTcFilter(this, found, { ...options, direction, words: target.words }, async (made) =>
+              this.attached(TcFilterLink, made, target.words, signal),
+            ),
       );
     } catch (error) {
       const reason = revisionFailure(error, target.words, 'Tc.query()');
@@ -227,65 +218,6 @@ export class Tc extends Program {
     }
   }
 
-  async #filter(
-    { index, networkNamespace }: InterfaceTarget,
-    direction: TcDirection,
-    { signal, netns, priority = 0, handle = 0, classId = 0, keep = false, pin }: Partial<TcAttachOptions>,
-    words: string,
-  ): Promise<TcFilterLink> {
-    const wanted = {
-      interfaceIndex: index,
-      direction,
-      priority: requireUnsigned('priority', priority, 0xffff),
-      handle: requireUnsigned('handle', handle, 0xffff_ffff),
-      classId: requireUnsigned('classId', classId, 0xffff_ffff),
-    };
-    const place = notablePlace(index, netns);
-    const note: LinkNote | undefined = place && {
-      ...{ kind: 'tc-filter', program: this.name, target: words, programIds: [this.info().id] },
-      ...{ ...place, direction, priority, handle },
-    };
-    await addClsact(index, networkNamespace);
-    return withPinnedNote(note, pin, async () => {
-      const filter = await setTcFilter(wanted, this.handle, { replace: false, networkNamespace });
-      // The interface is to be found again when the namespace's file is gone.
-      const space = networkNamespace === undefined ? undefined : duplicateHandle(networkNamespace);
-      const leave = async (): Promise<void> => Promise.resolve(space?.close());
-      const remove = async (): Promise<void> => {
-        try {
-          await removeTcFilter(filter, space).catch(ignoreAbsence);
-        } finally {
-          space?.close();
-        }
-      };
-      const made = {
-        withoutLink: {
-          feature: 'links of filters',
-          explanation: `the program was attached to ${words} as a filter of clsact`,
-          since: '6.6',
-        },
-        survivesProcess: true,
-        ...{ detach: keep ? leave : remove, undo: remove, leave, filter },
-        isAttached: async () => hasTcFilter(filter, space),
-        note: note && { ...note, priority: filter.priority, handle: filter.handle },
-        pins: pin === undefined ? [] : [pin],
-        replace: async (program: Handle, expected: Handle | undefined): Promise<void> => {
-          if (expected !== undefined)
-            throw UsageError.invalidValue('expected', 'filters are replaced whatever they run');
-          await setTcFilter(filter, program, { replace: true, networkNamespace: space });
-        },
-      };
-      try {
-        // What the kernel chose is known only now.
-        if (pin !== undefined && made.note !== undefined) pinNote(made.note, pin, { replace: true });
-      } catch (error) {
-        await remove();
-        throw error;
-      }
-      return this.attached(TcFilterLink, made, words, signal);
-    });
-  }
-
   #direction(given: TcDirection | undefined): TcDirection {
     if (given !== undefined) return requireDirection(given);
     if (this.attachType === AttachType.TCX_INGRESS) return 'ingress';
@@ -295,11 +227,6 @@ export class Tc extends Program {
       `section ${quote(this.section)} of program ${quote(this.name)} does not say; give 'ingress' or 'egress'`,
     );
   }
-}
-
-function requireDirection(direction: TcDirection): TcDirection {
-  if (Object.hasOwn(attachTypes, direction)) return direction;
-  throw UsageError.invalidValue('direction', `must be 'ingress' or 'egress', not ${inspect(direction)}`);
 }
 
 const ways: readonly unknown[] = [undefined, 'tcx', 'clsact'];
@@ -341,9 +268,4 @@ async function requireTcx(what: string): Promise<void> {
   const { supported, reason } = await supposed(features.linkType(LinkType.TCX));
   if (supported) return;
   throw new UnsupportedError('TCX', `${what} needs it: ${reason}`, { since: '6.6' });
-}
-
-function requireUnsigned(path: string, value: number, most: number, least = 0): number {
-  if (Number.isInteger(value) && value >= least && value <= most) return value;
-  throw UsageError.invalidValue(path, `must be a whole number from 1 to ${most}, not ${String(value)}`);
 }

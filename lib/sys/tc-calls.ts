@@ -8,6 +8,7 @@ import {
   attributeU32,
   NetlinkFlag,
   NetlinkRequest,
+  NETLINK_NESTED,
   parseAttributes,
   readerOf,
 } from './netlink-message.js';
@@ -20,14 +21,26 @@ const RTM_DELTFILTER = 45;
 const RTM_GETTFILTER = 46;
 const TCA_KIND = 1;
 const TCA_OPTIONS = 2;
+const TCA_BPF_ACT = 1;
 const TCA_BPF_CLASSID = 3;
+const TCA_BPF_OPS_LEN = 4;
+const TCA_BPF_OPS = 5;
 const TCA_BPF_FD = 6;
 const TCA_BPF_NAME = 7;
 const TCA_BPF_FLAGS = 8;
 const TCA_BPF_ID = 11;
 const TCA_CHAIN = 11;
+// Of an action: include/uapi/linux/tc_act/tc_bpf.h
+const TCA_ACT_KIND = 1;
+const TCA_ACT_OPTIONS = 2;
+const TCA_ACT_BPF_PARMS = 2;
+const TCA_ACT_BPF_FD = 5;
+const TCA_ACT_BPF_NAME = 6;
+const TCA_ACT_BPF_ID = 9;
 /** The program's return value decides, no action of its own is needed. */
 const TCA_BPF_FLAG_ACT_DIRECT = 1;
+/** The next filter decides. */
+const TC_ACT_UNSPEC = -1;
 const TC_H_CLSACT = 0xffff_fff1;
 const CLSACT_HANDLE = 0xffff_0000;
 /** TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS) and TC_H_MIN_EGRESS. */
@@ -52,6 +65,8 @@ export interface TcFilter {
   readonly handle: number;
   /** Absent and 0 for none. */
   readonly classId?: number | undefined;
+  /** The program is the action of a filter that takes every packet. */
+  readonly action?: boolean | undefined;
 }
 
 /** A filter that is attached to one side of an interface, by whomever. */
@@ -70,6 +85,8 @@ export interface AttachedTcFilter {
   readonly name?: string;
   /** Of kind `bpf`: the program; absent where it runs classic BPF. */
   readonly programId?: number;
+  /** Of kind `bpf`: the programs of its actions, in their order; absent where it has none. */
+  readonly actionProgramIds?: readonly number[];
   /** Of kind `bpf`: the program's return value decides (`direct-action`). */
   readonly directAction?: boolean;
   /** Of kind `bpf`: the class that it puts packets into, as 0x10_0002 for `10:2`; absent without one. */
@@ -101,11 +118,14 @@ export async function setTcFilter(
   { replace, networkNamespace }: { readonly replace: boolean; readonly networkNamespace?: Handle | undefined },
 ): Promise<TcFilter> {
   const flags = NetlinkFlag.CREATE | NetlinkFlag.ECHO | (replace ? NetlinkFlag.REPLACE : NetlinkFlag.EXCL);
-  const request = filterRequest(RTM_NEWTFILTER, flags, filter)
-    .begin(TCA_OPTIONS)
-    .descriptor(TCA_BPF_FD, program)
-    .string(TCA_BPF_NAME, program.name ?? '')
-    .u32(TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
+  const request = filterRequest(RTM_NEWTFILTER, flags, filter).begin(TCA_OPTIONS);
+  if (filter.action === true) addAction(request, program);
+  else {
+    request
+      .descriptor(TCA_BPF_FD, program)
+      .string(TCA_BPF_NAME, program.name ?? '')
+      .u32(TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
+  }
   // What is replaced loses the class that is not named again (cls_bpf_change of net/sched/cls_bpf.c).
   if (filter.classId !== undefined && filter.classId !== 0) request.u32(TCA_BPF_CLASSID, filter.classId);
   request.end();
@@ -115,6 +135,39 @@ export async function setTcFilter(
   if (echo === undefined) return filter;
   const reader = readerOf(echo.payload);
   return { ...filter, priority: reader.u32(MESSAGE_INFO) >>> 16, handle: reader.u32(MESSAGE_HANDLE) };
+}
+
+/** A filter in classic BPF, `ret #-1`, which takes every packet, with the program as its action. */
+function addAction(request: NetlinkRequest, program: Handle): void {
+  // struct sock_filter: code BPF_RET | BPF_K, jt, jf, k.
+  const takeAll = Uint8Array.of(...new Uint8Array(Uint16Array.of(6).buffer), 0, 0, 0xff, 0xff, 0xff, 0xff);
+  // struct tc_act_bpf: index, capab, action, refcnt, bindcnt. The action is what TC_ACT_UNSPEC of the program stands for: itself.
+  const parameters = new Uint8Array(Int32Array.of(0, 0, TC_ACT_UNSPEC, 0, 0).buffer);
+  request
+    .u16(TCA_BPF_OPS_LEN, 1)
+    .bytes(TCA_BPF_OPS, takeAll)
+    .begin(TCA_BPF_ACT | NETLINK_NESTED)
+    // The first of its actions.
+    .begin(1 | NETLINK_NESTED)
+    .string(TCA_ACT_KIND, 'bpf')
+    .begin(TCA_ACT_OPTIONS | NETLINK_NESTED)
+    .bytes(TCA_ACT_BPF_PARMS, parameters)
+    .descriptor(TCA_ACT_BPF_FD, program)
+    .string(TCA_ACT_BPF_NAME, program.name ?? '')
+    .end()
+    .end()
+    .end();
+}
+
+/** The programs of a filter's actions of kind `bpf`. */
+function actionPrograms(actions: Uint8Array | undefined): number[] {
+  if (actions === undefined) return [];
+  return [...parseAttributes(actions, 0).values()].flatMap((bytes) => {
+    const action = parseAttributes(bytes, 0);
+    const options = action.get(TCA_ACT_OPTIONS);
+    if (options === undefined || attributeText(action.get(TCA_ACT_KIND)) !== 'bpf') return [];
+    return attributeU32(parseAttributes(options, 0).get(TCA_ACT_BPF_ID)) ?? [];
+  });
 }
 
 /** Removes a filter; KernelError ENOENT when there is none. */
@@ -154,15 +207,19 @@ function filterOf({ payload }: NetlinkMessage): AttachedTcFilter[] {
   return [kind === 'bpf' ? { ...common, ...bpfOptions(options) } : common];
 }
 
-function bpfOptions(options: Uint8Array): Pick<AttachedTcFilter, 'name' | 'programId' | 'directAction' | 'classId'> {
+function bpfOptions(
+  options: Uint8Array,
+): Omit<AttachedTcFilter, 'priority' | 'handle' | 'kind' | 'protocol' | 'chain'> {
   const attributes = parseAttributes(options, 0);
   const name = attributes.get(TCA_BPF_NAME);
   const programId = attributeU32(attributes.get(TCA_BPF_ID));
   const flags = attributeU32(attributes.get(TCA_BPF_FLAGS)) ?? 0;
   const classId = attributeU32(attributes.get(TCA_BPF_CLASSID));
+  const actionProgramIds = actionPrograms(attributes.get(TCA_BPF_ACT));
   return {
     ...(name === undefined ? {} : { name: attributeText(name) }),
     ...(programId === undefined ? {} : { programId }),
+    ...(actionProgramIds.length === 0 ? {} : { actionProgramIds }),
     directAction: (flags & TCA_BPF_FLAG_ACT_DIRECT) !== 0,
     ...(classId === undefined ? {} : { classId }),
   };

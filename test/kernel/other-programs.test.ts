@@ -136,7 +136,7 @@ testIf(programTypes.has('SYSCALL'), 'kernel 5.14')('syscall programs run when th
   await expect(program.run(new Uint8Array(8))).rejects.toMatchObject({ errnoName: 'EINVAL' });
 });
 
-test('actions of traffic control run, and are attached by nothing here', async () => {
+test('actions of traffic control run', async () => {
   await load('act');
   const program = ebpf.program('act');
   expect(program.type).toBe(ProgramType.SCHED_ACT);
@@ -144,7 +144,6 @@ test('actions of traffic control run, and are attached by nothing here', async (
   const run = await program.testRun({ data: packet, context: { mark: 6 } });
   expect(run).toMatchObject({ returnValue: TC_ACT_SHOT, context: { mark: 7 } });
   expect(ebpf.variables['runs']).toBe(1n);
-  await expect(program.attach()).rejects.toMatchObject({ code: 'ERR_EBPF_UNSUPPORTED' });
 });
 
 // bpf_prog_test_run_tracing of net/bpf/test_run.c calls them with these.
