@@ -1,7 +1,7 @@
 import { BpfCommand, type MapType } from '../abi/index.js';
 import { btfOfLayouts } from '../codec/index.js';
 import { EbpfError, UsageError, quote, requireKnown, unsigned32 } from '../errors/index.js';
-import { explainPermission } from '../kernel/index.js';
+import { explainPermission, withToken, type BpfToken } from '../kernel/index.js';
 import { kernelNameOf } from '../object/index.js';
 import { takesBtf } from '../relocate/index.js';
 import { deleteAsync, objectInfo, openById, requireHandle, updateHandleAsync, type Handle } from '../sys/index.js';
@@ -39,6 +39,11 @@ export interface NewInnerMapOptions<Inner extends BpfMap = BpfMap> {
   readonly maxEntries?: number | undefined;
   /** What is in it before it is put in its place: programs see what was there before or all of these. Default: nothing. */
   readonly entries?: EntriesOf<Inner> | undefined;
+  /**
+   * What gives a process without privileges the right to create it: the path of a BPF file system that delegates it, or a
+   * {@link BpfToken}. Least kernel: 6.9.
+   */
+  readonly token?: string | BpfToken | undefined;
 }
 
 /** As what kind the maps within are given. @internal */
@@ -156,7 +161,7 @@ function isFillable(map: BpfMap): map is BpfMap & { updateBatch(entries: unknown
 }
 
 async function createInner({ name: outer, details }: BpfMap, options: NewInnerMapOptions): Promise<BpfMap> {
-  requireKnown('option of making a map', options, ['name', 'maxEntries', 'entries']);
+  requireKnown('option of making a map', options, ['name', 'maxEntries', 'entries', 'token']);
   const { inner } = details;
   if (inner === undefined) {
     const problem = `no definition says what maps are inside ${quote(outer)}: make one, and put it there with set()`;
@@ -172,7 +177,9 @@ async function createInner({ name: outer, details }: BpfMap, options: NewInnerMa
       ? [codecByBtf(types, types.valueType, valueSize), codecByBtf(types, types.keyType, keySize)]
       : undefined;
   const attributes = { type, name: kernelNameOf(name), keySize, valueSize, maxEntries: most, flags };
-  const handle = await createWithTypes(attributes, layouts && btfOfLayouts(layouts.map(({ layout }) => layout)));
+  const btf = layouts && btfOfLayouts(layouts.map(({ layout }) => layout));
+  const make = async (token?: Handle): Promise<Handle> => createWithTypes({ ...attributes, token }, btf);
+  const handle = options.token === undefined ? await make() : await withToken(options.token, make);
   return liveMap({ ...shapeOf(handle), handle, name, types });
 }
 

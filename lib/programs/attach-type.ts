@@ -1,5 +1,6 @@
 import { AttachType, ProgramType } from '../abi/index.js';
-import { errnoName } from '../errors/index.js';
+import { EbpfError, errnoName } from '../errors/index.js';
+import { listObjects } from '../kernel/index.js';
 import { sectionTable } from '../object/index.js';
 import { attemptLinkNow, type Handle, type LinkField } from '../sys/index.js';
 
@@ -61,4 +62,17 @@ export function askAttachType(program: Handle, type: ProgramType): AttachType | 
     return attachType === AttachType.PERF_EVENT ? 0 : attachType;
   }
   return undefined;
+}
+
+/** What a program is attached as by a link, whoever has it; undefined where there is none, and where this process may not ask. */
+export function linkedAs(programId: number): AttachType | undefined {
+  try {
+    const links = listObjects('link');
+    return links.flatMap((link) =>
+      link.kind === 'tracing' && link.programId === programId ? [link.attachType as AttachType] : [],
+    )[0];
+  } catch (error) {
+    if (EbpfError.is(error) && error.code === 'ERR_EBPF_PERMISSION') return undefined;
+    throw error;
+  }
 }

@@ -28,15 +28,17 @@ export class FunctionProgram extends Program {
   /**
    * Attaches to the function that the program was loaded for.
    *
-   * @throws {@link UnsupportedError} where the kernel cannot do it on this architecture; {@link PermissionError};
-   * {@link KernelError}.
+   * @throws {@link UnsupportedError} where the kernel cannot do it on this architecture; {@link UsageError} for a program that was
+   * opened as another kind than it is; {@link PermissionError}; {@link KernelError}.
    */
   override async attach(options: FunctionAttachOptions = {}): Promise<TracingLink> {
     const { signal, cookie } = options;
     signal?.throwIfAborted();
     const target = `${words.get(this.attachType) ?? 'function'} ${escapeControl(this.attachTo ?? '')}`.trimEnd();
     try {
-      const handle = await attachToFunction(this.handle, this.attachType, cookie, target);
+      // Of one that was opened the class is what its user says.
+      const openedAs = this.mayBe.length > 0 && this.attachType !== 0 ? this.constructor.name : undefined;
+      const handle = await attachToFunction(this.handle, this.attachType, cookie, target, openedAs);
       return await this.attached(TracingLink, handle, target, signal);
     } catch (error) {
       throw attachFailure(error, this.name, target, ['CAP_PERFMON', 'CAP_BPF']);

@@ -8,7 +8,7 @@ import { sectionTable, type SectionRule } from '../object/index.js';
 import { objectInfo, readBtf, readProgramCode, type Handle, type ProgramInfo } from '../sys/index.js';
 
 import { attachTargetOf } from './attach-target.js';
-import { askAttachType } from './attach-type.js';
+import { askAttachType, linkedAs } from './attach-type.js';
 import type { Program, ProgramDetails } from './program.js';
 import type { ProgramKind } from './program-kind.js';
 
@@ -94,7 +94,7 @@ function found<P extends Program>(
   given: AttachType | undefined,
 ): Pick<ProgramDetails, 'spec' | 'mayBe'> {
   const type = info.type as ProgramType;
-  const attachType = given ?? askAttachType(handle, type);
+  const attachType = given ?? askAttachType(handle, type) ?? (isOfFunction(wanted) ? linkedAs(info.id) : undefined);
   const target = attachTargetOf(info);
   const possible = sectionTable.filter(
     (rule) => rule.type === type && isFor(rule, attachType) && target?.fits(rule) !== false,
@@ -116,6 +116,11 @@ function found<P extends Program>(
     },
     mayBe: [...new Set(possible.map((rule) => chosenClass(rule.kind).name))].filter((name) => name !== 'Program'),
   };
+}
+
+/** Whether it is {@link Fentry} or the like, which the kernel does not tell apart. */
+function isOfFunction<P extends Program>(wanted: ProgramKind<P>): boolean {
+  return Object.prototype.isPrototypeOf.call(chosenClass(functionKind).prototype, wanted.prototype);
 }
 
 /** Whether programs of such sections may have been loaded for an attach type; undefined when that is not known. */

@@ -8,6 +8,7 @@ import {
   Ebpf,
   Fentry,
   Fexit,
+  FmodRet,
   FunctionProgram,
   HashMap,
   IteratorProgram,
@@ -114,6 +115,27 @@ testIf(hasFentry, 'fentry')('a program of a function is attached as what it was 
   }
   expect(programs.map(({ attachType }) => attachType)).toEqual([AttachType.TRACE_FENTRY, AttachType.TRACE_FEXIT]);
   expect(programs.map(({ constructor }) => constructor)).toEqual([Fentry, Fexit]);
+});
+
+testIf(hasFentry, 'fentry')('a program of a function is opened and attached as no other kind than it is', async () => {
+  const { programs } = await load('fentry', { variables: { target_pid: process.pid } });
+  const leave = programs.find((program) => program instanceof Fexit);
+  if (leave === undefined) throw new Error('the sample has no such program');
+  const source = idOf(leave);
+  // Until it is attached the kernel says no more than that it is of a function.
+  const wrong = keep(Fentry.open(source));
+  if (kernelAtLeast(5, 19)) {
+    await expect(wrong.attach()).rejects.toMatchObject({
+      code: 'ERR_EBPF_INVALID_VALUE',
+      message: expect.stringMatching(/ loaded it as a program of another kind than Fentry, /u) as string,
+    });
+  }
+  const link = await keep(Fexit.open(source)).attach();
+  expect(link.info()).toMatchObject({ attachType: AttachType.TRACE_FEXIT });
+  expect(() => keep(Fentry.open(source))).toThrow(/not a Fentry; ask for Fexit$/u);
+  expect(() => keep(FmodRet.open(source))).toThrow(/not a FmodRet; ask for Fexit$/u);
+  expect(keep(Fexit.open(source))).toBeInstanceOf(Fexit);
+  await link.close();
 });
 
 testIf(hasLsm, 'BPF LSM')('a program of a security hook is one, not of a cgroup', async () => {

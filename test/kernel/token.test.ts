@@ -12,7 +12,7 @@ import { testIf } from '../helpers/skip.js';
 
 const script = 'test/fixtures/token.mjs';
 const scripts = [script, 'test/fixtures/token-limits.mjs'];
-const objects = ['subprograms', 'maps', 'xdp_dispatched', 'other-compilers/jump_tables'].map(
+const objects = ['subprograms', 'maps', 'inner_maps', 'xdp_dispatched', 'other-compilers/jump_tables'].map(
   (name) => `bpf-samples/${name}.bpf.o`,
 );
 
@@ -65,6 +65,7 @@ testIf(hasDelegation, 'BPF tokens')(
       jumpTables: hasJumps ? 'no error' : 'ERR_EBPF_UNSUPPORTED',
       closedToken: 'ERR_EBPF_CLOSED',
       closedFeatures: 'ERR_EBPF_CLOSED',
+      inSlot: [4, 'ERR_EBPF_PERMISSION'],
       left: 0,
     });
   },
