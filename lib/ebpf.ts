@@ -21,7 +21,7 @@ import { openLogs, type LogOptions } from './logs.js';
 import { EventMap, variableValues, type BpfMap, type MapKind, type MemoryUsageOptions } from './maps/index.js';
 import type { Variable } from './maps/index.js';
 import { LOG_RING, type ObjectSpec, type ProgramSpec } from './object/index.js';
-import { memoryOf, pinAll } from './pin-folder.js';
+import { memoryOf, pinAll, type PinOptions } from './pin-folder.js';
 import { programAs, withDevices, type AttachOptions, type Program, type ProgramKind } from './programs/index.js';
 import { readSource } from './read-source.js';
 import { isOfProgramAlone, needs, relocate } from './relocate/index.js';
@@ -276,7 +276,8 @@ export class Ebpf<S extends Shape = AnyShape> {
   /**
    * Keeps all of it beyond this process, by a folder in a BPF file system that is made for it: maps, programs and the links that
    * are attached now, by their names in the folders `maps`, `programs` and `links`; for dots, which pins cannot have, stands `_`, and
-   * links of one program are `name`, `name_2`. The folder, of mode 0700, is there in whole or not at all. {@link PinFolder} opens it.
+   * links of one program are `name`, `name_2`. The folder, of mode 0700, is there in whole or not at all, and a note may be with it.
+   * {@link PinFolder} opens it.
    *
    * @throws {@link UsageError} `ERR_EBPF_BUSY` when there is something at `folder`, `ERR_EBPF_INVALID_VALUE` when it is not in a BPF
    * file system, `ERR_EBPF_CLOSED`; {@link UnsupportedError} for a link that cannot be pinned; {@link KernelError}.
@@ -288,9 +289,9 @@ export class Ebpf<S extends Shape = AnyShape> {
    * await ebpf.close();   // still attached
    * ```
    */
-  pin(folder: string): void {
+  pin(folder: string, options?: PinOptions): void {
     if (this.closed) throw UsageError.closed(`object ${quote(this.name)}`);
-    pinAll(folder, this);
+    pinAll(folder, this, options);
   }
 
   /**

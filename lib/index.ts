@@ -96,7 +96,7 @@ export {
   type XdpDispatcherOptions,
 } from './dispatcher/index.js';
 export { Ebpf, type Attachment, type Unattached, type Unloaded } from './ebpf.js';
-export { PinFolder } from './pin-folder.js';
+export { PinFolder, type PinFolderDescription, type PinOptions } from './pin-folder.js';
 export {
   AttachError,
   EbpfError,
@@ -154,6 +154,7 @@ export {
   type KernelFunctionPattern,
   type NetworkNamespaceSource,
   type ObjectSource,
+  programTypeName,
 } from './kernel/index.js';
 export {
   CgroupLink,

@@ -71,7 +71,7 @@ export interface LoadOptions extends DecodeOptions {
    */
   readonly optional?: boolean | readonly string[] | undefined;
   /**
-   * XDP programs that are loaded to run beside others on one interface, all of section `xdp` or by name: {@link XdpDispatcher}.
+   * XDP programs that are loaded to run beside others on one interface, all of section `xdp` that are loaded, or by name: {@link XdpDispatcher}.
    * The kernel has them as programs of type EXT. Default: none.
    */
   readonly dispatched?: boolean | readonly string[] | undefined;

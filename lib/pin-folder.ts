@@ -4,11 +4,11 @@ import { inspect } from 'node:util';
 
 import { openDispatched } from './dispatcher/index.js';
 import { UsageError, escapeControl, quote } from './errors/index.js';
-import { requireBpfFileSystem } from './kernel/index.js';
+import { pinnedText, pinText, requireBpfFileSystem } from './kernel/index.js';
 import { Link, registerNoteOpener } from './links/index.js';
 import { BpfMap, type MemoryUsageOptions } from './maps/index.js';
 import { Program } from './programs/index.js';
-import { notePinnedMap } from './sys/index.js';
+import { notePinnedMap, type ProgramInfo } from './sys/index.js';
 
 /** What is loaded, or pinned. */
 interface Parts {
@@ -17,15 +17,43 @@ interface Parts {
   readonly links: Iterable<Link>;
 }
 
+/** How {@link Ebpf.pin} pins. */
+export interface PinOptions {
+  /**
+   * What a later process is to find with it, as {@link PinFolder.note}: 1 to 4095 bytes of text, such as JSON that says who made it
+   * and what for. Default: none.
+   */
+  readonly note?: string | undefined;
+}
+
+/** What {@link PinFolder.describe} tells. */
+export interface PinFolderDescription {
+  readonly programs: readonly (Pick<ProgramInfo, 'id' | 'tag' | 'runCount' | 'runTimeNs'> & {
+    readonly name: string;
+  })[];
+  readonly maps: readonly { readonly name: string; readonly id: number }[];
+  readonly links: readonly {
+    readonly name: string;
+    readonly program: string;
+    /** For people: {@link Link.target}. */
+    readonly target: string;
+    /** As {@link Link.isAttached} says it. */
+    readonly attached: boolean;
+  }[];
+  /** As {@link PinFolder.memoryUsage} says it. */
+  readonly bytes: number;
+}
+
 /** In this order: what is pinned later may warn of maps that are not. */
 const kinds = ['maps', 'programs', 'links'] as const;
-/** NAME_MAX of include/uapi/linux/limits.h. */
+/** NAME_MAX and PATH_MAX of include/uapi/linux/limits.h, of which symbolic links hold one byte less. */
 const longestName = 255;
+const longestNote = 4095;
 
 /**
  * What is pinned in one folder of a BPF file system, as {@link Ebpf.pin} does it: programs, maps and links, each by its name in the
  * folders `programs`, `maps` and `links`, of which any may be missing. They are opened together, and taken away together: by a
- * later process, say, which finds here all that an earlier one has left.
+ * later process, say, which finds here all that an earlier one has left, with a note of that.
  *
  * A folder is renamed in one step, also to another place in the same file system: one that is made beside, and renamed when it is
  * whole, is never seen half-made.
@@ -96,6 +124,35 @@ export class PinFolder {
     }
   }
 
+  /** The text that was given to {@link Ebpf.pin} with it; undefined when none was. One system call. */
+  get note(): string | undefined {
+    return pinnedText(join(this.path, 'note'));
+  }
+
+  /**
+   * What there is to tell of all of it: how often programs ran is counted while {@link enableStats} is on. Some system calls for
+   * each.
+   *
+   * @throws As {@link BpfMap.memoryUsage} and {@link Link.isAttached}.
+   *
+   * @example
+   * ```js
+   * console.log(JSON.stringify(await PinFolder.open('/sys/fs/bpf/firewall').describe(), jsonReplacer));
+   * ```
+   */
+  async describe(options?: MemoryUsageOptions): Promise<PinFolderDescription> {
+    const programs = [...this.programs].map(([name, program]) => {
+      const { id, tag, runCount, runTimeNs } = program.info();
+      return { name, id, tag, runCount, runTimeNs };
+    });
+    const maps = [...this.maps].map(([name, map]) => ({ name, id: map.info().id }));
+    const links = [...this.links].map(async ([name, link]) => {
+      const { program, target } = link;
+      return { name, program, target, attached: await link.isAttached() };
+    });
+    return { programs, maps, links: await Promise.all(links), bytes: this.memoryUsage(options) };
+  }
+
   /**
    * Bytes of memory that its maps and programs take in the kernel; with `full` also what maps take as they fill.
    *
@@ -117,6 +174,18 @@ export class PinFolder {
     const failed = detached.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
     rmSync(this.path, { recursive: true, force: true });
+  }
+
+  /**
+   * As {@link open} and then {@link remove} of what is there; nothing is done where nothing is.
+   *
+   * @example
+   * ```js
+   * await PinFolder.remove('/sys/fs/bpf/firewall');
+   * ```
+   */
+  static async remove(path: string): Promise<void> {
+    if (existsSync(path)) await PinFolder.open(path).remove();
   }
 
   /** Closes what was opened: it stays pinned, and attached. May be called again. */
@@ -145,7 +214,9 @@ export function memoryOf(
 }
 
 /** Pins all of it in a folder that is made beside and then renamed: it is there in whole, or not at all. */
-export function pinAll(folder: string, { maps, programs, links }: Parts): void {
+export function pinAll(folder: string, { maps, programs, links }: Parts, { note }: PinOptions = {}): void {
+  if (note !== undefined && (note === '' || note.includes('\0') || Buffer.byteLength(note) > longestNote))
+    throw UsageError.invalidValue('note', `must be of 1 to ${longestNote} bytes, without NUL`);
   requireBpfFileSystem(dirname(folder), folder);
   if (existsSync(folder)) throw UsageError.busy(`folder ${quote(folder)}`, 'something is there already');
   const made = `${folder}~`;
@@ -154,6 +225,7 @@ export function pinAll(folder: string, { maps, programs, links }: Parts): void {
   const pinned: { readonly pin: string; readonly what: BpfMap | Link }[] = [];
   try {
     for (const kind of kinds) mkdirSync(join(made, kind), { recursive: true, mode: 0o700 });
+    if (note !== undefined) pinText(note, join(made, 'note'));
     const used = new Set<string>();
     const at = (kind: (typeof kinds)[number], name: string): string => {
       for (let count = 1; ; count++) {

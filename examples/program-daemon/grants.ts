@@ -1,58 +1,92 @@
-// Who may load what: the file of grants.
-import { availableParallelism } from 'node:os';
+// What clients and the file of grants may say, and what is refused.
+import { ProgramType, programTypeName, type ObjectSpec } from 'node-ebpf';
+import { z } from 'zod';
 
-import { MapType, ProgramType, type ObjectSpec } from 'node-ebpf';
+/** A name that becomes a file's: BPF file systems take no dots. */
+const label = z.string().regex(/^[A-Za-z0-9_-]{1,40}$/, 'must be of 1 to 40 letters, digits, - and _');
+const count = z.int().min(0);
 
-import { integer, label, list, members, parseJson, Refusal, text, wrong, type Attachment } from './protocol.js';
-
-/** How much is loaded, or may be; `bytes` of the kernel's memory. */
-export type Usage = Readonly<Record<(typeof quotas)[number], number>>;
-
-export interface Grant extends Usage {
-  readonly name: string;
+const grant = z.strictObject({
   /** The user whose socket it is. */
-  readonly uid: number;
+  uid: count,
   /** The file of the network namespace that has the interfaces; without it the daemon's own. */
-  readonly netns?: string | undefined;
+  netns: z.string().optional(),
   /** Types of programs in the kernel's words: `XDP`, `SCHED_CLS`. */
-  readonly types: readonly string[];
+  types: z.array(z.enum(Object.keys(ProgramType))).default([]),
   /** `xdp`, `tc/ingress`, `tc/egress`, and sections such as `tracepoint/sched/*`. */
-  readonly hooks: readonly string[];
-  readonly interfaces: readonly string[];
+  hooks: z.array(z.string()).default([]),
+  interfaces: z.array(z.string()).default([]),
+  /** How much may be loaded at the same time; `bytes` of the kernel's memory. */
+  ...{ programs: count, maps: count, bytes: count },
+});
+export const grantsFile = z
+  .record(label, grant)
+  .transform((grants) => Object.entries(grants).map(([name, each]) => ({ name, ...each })));
+export type Grant = z.infer<typeof grantsFile>[number];
+export type Usage = Pick<Grant, 'programs' | 'maps' | 'bytes'>;
+
+/** A program, and where it is attached: at `hook` of an interface, or, without both, where its section says. */
+const attachment = z
+  .strictObject({
+    program: z.string(),
+    /** `xdp`, `tc/ingress` or `tc/egress`, of which each runs the programs of lower priorities first. */
+    hook: z.string().optional(),
+    interface: z.string().optional(),
+    priority: z.int().min(1).max(65_535).default(50),
+  })
+  .refine(
+    ({ hook, interface: name }) => (hook === undefined) === (name === undefined),
+    'needs a hook and an interface',
+  );
+export type Attachment = z.infer<typeof attachment>;
+
+const load = z.strictObject({
+  do: z.literal('load'),
+  name: label,
+  object: z.string().transform((text) => Buffer.from(text, 'base64')),
+  variables: z.record(z.string(), z.unknown()).default({}),
+  attach: z.array(attachment).min(1).max(32),
+});
+export type Load = z.infer<typeof load>;
+
+export const anyRequest = z.discriminatedUnion('do', [
+  load,
+  z.strictObject({ do: z.literal('unload'), name: label }),
+  z.strictObject({ do: z.literal('list') }),
+  z.strictObject({ do: z.literal('trace') }),
+]);
+export type Request = z.infer<typeof anyRequest>;
+
+/** A request that is not done, and why: `details` name what is at fault. */
+export class Refusal extends Error {
+  readonly code: string;
+  readonly details: object;
+
+  constructor(code: string, message: string, details: object = {}) {
+    super(message);
+    this.code = code;
+    this.details = details;
+  }
 }
 
-const quotas = ['programs', 'maps', 'bytes'] as const;
+/** What a JSON text says, if it is as the schema wants it. @throws {@link Refusal} that names the member at fault. */
+export function parse<Schema extends z.ZodType>(schema: Schema, json: string, what: string): z.output<Schema> {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (error) {
+    throw new Refusal('ERR_REQUEST', `${what} is no JSON: ${String(error)}`, { path: what });
+  }
+  const { data, error } = schema.safeParse(value);
+  if (error === undefined) return data;
+  const path = z.core.toDotPath(error.issues[0]?.path ?? []) || what;
+  throw new Refusal('ERR_REQUEST', z.prettifyError(error), { path });
+}
+
 /** Hooks of interfaces. */
 const networkHooks = /^(?:xdp|tc\/ingress|tc\/egress)$/;
 /** Sections that say where a program belongs, but name no file: clients are not to have the daemon open any. */
 const sections = /^(?:tp|tracepoint|raw_tp|raw_tracepoint|tp_btf|k(?:ret)?probe|k(?:ret)?syscall|fentry|fexit|lsm)\//;
-const typeNames = new Map<number, string>(Object.entries(ProgramType).map(([name, type]) => [type, name]));
-const perCpu = new Set<number>([MapType.PERCPU_ARRAY, MapType.PERCPU_HASH, MapType.LRU_PERCPU_HASH]);
-const arenaPage = 4096;
-
-/** @throws {@link Refusal} that names the member at fault. */
-export function parseGrants(json: string): ReadonlyMap<string, Grant> {
-  const file = Object.entries(members(parseJson(json, 'the file'), 'the file'));
-  return new Map(file.map(([name, value]) => [label(name, name), parseGrant(name, value)]));
-}
-
-function parseGrant(name: string, value: unknown): Grant {
-  const known = ['uid', 'netns', 'types', 'hooks', 'interfaces', ...quotas];
-  const { uid, netns, types = [], hooks = [], interfaces = [], ...rest } = members(value, name, known);
-  const [programs = 0, maps = 0, bytes = 0] = quotas.map((quota) => integer(rest[quota], `${name}.${quota}`));
-  return {
-    name,
-    uid: integer(uid, `${name}.uid`),
-    netns: netns === undefined ? undefined : text(netns, `${name}.netns`),
-    types: list(types, `${name}.types`, (type, path) => {
-      if (Object.hasOwn(ProgramType, text(type, path))) return text(type, path);
-      throw wrong(path, 'is no type of programs');
-    }),
-    hooks: list(hooks, `${name}.hooks`, text),
-    interfaces: list(interfaces, `${name}.interfaces`, text),
-    ...{ programs, maps, bytes },
-  };
-}
 
 /** @throws {@link Refusal} that names what the grant lacks. */
 export function requireAllowed(grant: Grant, spec: ObjectSpec, attach: readonly Attachment[]): void {
@@ -62,13 +96,13 @@ export function requireAllowed(grant: Grant, spec: ObjectSpec, attach: readonly 
     throw new Refusal(`ERR_GRANT_${what.toUpperCase()}`, message, { [what]: value });
   };
   for (const { type, autoload } of spec.programs.values())
-    if (autoload) require('type', typeNames.get(type) ?? String(type), grant.types);
+    if (autoload) require('type', programTypeName(type), grant.types);
   for (const { pinning, name } of spec.maps.values())
     if (pinning !== 'none') throw new Refusal('ERR_OBJECT', `map ${name} is to be pinned at a path of its own`);
   for (const { hook = '', interface: name } of attach) {
     const possible = (name === undefined ? sections : networkHooks).test(hook);
-    const granted = grant.hooks.some((each) =>
-      each.endsWith('*') ? hook.startsWith(each.slice(0, -1)) : hook === each,
+    const granted = grant.hooks.some(
+      (each) => hook === each || (each.endsWith('*') && hook.startsWith(each.slice(0, -1))),
     );
     require('hook', hook, grant.hooks, possible && granted);
     if (name !== undefined) require('interface', name, grant.interfaces);
@@ -77,21 +111,23 @@ export function requireAllowed(grant: Grant, spec: ObjectSpec, attach: readonly 
 
 /** @throws {@link Refusal} that names the quota that `used` and `wanted` are more than. */
 export function requireRoom(grant: Grant, used: Usage, wanted: Usage): void {
-  const quota = quotas.find((each) => used[each] + wanted[each] > grant[each]);
-  if (quota === undefined) return;
-  const numbers = { limit: grant[quota], used: used[quota], wanted: wanted[quota] };
-  const message = `grant ${grant.name} has ${numbers.used} of ${numbers.limit} ${quota}: ${numbers.wanted} more are too many`;
-  throw new Refusal('ERR_GRANT_QUOTA', message, { quota, ...numbers });
+  for (const quota of ['programs', 'maps', 'bytes'] as const) {
+    const numbers = { limit: grant[quota], used: used[quota], wanted: wanted[quota] };
+    if (numbers.used + numbers.wanted <= numbers.limit) continue;
+    const words = `${numbers.used} of ${numbers.limit} ${quota}: ${numbers.wanted} more are too many`;
+    throw new Refusal('ERR_GRANT_QUOTA', `grant ${grant.name} has ${words}`, { quota, ...numbers });
+  }
 }
 
-export function sum(usages: readonly Usage[]): Usage {
-  const total = (quota: keyof Usage): number => usages.reduce((all, usage) => all + usage[quota], 0);
-  return { programs: total('programs'), maps: total('maps'), bytes: total('bytes') };
-}
-
-/** Bytes that a full map has, without what the kernel needs beside: some maps take them only as they fill. */
-export function capacity(map: { type: number; keySize: number; valueSize: number; maxEntries: number }): number {
-  if (map.type === MapType.ARENA) return map.maxEntries * arenaPage;
-  const values = perCpu.has(map.type) ? availableParallelism() : 1;
-  return map.maxEntries * Math.max(map.keySize + map.valueSize * values, 1);
+/** What is loaded, by its parts. */
+export function usageOf(
+  all: readonly { programs: readonly object[]; maps: readonly object[]; bytes: number }[],
+): Usage {
+  const used = { programs: 0, maps: 0, bytes: 0 };
+  for (const { programs, maps, bytes } of all) {
+    used.programs += programs.length;
+    used.maps += maps.length;
+    used.bytes += bytes;
+  }
+  return used;
 }

@@ -19,8 +19,9 @@ export function dispatchedPrograms(
   spec: ObjectSpec,
   wanted: boolean | readonly string[],
 ): ReadonlyMap<string, DispatchDefaults> {
-  const all = [...spec.programs.values()].filter(isForInterfaces).map(({ name }) => name);
-  const names: unknown = wanted === true ? all : wanted === false ? [] : wanted;
+  // Those that are not loaded are none of its affair: without them the kernel need not be able to.
+  const all = [...spec.programs.values()].filter((program) => program.autoload && isForInterfaces(program));
+  const names: unknown = wanted === true ? all.map(({ name }) => name) : wanted === false ? [] : wanted;
   if (!Array.isArray(names)) throw UsageError.invalidValue('dispatched', 'must be true, or names of programs');
   const programs = new Map<string, DispatchDefaults>();
   for (const name of names as string[]) {

@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 
 import { EbpfError, UsageError } from '../errors/index.js';
 import type { CgroupLink, NetkitLink, TcxLink } from '../links/index.js';
-import { Handle, type AttachedPrograms, type HeldObject, type LinkField } from '../sys/index.js';
+import { Handle, objectInfo, type AttachedPrograms, type HeldObject, type LinkField } from '../sys/index.js';
 
 /** A program that is attached at the same place already: itself, its link, or the id of either. */
 export type AttachAnchor =
@@ -38,11 +38,33 @@ export function orderFields(
 /** How often others may be quicker. */
 const mostAttempts = 20;
 
+/** The last of the attaches that wait for each other, by what they know of priorities. */
+const turns = new WeakMap<object, Promise<unknown>>();
+
 /**
- * Attaches by `attach` at the place that `priority` has among the links whose priorities are known, by their ids. Begins anew when
- * something changes there between the question and the attach. @internal
+ * Attaches by `attach` at the place that `priority` has among the links whose priorities are known, by their ids, and adds the
+ * new one. Those that share what they know take turns, since each is to know of the one before. @internal
  */
-export async function byPriority<Result>(
+export async function byPriority(
+  priority: number,
+  among: Map<number, number>,
+  query: () => Promise<AttachedPrograms>,
+  attach: (order: AttachOrder, expectedRevision: bigint) => Promise<Handle>,
+): Promise<Handle> {
+  const turn = (turns.get(among) ?? Promise.resolve()).then(async () => {
+    const link = await inPlace(priority, among, query, attach);
+    among.set(objectInfo(link, 'link').id, priority);
+    return link;
+  });
+  turns.set(
+    among,
+    turn.catch(() => undefined),
+  );
+  return turn;
+}
+
+/** Begins anew when something changes there between the question and the attach. */
+async function inPlace<Result>(
   priority: number,
   among: ReadonlyMap<number, number>,
   query: () => Promise<AttachedPrograms>,

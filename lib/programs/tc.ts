@@ -38,9 +38,10 @@ export interface TcAttachOptions extends AttachOptions, InterfaceOptions {
   /**
    * Runs it by `priority` among links of TCX whose priorities you know, by their ids, since the kernel keeps an order, but no
    * priorities: before the first of them with a higher one, else behind the last of them; where there is none of them, last. All
-   * others keep their places. Without TCX it is a filter of that priority, and others have theirs.
+   * others keep their places. The new link joins the map; attaches with the same map take turns. Ids that are not attached there do
+   * no harm, so that one map does for all interfaces. Without TCX it is a filter of that priority, and others have theirs.
    */
-  readonly among?: ReadonlyMap<number, number> | undefined;
+  readonly among?: Map<number, number> | undefined;
   /** clsact: the filter's number among those of its priority. Default: the kernel's choice. */
   readonly handle?: number | undefined;
   /** clsact: the class of traffic control for its packets, as 0x10_0002 for `10:2`; it stays when the program is replaced. */

@@ -1,5 +1,8 @@
-import { parseGrants, requireRoom } from '../../../examples/program-daemon/grants.js';
-import { parseRequest } from '../../../examples/program-daemon/protocol.js';
+import { anyRequest, grantsFile, parse, requireRoom } from '../../../examples/program-daemon/grants.js';
+import type { Grant, Request } from '../../../examples/program-daemon/grants.js';
+
+const parseRequest = (line: string): Request => parse(anyRequest, line, 'request');
+const parseGrants = (json: string): Grant[] => parse(grantsFile, json, 'the file');
 
 const request = (given: object): string => JSON.stringify({ do: 'load', name: 'x', object: 'aGk=', ...given });
 const attach = [{ program: 'p', hook: 'xdp', interface: 'eth0' }];
@@ -26,8 +29,8 @@ describe('requests', () => {
     ['{"do":"unload","name":"a@b"}', 'name'],
     ['{"do":"unload","name":"a.b"}', 'name'],
     ['{"do":"list","path":"/"}', 'request'],
-    [request({}), 'attach.length'],
-    [request({ attach: Array.from({ length: 65 }, () => attach[0]) }), 'attach.length'],
+    [request({}), 'attach'],
+    [request({ attach: Array.from({ length: 33 }, () => attach[0]) }), 'attach'],
     [request({ attach, object: 5 }), 'object'],
     [request({ attach, variables: [] }), 'variables'],
     [request({ attach: [{ ...attach[0], interface: undefined }] }), 'attach[0]'],
@@ -46,14 +49,12 @@ describe('grants', () => {
 
   test('have what the file says, and nothing else', () => {
     const grants = parseGrants(JSON.stringify({ alice: { uid: 7, types: ['XDP'], ...quotas } }));
-    expect([...grants]).toEqual([
-      ['alice', { name: 'alice', uid: 7, netns: undefined, types: ['XDP'], hooks: [], interfaces: [], ...quotas }],
-    ]);
+    expect(grants).toEqual([{ name: 'alice', uid: 7, types: ['XDP'], hooks: [], interfaces: [], ...quotas }]);
   });
 
   test.each([
     ['{', 'the file'],
-    ['{"a/b":{}}', 'a/b'],
+    ['{"a/b":{}}', '["a/b"]'],
     [JSON.stringify({ alice: quotas }), 'alice.uid'],
     [JSON.stringify({ alice: { uid: 1, programs: 1, maps: 1 } }), 'alice.bytes'],
     [JSON.stringify({ alice: { uid: 1, types: ['XPD'], ...quotas } }), 'alice.types[0]'],
