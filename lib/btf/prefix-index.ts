@@ -22,6 +22,19 @@ function lastWord(strings: DataView, at: number): number {
   return word;
 }
 
+/** What scan.wat has to go through buckets with. */
+export interface BucketSearch {
+  /** In bytes. */
+  readonly longestName: number;
+  /** Types that were looked at, all together. */
+  readonly steps: number;
+  /**
+   * The first link of a bucket, from `link` on, that leads to a type of the name of `length` bytes in `wanted`, or of one that
+   * goes on with two underscores; 0 when there is none.
+   */
+  readonly find: (link: number, wanted: Uint8Array, length: number) => number;
+}
+
 const viewOf = ({ bytes }: StringTable): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /**
@@ -38,15 +51,15 @@ export class PrefixIndex {
   readonly #heads: Uint32Array;
   /** The same for the type before this one in its bucket. */
   readonly #next: Uint32Array;
+  readonly #search: BucketSearch | undefined;
   #done = 0;
-  /** Types that queries have looked at, all together. */
-  steps = 0;
+  #steps = 0;
 
   /** With `made`, which scan.wat filled in, there is nothing left to build. */
   constructor(
     table: TypeTable,
     strings: StringTable,
-    made?: { readonly heads: Uint32Array; readonly next: Uint32Array },
+    made?: { readonly heads: Uint32Array; readonly next: Uint32Array; readonly search?: BucketSearch },
   ) {
     this.#table = table;
     this.#strings = strings;
@@ -55,6 +68,12 @@ export class PrefixIndex {
     // A power of two: of the 32 bits of a hash as many are left as its number has zeros after the one.
     this.#shift = Math.clz32(this.#heads.length) + 1;
     if (made !== undefined) this.#done = table.count;
+    this.#search = made?.search;
+  }
+
+  /** Types that queries have looked at, all together. */
+  get steps(): number {
+    return this.#steps + (this.#search?.steps ?? 0);
   }
 
   /** Indexes up to `limit` types; true when all are done. */
@@ -111,9 +130,12 @@ export class PrefixIndex {
   #collect(bucket: number, wanted: Buffer, length: number, found: { exact: number[]; essential: number[] }): void {
     const { words, offsets, startId } = this.#table;
     const next = this.#next;
+    const search = length <= (this.#search?.longestName ?? 0) ? this.#search : undefined;
     let { bytes, start } = this.#strings;
     for (let link = this.#heads[bucket] ?? 0; link !== 0; link = next[link - 1] ?? 0) {
-      this.steps++;
+      if (search !== undefined) link = search.find(link, wanted, length);
+      if (link === 0) return;
+      this.#steps++;
       const nameOffset = words[offsets[link - 1] ?? 0] ?? 0;
       if (nameOffset < start || nameOffset - start >= bytes.byteLength) {
         const holder = tableHolding(this.#strings, nameOffset);

@@ -71,4 +71,51 @@
             (i32.mul (i32.load offset=4 (local.get $size)) (i32.and (local.get $info) (i32.const 0xffffff)))))
         (br $each)))
     (if (i32.ne (local.get $at) (local.get $end)) (then (return (i32.const -1))))
-    (local.get $count)))
+    (local.get $count))
+
+  ;; The first type of a bucket, from `link` on (one past its index), that has the name, or one that goes on with `__` after it; 0 when
+  ;; there is none. What PrefixIndex does with the rest of a bucket: compiled, since most of it is seen once. The name has `length`
+  ;; bytes at `scratch` + 4; the number at `scratch` counts the types that were looked at.
+  (func (export "find")
+    (param $link i32) (param $length i32) (param $types i32) (param $strings i32) (param $stringsLength i32)
+    (param $offsets i32) (param $next i32) (param $scratch i32)
+    (result i32)
+    (local $name i32) (local $after i32) (local $index i32)
+
+    (block $none
+      (loop $each
+        (br_if $none (i32.eqz (local.get $link)))
+        (i32.store (local.get $scratch) (i32.add (i32.load (local.get $scratch)) (i32.const 1)))
+        ;; From here on `link` is the index.
+        (local.set $link (i32.sub (local.get $link) (i32.const 1)))
+        (local.set $name
+          (i32.load
+            (i32.add
+              (local.get $types)
+              (i32.shl
+                (i32.load (i32.add (local.get $offsets) (i32.shl (local.get $link) (i32.const 2))))
+                (i32.const 2)))))
+        (block $other
+          (br_if $other
+            (i32.ge_u (i32.add (local.get $name) (local.get $length)) (local.get $stringsLength)))
+          (local.set $name (i32.add (local.get $strings) (local.get $name)))
+          (local.set $after (i32.load16_u (i32.add (local.get $name) (local.get $length))))
+          ;; The NUL, or `__`.
+          (br_if $other
+            (i32.and
+              (i32.ne (i32.and (local.get $after) (i32.const 0xff)) (i32.const 0))
+              (i32.ne (local.get $after) (i32.const 0x5f5f))))
+          (local.set $index (i32.const 0))
+          (block $same
+            (loop $byte
+              (br_if $same (i32.ge_u (local.get $index) (local.get $length)))
+              (br_if $other
+                (i32.ne
+                  (i32.load8_u (i32.add (local.get $name) (local.get $index)))
+                  (i32.load8_u offset=4 (i32.add (local.get $scratch) (local.get $index)))))
+              (local.set $index (i32.add (local.get $index) (i32.const 1)))
+              (br $byte)))
+          (return (i32.add (local.get $link) (i32.const 1))))
+        (local.set $link (i32.load (i32.add (local.get $next) (i32.shl (local.get $link) (i32.const 2)))))
+        (br $each)))
+    (i32.const 0)))

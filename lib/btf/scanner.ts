@@ -1,7 +1,7 @@
 import { hostIsLittleEndian } from '../binary/index.js';
 import type { BtfHeader } from './btf-header.js';
 import { kindLayouts, typeHeaderWords } from './btf-kind.js';
-import { mostBucketBits } from './prefix-index.js';
+import { mostBucketBits, type BucketSearch } from './prefix-index.js';
 import { scanModule } from './scan-module.generated.js';
 
 /** What one pass over all types finds: see TypeTable and PrefixIndex. */
@@ -10,6 +10,7 @@ export interface ScannedTypes {
   readonly offsets: Uint32Array;
   readonly heads: Uint32Array;
   readonly next: Uint32Array;
+  readonly search: BucketSearch;
 }
 
 /** As far as it is used here: Node's types have none of it. */
@@ -19,7 +20,7 @@ interface WebAssemblyFace {
   readonly Instance: new (
     module: object,
     imports: { readonly btf: { readonly memory: object } },
-  ) => { readonly exports: { readonly scan: (...places: readonly number[]) => number } };
+  ) => { readonly exports: Readonly<Record<'scan' | 'find', (...places: readonly number[]) => number>> };
 }
 
 const pageSize = 65_536;
@@ -27,6 +28,8 @@ const leastRecord = typeHeaderWords * 4;
 /** The number of a kind has seven bits; for each the bytes of a record and of an item. */
 const sizesLength = 128 * 8;
 const headsLength = (1 << mostBucketBits) * 4;
+/** A count of four bytes and a name: longer ones are looked for in JavaScript. */
+const scratchLength = 256;
 /** Beyond this an address may not have 32 bits. */
 const mostBytes = 0x4000_0000;
 
@@ -54,14 +57,15 @@ export function allocateBtf(byteLength: number): Uint8Array {
 }
 
 /** Where the pass writes, behind the bytes. */
-function placesAfter(byteLength: number): Record<'sizes' | 'heads' | 'offsets' | 'next' | 'end', number> {
+function placesAfter(byteLength: number): Record<'sizes' | 'heads' | 'offsets' | 'next' | 'scratch' | 'end', number> {
   const perType = Math.ceil(byteLength / leastRecord) * 4;
   // The pass reads four bytes where a name begins, the last of the strings too.
   const sizes = Math.ceil((byteLength + 4) / 8) * 8;
   const heads = sizes + sizesLength;
   const offsets = heads + headsLength;
   const next = offsets + perType;
-  return { sizes, heads, offsets, next, end: next + perType };
+  const scratch = next + perType;
+  return { sizes, heads, offsets, next, scratch, end: scratch + scratchLength };
 }
 
 /**
@@ -75,13 +79,15 @@ export function scanTypes(bytes: Uint8Array, header: BtfHeader): ScannedTypes | 
   // The places behind the bytes are for one BTF.
   memories.delete(buffer);
   const { memory, wasm, byteLength } = reached;
-  const { sizes, heads, offsets, next } = placesAfter(byteLength);
+  const { sizes, heads, offsets, next, scratch } = placesAfter(byteLength);
   writeSizes(new Uint32Array(buffer, sizes, sizesLength / 4));
   const { typesOffset, typesLength, stringsOffset, stringsLength } = header;
   let count: number;
+  let find: (...places: readonly number[]) => number;
   try {
     const { exports } = new wasm.Instance(new wasm.Module(Buffer.from(scanModule, 'base64')), { btf: { memory } });
     const places = [typesOffset, typesOffset + typesLength, stringsOffset, stringsLength];
+    ({ find } = exports);
     count = exports.scan(...places, sizes, heads, 32 - mostBucketBits, offsets, next);
   } catch {
     // A page's policy, as in Electron, may forbid WebAssembly to compile.
@@ -89,7 +95,21 @@ export function scanTypes(bytes: Uint8Array, header: BtfHeader): ScannedTypes | 
   }
   if (count < 0) return undefined;
   const array = (at: number, length: number): Uint32Array => new Uint32Array(buffer, at, length);
-  return { count, offsets: array(offsets, count), heads: array(heads, headsLength / 4), next: array(next, count) };
+  const [steps, name] = [array(scratch, 1), new Uint8Array(buffer, scratch + 4, scratchLength - 4)];
+  const search: BucketSearch = {
+    longestName: name.length,
+    get steps() {
+      return steps[0] ?? 0;
+    },
+    find(link, wanted, length) {
+      name.set(wanted.subarray(0, length));
+      return find(link, length, typesOffset, stringsOffset, stringsLength, offsets, next, scratch);
+    },
+  };
+  return {
+    ...{ count, offsets: array(offsets, count) },
+    ...{ heads: array(heads, headsLength / 4), next: array(next, count), search },
+  };
 }
 
 function writeSizes(sizes: Uint32Array): void {

@@ -80,6 +80,47 @@ test('the last name of the strings, and names that are outside of them', () => {
   expect(Btf.parse(inReach(bytes), { name }).find('abc')).toBeUndefined();
 });
 
+test('names that begin alike, with and without flavours, short and longer than what is searched in WebAssembly', () => {
+  const builder = new BtfBuilder({ littleEndian: true });
+  const long = 'long'.repeat(100);
+  const names = [
+    'long_',
+    'long',
+    'long___old',
+    'long__two',
+    'long___',
+    'longer',
+    'lon',
+    'long_______x',
+    long,
+    `${long}___old`,
+  ];
+  for (const each of [...names, ...names]) builder.addForward(each);
+  const bytes = builder.encode();
+  const [scanned, plain] = [Btf.parse(inReach(bytes), { name }), Btf.parse(bytes, { name })];
+  expect(scanned.findAll('long')).toEqual([2, 12]);
+  expect(scanned.findByEssentialName('long')).toEqual([2, 3, 12, 13]);
+  for (const each of [...names, 'long___other', 'lo', 'longe', `${long}x`]) {
+    expect([scanned.findAll(each), scanned.findByEssentialName(each)]).toEqual([
+      plain.findAll(each),
+      plain.findByEssentialName(each),
+    ]);
+  }
+});
+
+test('what is looked at in WebAssembly is counted', () => {
+  const builder = new BtfBuilder({ littleEndian: true });
+  for (let index = 0; index < 50; index++) builder.addForward(`name_${index}`);
+  const bytes = builder.encode();
+  const { table, strings } = Btf.parse(bytes, { name });
+  const plain = new PrefixIndex(table, strings);
+  plain.build(1_000);
+  const index = new PrefixIndex(table, strings, scanTypes(inReach(bytes), readBtfHeader(bytes, name, false)));
+  for (const each of [plain, index]) expect(each.find('name_7').exact).toEqual([8]);
+  expect(plain.steps).toBe(50);
+  expect(index.steps).toBeGreaterThanOrEqual(50);
+});
+
 test('bytes are scanned once: their second BTF is read as any other', () => {
   const builder = new BtfBuilder({ littleEndian: true });
   for (let index = 0; index < 100; index++) builder.addForward(`type_${index % 10}`);
