@@ -1,4 +1,5 @@
 import { BtfKind, typeHeaderWords } from './btf-kind.js';
+import type { StringTable } from './names.js';
 import { infoFlag, infoKind, infoVlen } from './type-table.js';
 
 const wordsPerMember = 3;
@@ -27,6 +28,19 @@ export class MemberList {
   /** A string offset. */
   name(index: number): number {
     return this.#words[this.#start + index * wordsPerMember] ?? 0;
+  }
+
+  /**
+   * The first member from `index` on whose name may have `length` bytes or none, or is not in `strings`; {@link count} when there
+   * is none. One loop for what most members are passed over by: structs of a kernel have hundreds, looked at once.
+   */
+  ofNameLength(length: number, { bytes, start }: StringTable, index: number): number {
+    const words = this.#words;
+    for (let at = this.#start + index * wordsPerMember; index < this.count; index++, at += wordsPerMember) {
+      const name = (words[at] ?? 0) - start;
+      if (name < 0 || bytes[name + length] === 0 || bytes[name] === 0) return index;
+    }
+    return this.count;
   }
 
   type(index: number): number {

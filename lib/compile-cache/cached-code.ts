@@ -10,12 +10,13 @@ export interface SourceStats {
 
 const FORMAT = 0x6e65_6363_0001;
 const HEADER_BYTES = 40;
-const parameters = 'exports, require, module, __filename, __dirname';
 
-/** A source as the function that Node makes of a file. It begins on the first line, where a source has `'use strict'` alone. */
-export function asFunction(source: string): string {
-  return `(function (${parameters}) { ${source}\n})`;
-}
+/**
+ * Before and after a source, the function that Node makes of a file. A source begins behind it on the first line, where it has
+ * `'use strict'` alone.
+ */
+export const functionStart = '(function (exports, require, module, __filename, __dirname) { ';
+export const functionEnd = '\n})';
 
 export function cacheFileName(part: string): string {
   return `${part}.cache`;

@@ -23,7 +23,7 @@ import { setFlagsFromString } from 'node:v8';
 import { Script } from 'node:vm';
 
 import { cacheFolder, cacheFolders } from './cache-folder.js';
-import { asFunction, cacheFileName, encodeCachedCode, sealOf } from './cached-code.js';
+import { cacheFileName, encodeCachedCode, functionEnd, functionStart, sealOf } from './cached-code.js';
 
 /** What was written. */
 export interface CompileCache {
@@ -98,7 +98,7 @@ function compile(source: string, path: string): Buffer {
   let script: Script;
   for (const flag of flags) setFlagsFromString(`--no-${flag}`);
   try {
-    script = new Script(asFunction(source), { filename: path });
+    script = new Script(`${functionStart}${source}${functionEnd}`, { filename: path });
   } finally {
     // V8 takes code under the flags that hold when it is serialized.
     for (const flag of flags) setFlagsFromString(`--${flag}`);

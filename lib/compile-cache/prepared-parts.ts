@@ -1,12 +1,12 @@
 // Part of dist/index.js, which scripts/bundle.mjs makes: read by every process, so it is small and imports what Node has in memory.
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { debuglog } from 'node:util';
 import { Script } from 'node:vm';
 
 import { cacheFolder, cacheFolders, wholeSeconds } from './cache-folder.js';
 import type { SourceStats } from './cached-code.js';
-import { asFunction, cacheFileName, decodeCachedCode, sealOf } from './cached-code.js';
+import { cacheFileName, decodeCachedCode, functionEnd, functionStart, sealOf } from './cached-code.js';
 
 /** What a part exports. `part` is as it is required, `./load.js`. */
 export type PreparedParts = (part: string) => unknown;
@@ -59,9 +59,9 @@ export function preparedParts(dist: string): PreparedParts | undefined {
 }
 
 function partFunction(path: string, cacheFile: string): PartFunction {
-  const stats = statSync(path);
+  const { bytes, stats } = readWhole(path, functionStart, functionEnd);
   const cachedData = readCode(cacheFile, path, stats);
-  const script = new Script(asFunction(readFileSync(path, 'utf8')), {
+  const script = new Script(bytes.toString('utf8'), {
     filename: path,
     ...(cachedData !== undefined && { cachedData }),
   });
@@ -76,9 +76,30 @@ function outcomeOf({ cachedDataRejected }: Script): string {
 
 function readCode(cacheFile: string, path: string, source: SourceStats): Uint8Array | undefined {
   try {
-    if (wholeSeconds(statSync(cacheFile).mtimeMs) !== sealOf(source)) return undefined;
-    return decodeCachedCode(readFileSync(cacheFile), path, source);
+    const { bytes, stats } = readWhole(cacheFile);
+    if (wholeSeconds(stats.mtimeMs) !== sealOf(source)) return undefined;
+    return decodeCachedCode(bytes, path, source);
   } catch {
     return undefined;
+  }
+}
+
+/** A file between two pieces of text: one string is made of them, and not first of each. */
+function readWhole(path: string, before = '', after = ''): { readonly bytes: Buffer; readonly stats: SourceStats } {
+  const file = openSync(path, 'r');
+  try {
+    const stats = fstatSync(file);
+    const end = before.length + stats.size;
+    const bytes = Buffer.allocUnsafeSlow(end + after.length);
+    bytes.write(before);
+    for (let at = before.length; at < end;) {
+      const count = readSync(file, bytes, at, end - at, null);
+      if (count === 0) throw new Error(`${path} became shorter while it was read`);
+      at += count;
+    }
+    bytes.write(after, end);
+    return { bytes, stats };
+  } finally {
+    closeSync(file);
   }
 }

@@ -113,8 +113,12 @@ class FieldMatcher {
     if (depth > DEEPEST) throw new CoreProblem(`anonymous structs are nested deeper than ${DEEPEST} levels`);
     const members = this.#target.members(typeId);
     if (members === undefined) return false;
-    for (let index = 0; index < members.count; index++) {
-      this.#budget.spend();
+    const { strings } = this.#target;
+    for (let from = 0; ;) {
+      const index = members.ofNameLength(wanted.length, strings, from);
+      this.#budget.spend(index + 1 - from);
+      if (index === members.count) return false;
+      from = index + 1;
       const isNamed = this.#target.isString(members.name(index), wanted);
       if (isNamed === false) continue;
       const before = this.#bitOffset;
@@ -129,7 +133,6 @@ class FieldMatcher {
       if (this.#mismatch !== '') return false;
       this.#bitOffset = before;
     }
-    return false;
   }
 
   #isCompatibleMember(step: AccessStep, name: string): boolean {
