@@ -130,7 +130,7 @@ export const parts = {
     ...files('kernel', 'list-interfaces network-interface open-network-namespace'),
     ...files(
       'sys',
-      'interface-calls netlink-calls netlink-message query-calls route-calls socket-calls tc-calls xdp-calls',
+      'interface-calls netlink-calls netlink-message query-calls route-calls socket-calls tc-calls xdp-calls xdp-features',
     ),
     ...files('programs', 'attach-order flow-dissector interface-target lwt-in lwt-out lwt-seg6local lwt-xmit'),
     ...files('programs', 'netfilter netfilter-names netkit network-namespace-attach program-device route-program'),

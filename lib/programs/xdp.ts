@@ -4,7 +4,8 @@ import { AttachType } from '../abi/index.js';
 import { EbpfError, KernelError, UnsupportedError, UsageError, quote } from '../errors/index.js';
 import { networkNamespaceId, withInterface } from '../kernel/index.js';
 import { XdpLink, type Link, type LinkableProgram, type LinkDetails } from '../links/index.js';
-import { createLink, queryXdp, XdpFlag, type AttachedXdp, type Handle, type XdpMode } from '../sys/index.js';
+import { createLink, queryXdp, XdpFlag, xdpFeatures } from '../sys/index.js';
+import type { AttachedXdp, Handle, XdpFeatures, XdpMode } from '../sys/index.js';
 
 import { attachFailure } from './attach-failure.js';
 import { interfaceTarget, type InterfaceOptions } from './interface-target.js';
@@ -113,6 +114,32 @@ export class Xdp extends Program {
     return withInterface(target.interface, target.netns, async ({ index, networkNamespace }) =>
       queryXdp(index, networkNamespace),
     );
+  }
+
+  /**
+   * What the driver of an interface can do: whether there is native mode, whether its card runs programs, what it tells about packets to
+   * programs that are bound to it ({@link ProgramDevice}). Least kernel: 6.3.
+   *
+   * @throws {@link UsageError} when there is no such interface, with the nearest names; {@link UnsupportedError} before Linux 6.3;
+   * {@link KernelError}.
+   *
+   * @example
+   * ```js
+   * const { features } = await Xdp.features({ interface: 'eth0' });
+   * const mode = features.includes('basic') ? 'native' : 'generic';
+   * ```
+   */
+  static async features(options: InterfaceOptions): Promise<XdpFeatures> {
+    const target = interfaceTarget('xdp', options);
+    try {
+      return await withInterface(target.interface, target.netns, async ({ index, networkNamespace }) =>
+        xdpFeatures(index, networkNamespace),
+      );
+    } catch (error) {
+      if (!EbpfError.is(error) || error.errnoName !== 'ENOENT') throw error;
+      const problem = `this kernel does not tell them of ${target.words}`;
+      throw new UnsupportedError('asking for XDP features', problem, { since: '6.3', cause: error });
+    }
   }
 
   /**

@@ -35,3 +35,4 @@ export * from './tc-calls.js';
 export * from './token-calls.js';
 export * from './user-ring.js';
 export * from './xdp-calls.js';
+export * from './xdp-features.js';

@@ -8,8 +8,8 @@ import type { NetlinkRequest } from './netlink-message.js';
 import { openSocket, SocketDomain, SocketType } from './socket-calls.js';
 import { trace } from './trace.js';
 
-/** NETLINK_ROUTE of include/uapi/linux/netlink.h. */
-const routeProtocol = 0;
+/** NETLINK_ROUTE and NETLINK_GENERIC of include/uapi/linux/netlink.h. */
+const Protocol = { ROUTE: 0, GENERIC: 16 } as const;
 
 /** A datagram of a dump has at most 32 KiB (netlink_dump in net/netlink/af_netlink.c). */
 const datagramSize = 64 * 1024;
@@ -26,12 +26,25 @@ export async function routeRequest(
   what: string,
   networkNamespace?: Handle,
 ): Promise<NetlinkMessage[]> {
-  const socket = openSocket({
-    domain: SocketDomain.NETLINK,
-    type: SocketType.RAW,
-    protocol: routeProtocol,
-    networkNamespace,
-  });
+  return ask(Protocol.ROUTE, request, what, networkNamespace);
+}
+
+/** As {@link routeRequest}, of generic netlink. */
+export async function genericRequest(
+  request: NetlinkRequest,
+  what: string,
+  networkNamespace?: Handle,
+): Promise<NetlinkMessage[]> {
+  return ask(Protocol.GENERIC, request, what, networkNamespace);
+}
+
+async function ask(
+  protocol: number,
+  request: NetlinkRequest,
+  what: string,
+  networkNamespace: Handle | undefined,
+): Promise<NetlinkMessage[]> {
+  const socket = openSocket({ domain: SocketDomain.NETLINK, type: SocketType.RAW, protocol, networkNamespace });
   try {
     const native = addon();
     const { message, patches } = request.finish();

@@ -10,7 +10,8 @@ import { kernelHasSymbol } from '../helpers/kernel-symbols.js';
 import { sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
 import { portOf, sharingDatagramSocket, sharingServer } from '../helpers/sockets.js';
-import { inOwnNetwork, hasTestNetworks } from '../helpers/test-network.js';
+import { inOwnNetwork, hasTestNetworks, TestNetwork } from '../helpers/test-network.js';
+import { until } from '../helpers/until.js';
 
 let ebpf: Ebpf;
 const servers: Server[] = [];
@@ -181,6 +182,28 @@ describe('SkLookup', () => {
     expect(byIndex).toEqual({ program: 'by_index', ...outcome });
     expect(byPort).toEqual({ program: 'by_port', ...outcome });
   });
+
+  testIf(hasTestNetworks, 'network interfaces of its own')(
+    'is attached to another network namespace, and told there',
+    async () => {
+      const network = await TestNetwork.create();
+      const other = await Ebpf.load(sample('socket_choice'), { variables: { port: 9 } });
+      try {
+        const { path: netns } = network;
+        const link = await other.program('by_index', SkLookup).attach({ netns });
+        expect(link.target).toBe(`sk_lookup ${netns}`);
+        expect(await SkLookup.query({ netns })).toEqual([{ programId: other.program('by_index').info().id }]);
+        expect(await SkLookup.query()).toEqual([]);
+        await network.send(1, '10.99.0.1');
+        await until(() => other.variables['lookups'] === 1n);
+        await link.close();
+        expect(await SkLookup.query({ netns })).toEqual([]);
+      } finally {
+        await other.close();
+        await network.close();
+      }
+    },
+  );
 
   test('says where it would be attached', async () => {
     const { unattached } = await ebpf.attach();

@@ -13,6 +13,7 @@ import {
   type XdpAttachOptions,
 } from '../../lib/index.js';
 import { kernelHasSymbol } from '../helpers/kernel-symbols.js';
+import { kernelAtLeast } from '../helpers/kernel-version.js';
 import { sample } from '../helpers/samples.js';
 import { testIf } from '../helpers/skip.js';
 import { hasTestNetworks, TestNetwork } from '../helpers/test-network.js';
@@ -128,6 +129,28 @@ describe('an XDP program that is bound to an interface', () => {
   });
 });
 
+describe('Xdp.features', () => {
+  const ask = async (name: string) => Xdp.features({ interface: name, netns: network.path });
+
+  bound('tells what drivers can do', async () => {
+    const right = await ask('right');
+    expect(right.features).toEqual(expect.arrayContaining(['basic', 'redirect', 'rx-sg']));
+    expect(right.features).not.toContain('hw-offload');
+    expect(right.zeroCopySegments).toBe(0);
+    // Linux 6.5 tells of metadata.
+    expect(right.metadata).toEqual(expect.arrayContaining(kernelAtLeast(6, 5) ? ['timestamp', 'hash'] : []));
+    expect(await ask('lo')).toEqual({ features: [], metadata: [], zeroCopySegments: 0 });
+    await expect(ask('rigth')).rejects.toMatchObject({ suggestions: ['right'] });
+  });
+
+  testIf(hasTestNetworks && !hasBound, 'a kernel without XDP programs bound to an interface')(
+    'needs a newer kernel',
+    async () => {
+      await expect(ask('right')).rejects.toMatchObject({ name: 'UnsupportedError', since: '6.3' });
+    },
+  );
+});
+
 describe('an XDP program for a network card', () => {
   inNetwork('is refused where the card runs none', async () => {
     await expect(load('dropped_by_card', 'offload')).rejects.toMatchObject({
@@ -181,6 +204,7 @@ describe('a simulated network card', () => {
 
   for (const by of ['link', 'netlink'] as const) {
     testIf(hasCards, 'netdevsim')(`has a program and its map, attached by ${by}`, async () => {
+      expect((await Xdp.features({ interface: card, netns: network.path })).features).toContain('hw-offload');
       const ebpf = await load('run_by_card', 'offload', card);
       const program = ebpf.program('run_by_card', Xdp);
       expect(program.info().interfaceIndex).toBe(index);
