@@ -97,6 +97,26 @@ test('records wrap around the end of the ring many times and stay whole and in o
   expect(next * step).toBeGreaterThan(4096 * 7);
 });
 
+test('a drain of many pages is whole, also around the end of the ring', async () => {
+  const ringSize = 65_536;
+  const { ring, emit } = await emitter(480, ringSize);
+  const destination = new RecordBuffer(ringSize);
+  const step = 8 + 480;
+  const count = 100;
+  let next = 0;
+  for (let round = 0; round < 3; round++) {
+    for (let index = 0; index < count; index++) expect(await emit(numbered(480, next + index))).toBe(0);
+    // The first drain ends in the middle of a page.
+    const first = ring.drain(new RecordBuffer(5 * step));
+    expect(first).toMatchObject({ bytes: 5 * step, records: 5, more: true });
+    next += first.records;
+    const { bytes, records, more } = ring.drain(destination);
+    expect({ bytes, records, more }).toEqual({ bytes: (count - 5) * step, records: count - 5, more: false });
+    for (const payload of payloads(destination, records)) expect(payload).toEqual(numbered(480, next++));
+  }
+  expect(next * step).toBeGreaterThan(ringSize * 2);
+});
+
 test('a full ring refuses records and loses none that it took', async () => {
   const { ring, emit } = await emitter(56);
   let taken = 0;
