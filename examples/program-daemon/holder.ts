@@ -46,7 +46,7 @@ export class Holder {
       if (!grants.some(({ name }) => key.startsWith(`${name}@`)))
         renameSync(join(this.#held, key), join(this.#staging, key));
     for (const key of readdirSync(this.#staging)) {
-      const [grant = '', name] = key.split('@');
+      const [grant = '', name] = key.split(/[@~]/);
       this.note(grant, { do: 'undo', name });
       // What cannot be undone now is none of the others' affair, and is tried again at the next start.
       await PinFolder.remove(join(this.#staging, key)).catch((error: unknown) => console.error(key, error));

@@ -1,6 +1,7 @@
 // Everything of an object in one folder of pins, and pins of what the kernel has no link for.
 import { closeSync, mkdirSync, openSync, readdirSync, readlinkSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import {
   DispatchedXdpLink,
@@ -188,6 +189,21 @@ describe('filters of clsact', () => {
     expect(readdirSync(pins)).toEqual([]);
   });
 
+  withClsact(
+    'are taken off by detach() also where closing leaves them, and go when their last pin is gone',
+    async () => {
+      await using ebpf = await Ebpf.load(sample('tc'));
+      const kept = await ebpf.program('first', Tc).attach({ ...place(), by: 'clsact', keep: true });
+      await kept.detach();
+      expect((await Tc.query(place())).filters).toEqual([]);
+      const pin = join(pins, 'filter');
+      const link = await ebpf.program('first', Tc).attach({ ...place(), by: 'clsact', pin });
+      link.unpin(pin);
+      await link.close();
+      expect((await Tc.query(place())).filters).toEqual([]);
+    },
+  );
+
   withClsact('are gone with their network namespace', async () => {
     const gone = await TestNetwork.create();
     await using ebpf = await Ebpf.load(sample('tc'));
@@ -245,6 +261,19 @@ withTcx('links of TCX run by the priorities that are known of them', async () =>
   const opened = Link.open(pin);
   expect(await opened.isAttached()).toBe(true);
   await opened.detach();
+});
+
+withTcx('a link whose interface is gone is attached no more', async () => {
+  const gone = await TestNetwork.create();
+  await using ebpf = await Ebpf.load(sample('tc'));
+  const link = await ebpf.program('first', Tc).attach({ ...place(), netns: gone.path, by: 'tcx' });
+  expect(await link.isAttached()).toBe(true);
+  await gone.close();
+  // The kernel takes a namespace down a little later.
+  for (let tries = 0; tries < 100 && (await link.isAttached()); tries++) await sleep(50);
+  expect(await link.isAttached()).toBe(false);
+  await link.close();
+  await expect(link.isAttached()).rejects.toMatchObject({ code: 'ERR_EBPF_CLOSED' });
 });
 
 describe('programs of a dispatcher', () => {
