@@ -4,6 +4,7 @@ import { EbpfError, UsageError, quote } from '../errors/index.js';
 import { explainPermission, networkNamespaceId, withInterface } from '../kernel/index.js';
 import { DispatchedXdpLink, notablePlace, withPinnedNote, type LinkNote } from '../links/index.js';
 import { interfaceTarget, Xdp, type InterfaceOptions } from '../programs/index.js';
+import { openById } from '../sys/index.js';
 
 import { changeDispatcher, lookAt, requirePresent, type DispatcherPlace } from './change-dispatcher.js';
 import { componentOf, type Component } from './component.js';
@@ -87,8 +88,9 @@ export interface DispatcherState {
  *
  * Programs are loaded for it, by the option `dispatched` of {@link Ebpf.load}. All of it is pinned below `/sys/fs/bpf/xdp` and stays
  * when the process ends without closing the links. A process that is killed in the middle of a change leaves the old dispatcher or
- * the new one, whole; the pins of the other go at the next change or {@link query} of the interface. Needs CAP_NET_ADMIN, CAP_BPF
- * and CAP_SYS_ADMIN, and a kernel with BTF and a JIT. Least kernel: 5.10.
+ * the new one, whole; the pins of the other go at the next change or {@link query} of the interface. Needs CAP_NET_ADMIN, CAP_BPF and
+ * CAP_PERFMON; also CAP_SYS_ADMIN, since libxdp's protocol pins all but the dispatcher itself, which is opened by its id; and a kernel
+ * with BTF and a JIT. Least kernel: 5.10.
  *
  * @example
  * ```js
@@ -152,6 +154,7 @@ export class XdpDispatcher {
     const added = attach.map(newComponent);
     const removed = new Set(detach.map(({ programId }) => programId));
     return this.#withPlace(async (place) => {
+      for (const { id } of added.slice(0, 1)) requireIds(id);
       const last: Last = { id: 0 };
       const notes = added.map(({ id }, index) => this.#noteOf(place, id, attach[index]?.program.name ?? ''));
       const exchange = async (): Promise<DispatchedXdpLink[]> => {
@@ -227,10 +230,15 @@ export class XdpDispatcher {
     } catch (error) {
       if (!EbpfError.is(error) || (error.errnoName !== 'EPERM' && error.errnoName !== 'EACCES')) throw error;
       if (error.code === 'ERR_EBPF_PERMISSION') throw error;
-      const capabilities = ['CAP_NET_ADMIN', 'CAP_BPF', 'CAP_SYS_ADMIN'] as const;
+      const capabilities = ['CAP_NET_ADMIN', 'CAP_BPF', 'CAP_PERFMON', 'CAP_SYS_ADMIN'] as const;
       throw explainPermission(error, { what: `change the ${words}`, capabilities });
     }
   }
+}
+
+/** Without the right to open by id a first dispatcher could be made, but neither be changed nor taken off again. */
+function requireIds(programId: number): void {
+  openById('program', programId).close();
 }
 
 function newComponent({ program, priority, continueOn }: DispatchedProgram, index: number): Component {

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
@@ -145,6 +145,23 @@ describe('XdpDispatcher', () => {
       await all.close();
     }
     expect(await order()).toBe('1');
+  });
+
+  withDispatcher('is not begun by who could not change it again', async () => {
+    const enter = ['nsenter', `--net=${network.path}`, `--mount=${network.path.replace(/net$/u, 'mnt')}`];
+    const rights = '--bounding-set=-all,+net_admin,+bpf,+perfmon';
+    // By its path: BusyBox would take its own, which cannot do this.
+    const folders = (process.env['PATH'] ?? '').split(':');
+    const setpriv = folders.map((folder) => join(folder, 'setpriv')).find((file) => existsSync(file)) ?? 'setpriv';
+    const wrapper = [...enter, setpriv, rights, '--inh-caps=-all', '--ambient-caps=-all'];
+    const child = join(__dirname, 'children/xdp-dispatcher-rights.ts');
+    const { stdout, stderr } = await runChild(child, ['/mnt'], { wrapper, timeoutMs: 120_000 });
+    expect(stderr).toBe('');
+    expect(JSON.parse(stdout)).toEqual([
+      expect.stringMatching(/^cannot change the xdp dispatcher of right: .*missing CAP_SYS_ADMIN/u),
+      ['missing CAP_SYS_ADMIN'],
+    ]);
+    expect(await dispatcher().query()).toBeUndefined();
   });
 
   withDispatcher('stays when its process ends, and is taken over by another', async () => {
