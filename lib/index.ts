@@ -142,6 +142,7 @@ export {
   features,
   holders,
   kernelBtf,
+  kernelDevice,
   listInterfaces,
   type CgroupSource,
   type Feature,

@@ -145,7 +145,7 @@ export const parts = {
   ],
   // What is asked about what the kernel holds, and tokens.
   inspect: [
-    ...files('kernel', 'bpf-token holders kernel-helpers list-objects short-lived-maps token-delegation'),
+    ...files('kernel', 'bpf-token holders kernel-device kernel-helpers list-objects short-lived-maps token-delegation'),
     ...files('programs', 'attach-target attach-type code list-programs program-stats read-code'),
     ...['links/list-links', 'maps/list-maps', 'sys/program-code', 'sys/token-calls'],
   ],

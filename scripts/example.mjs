@@ -12,14 +12,14 @@ export function exampleNames() {
   return readdirSync(folder).filter((name) => existsSync(path.join(folder, name, 'main.ts')));
 }
 
-/** Makes build/examples/<name>/main.mjs, with the objects and pages it reads beside it, and says where it is. */
-export function buildExample(name) {
+/** Makes build/examples/<name>/*.mjs of these files, with the objects and pages they read beside them, and says where they are. */
+export function buildExample(name, files = ['main.ts']) {
   // Loaded when setup has installed it.
   const { buildSync } = createRequire(import.meta.url)('esbuild');
   const source = path.join(folder, name);
   const outdir = path.join(root, 'build', 'examples', name);
   buildSync({
-    entryPoints: [path.join(source, 'main.ts')],
+    entryPoints: files.map((file) => path.join(source, file)),
     outdir,
     outExtension: { '.js': '.mjs' },
     bundle: true,
@@ -38,7 +38,7 @@ export function buildExample(name) {
     if (file.endsWith('.bpf.o') || file.endsWith('.html'))
       copyFileSync(path.join(source, file), path.join(outdir, file));
   }
-  return path.join(outdir, 'main.mjs');
+  return files.map((file) => path.join(outdir, file.replace(/\.ts$/, '.mjs')));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
@@ -48,7 +48,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       say(`example: npm run example -- ${names.join('|')} [flags]`);
       return 2;
     }
-    const file = buildExample(name);
+    const [file] = buildExample(name);
     // In this process, so that a signal reaches it once and its exit status is its own.
     process.argv = [process.execPath, file, ...flags];
     await import(pathToFileURL(file).href);

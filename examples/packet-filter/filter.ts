@@ -20,12 +20,11 @@ import {
   type EntriesOf,
   type EventReader,
   type Infer,
-  type NetworkNamespaceSource,
   type Program,
-  type XdpMode,
+  type XdpAttachOptions,
 } from 'node-ebpf';
 
-import { actions, directions, parseRules, RuleError, type Direction, type Rule } from './rules.js';
+import { actions, directions, RuleError, type Direction, type Rule } from './rules.js';
 
 const direction = enumeration(u8, directions);
 const Selector = struct('selector', { direction, protocol: u8, port: be16, address: ipAddress(16) });
@@ -45,41 +44,18 @@ type Entries = EntriesOf<ReturnType<typeof RuleSet.from>>;
 const unruled: ReadonlyMap<string, number> = new Map([
   ['(not IP)', 0],
   ['(malformed)', 1],
+  ['(no rule)', 2],
 ]);
 /** Bits of a selector before the address. */
 const wordBits = 32;
 /** Bits before an IPv4 address that is kept as one of IPv6. */
 const mappedBits = 96;
 const second = 1e9;
-/** What is allowed when no rule fits. */
-const otherwise = parseRules('allow in any\nallow out any', 'default');
 
-export interface Count {
-  /** The rule in its words; `(not IP)` and `(malformed)` are no rules. */
-  readonly rule: string;
-  readonly packets: number;
-  readonly bytes: number;
-}
+export type Place = Pick<XdpAttachOptions, 'interface' | 'netns' | 'mode'>;
 
-export interface Drop {
-  readonly time: Date;
-  readonly rule: string;
-  readonly direction: Direction | number;
-  /** The index of the interface in its network namespace. */
-  readonly interface: number;
-  readonly protocol: number;
-  /** An address with its port, if the protocol has ports. */
-  readonly source: string;
-  readonly destination: string;
-  /** Bytes, of which the Ethernet header is a part. */
-  readonly length: number;
-}
-
-export interface Place {
-  readonly interface: string;
-  readonly netns?: NetworkNamespaceSource | undefined;
-  readonly mode?: XdpMode | undefined;
-}
+/** A packet that was dropped. Its ends are addresses, with ports if the protocol has them; its length has the Ethernet header in it. */
+export type Drop = Omit<Infer<typeof KernelDrop>, 'time'> & { readonly time: Date; readonly rule: string };
 
 export class PacketFilter {
   readonly #ebpf: Ebpf;
@@ -97,50 +73,47 @@ export class PacketFilter {
     this.#counters = ebpf.map('counters', PerCpuArrayMap.of(Counter));
   }
 
-  /** Loads the programs. They let everything pass until rules are set, and see nothing until they are attached. */
+  /** Loads the programs. They see nothing until they are attached, and let everything pass until rules are set. */
   static async load(object: string | URL, options: { readonly logDrops?: boolean } = {}): Promise<PacketFilter> {
     return new PacketFilter(await Ebpf.load(object, { variables: { log_drops: options.logDrops ?? true } }));
   }
 
-  /** From now on packets of the interface are judged. All or nothing: when one side cannot be attached, neither is. */
+  /** From now on packets of the interface are judged. When it fails the filter may be attached to one side: close it. */
   async attach({ mode, ...place }: Place): Promise<void> {
-    const incoming = await this.#ebpf.program('incoming', Xdp).attach({ ...place, mode });
-    try {
-      await this.#ebpf.program('outgoing', Tc).attach({ ...place, direction: 'egress' });
-    } catch (error) {
-      await incoming.detach();
-      throw error;
-    }
+    await this.#ebpf.program('incoming', Xdp).attach({ ...place, mode });
+    const side = { ...place, direction: 'egress' } as const;
+    await removeLeftOver(side);
+    await this.#ebpf.program('outgoing', Tc).attach(side);
   }
 
   /** Puts these rules in the place of those before, for all packets at once. */
   async replace(rules: readonly Rule[]): Promise<void> {
-    const all = [...rules, ...otherwise.filter((rule) => !rules.some((other) => isForAll(other, rule.direction)))];
-    const used = new Set(all.map(({ text }) => this.#slots.get(text)));
-    let slot = unruled.size - 1;
-    const unusedSlot = (): number => {
-      do slot++;
-      while (used.has(slot));
-      return slot;
-    };
-    const slots = new Map(all.map(({ text }) => [text, this.#slots.get(text) ?? unusedSlot()]));
-    if (slot >= this.#counters.length) throw new RuleError(`there are more than ${this.#counters.length} rules`);
-    this.#startCounting([...slots].filter(([text]) => !this.#slots.has(text)));
-    const set = await this.#ruleSets.createAt(0, { name: 'rule_set', entries: entriesOf(all, slots) });
+    const used = new Set(rules.map(({ text }) => this.#slots.get(text)));
+    const slots = new Map<string, number>();
+    const fresh: [string, number][] = [];
+    let unused = unruled.size;
+    for (const { text } of rules) {
+      let slot = this.#slots.get(text);
+      if (slot === undefined) {
+        while (used.has(unused)) unused++;
+        slot = unused++;
+        fresh.push([text, slot]);
+      }
+      slots.set(text, slot);
+    }
+    if (unused > this.#counters.length) throw new RuleError(`there are more than ${this.#counters.length} rules`);
+    // Rules that were not there before begin at nothing.
+    const nothing = Array.from({ length: this.#counters.cpus }, () => ({ packets: 0, bytes: 0 }));
+    this.#counters.updateBatch(fresh.map(([, slot]) => [slot, nothing]));
+    for (const [text, slot] of fresh) this.#words.set(slot, text);
+    const set = await this.#ruleSets.createAt(0, { name: 'rule_set', entries: entriesOf(rules, slots) });
     set.close();
     // No packet is on its way any more that would count for a rule that is gone: the next rules may have its slot.
     this.#slots = slots;
   }
 
-  /** Rules that were not there before begin at nothing. */
-  #startCounting(rules: readonly (readonly [string, number])[]): void {
-    const nothing = Array.from({ length: this.#counters.cpus }, () => ({ packets: 0, bytes: 0 }));
-    this.#counters.updateBatch(rules.map(([, slot]) => [slot, nothing]));
-    for (const [text, slot] of rules) this.#words.set(slot, text);
-  }
-
-  /** What was counted, by rule, in the order of the rules. */
-  counts(): Count[] {
+  /** What was counted: of what no rule is about, then by rule, in their order. */
+  counts(): { rule: string; packets: number; bytes: number }[] {
     const slots = [...unruled, ...this.#slots];
     return slots.map(([rule, slot]) => ({ rule, ...sumOfCpus(this.#counters.get(slot) ?? []) }));
   }
@@ -174,10 +147,12 @@ export class PacketFilter {
   }
 }
 
-/** Whether a rule is about all packets of a direction. */
-function isForAll({ direction, network, protocols, ports }: Rule, of: Direction): boolean {
-  const { octets, prefixLength } = network;
-  return direction === of && octets.length === 16 && prefixLength === 0 && protocols[0] === 0 && ports[0] === 0;
+/** Before Linux 6.6 the side of traffic control outlives a filter that was killed. No other can be at work: XDP has one program. */
+async function removeLeftOver(side: Place & { readonly direction: 'egress' }): Promise<void> {
+  const { filters } = await Tc.query(side);
+  for (const { name, priority, handle } of filters) {
+    if (name === 'outgoing') await Tc.removeFilter({ ...side, priority, handle });
+  }
 }
 
 /** The entries of the trie that rules become: of each one for each protocol and port. */

@@ -8,11 +8,9 @@ import { parseArgs } from 'node:util';
 import { EbpfError, type XdpMode } from 'node-ebpf';
 
 import { PacketFilter, type Drop, type Place } from './filter.js';
-import { measure } from './measure.js';
 import { parseRules, RuleError } from './rules.js';
 
 const usage = `packet-filter --interface NAME RULES [--netns PATH] [--mode native|generic] [--quiet]
-packet-filter --measure
 
   RULES   a file; each of its lines is
             allow|deny|limit N/s [burst N]  in|out  NETWORK|any  [PROTOCOL [PORT[-PORT]]]
@@ -29,53 +27,42 @@ const { values: options, positionals } = parseArgs({
     netns: { type: 'string' },
     mode: { type: 'string' },
     quiet: { type: 'boolean', default: false },
-    measure: { type: 'boolean', default: false },
   },
 });
 const [file, ...more] = positionals;
 const { interface: name, netns, mode } = options;
 
-try {
-  if (options.measure) await load(measure);
-  else if (
-    name !== undefined &&
-    file !== undefined &&
-    more.length === 0 &&
-    [undefined, 'native', 'generic'].includes(mode)
-  ) {
-    await load(async (filter) => run(filter, { interface: name, netns, mode: mode as XdpMode | undefined }, file));
-  } else {
-    console.error(usage);
-    process.exitCode = 2;
+if (name === undefined || file === undefined || more.length > 0) {
+  console.error(usage);
+  process.exitCode = 2;
+} else {
+  try {
+    await run({ interface: name, netns, mode: mode as XdpMode | undefined }, file);
+  } catch (error) {
+    // What the user can do something about is told in a sentence.
+    if (!EbpfError.is(error) && !(error instanceof RuleError) && !(error instanceof Error && 'syscall' in error))
+      throw error;
+    console.error(error.message);
+    process.exitCode = 1;
   }
-} catch (error) {
-  // What the user can do something about is told in a sentence.
-  if (!EbpfError.is(error) && !(error instanceof RuleError) && !(error instanceof Error && 'syscall' in error))
-    throw error;
-  console.error(error.message);
-  process.exitCode = 1;
 }
 
-async function load(use: (filter: PacketFilter) => Promise<void>): Promise<void> {
-  const filter = await PacketFilter.load(new URL('packet_filter.bpf.o', import.meta.url), { logDrops: !options.quiet });
+async function run(place: Place, file: string): Promise<void> {
+  const object = new URL('packet_filter.bpf.o', import.meta.url);
+  const filter = await PacketFilter.load(object, { logDrops: !options.quiet });
   try {
-    await use(filter);
+    await putInForce(filter, file);
+    await filter.attach(place);
+    console.log(`filtering ${place.interface}`);
+    const ending = new AbortController();
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
+    process.on('SIGUSR1', () => console.table(filter.counts()));
+    await Promise.all([follow(filter, file, ending.signal), print(filter, ending.signal)]);
+    console.table(filter.counts());
+    if (filter.unreported > 0n) console.log(`${filter.unreported} more were dropped than are printed above`);
   } finally {
     await filter.close();
   }
-}
-
-async function run(filter: PacketFilter, place: Place, file: string): Promise<void> {
-  await putInForce(filter, file);
-  await filter.attach(place);
-  console.log(`filtering ${place.interface}`);
-
-  const ending = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
-  process.on('SIGUSR1', () => console.table(filter.counts()));
-  await Promise.all([follow(filter, file, ending.signal), print(filter, ending.signal)]);
-  console.table(filter.counts());
-  if (filter.unreported > 0n) console.log(`${filter.unreported} more were dropped than are printed above`);
 }
 
 /** Puts the rules of the file in force. */
@@ -93,9 +80,7 @@ async function follow(filter: PacketFilter, file: string, signal: AbortSignal): 
   const reload = (): void => {
     done = done
       .then(async () => putInForce(filter, file))
-      .catch((error: unknown) => {
-        console.error(`the rules stay as they are: ${error instanceof Error ? error.message : String(error)}`);
-      });
+      .catch((error: unknown) => console.error(`the rules stay as they are: ${(error as Error).message}`));
   };
   // The folder is watched: editors put another file in the place of the one that was there.
   watch(dirname(file), { signal }, (_event, changed) => {

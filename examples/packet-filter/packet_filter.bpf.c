@@ -19,7 +19,7 @@
 enum direction { IN, OUT };
 enum action { ALLOW, DENY, LIMIT };
 /* Slots of `counters` that no rule has. */
-enum { NOT_IP, MALFORMED, FIRST_RULE };
+enum { NOT_IP, MALFORMED, NO_RULE };
 
 #define VLAN_TAGS 2
 #define EXTENSION_HEADERS 6
@@ -150,11 +150,11 @@ static __always_inline int read_ports(void *at, void *end, struct packet *packet
 			return MALFORMED;
 		break;
 	default:
-		return FIRST_RULE;
+		return NO_RULE;
 	}
 	packet->source_port = udp->source;
 	packet->port = udp->dest;
-	return FIRST_RULE;
+	return NO_RULE;
 }
 
 static __always_inline int read_ipv4(void *at, void *end, struct packet *packet)
@@ -167,7 +167,7 @@ static __always_inline int read_ipv4(void *at, void *end, struct packet *packet)
 	map_ipv4(packet->destination, &ip->daddr);
 	packet->protocol = ip->protocol;
 	if (ip->frag_off & bpf_htons(0x1fff))
-		return FIRST_RULE;
+		return NO_RULE;
 	return read_ports(at + ip->ihl * 4, end, packet);
 }
 
@@ -192,7 +192,7 @@ static __always_inline int read_ipv6(void *at, void *end, struct packet *packet)
 			return MALFORMED;
 		if (next == IPPROTO_FRAGMENT && *(__be16 *)(at + 2) & bpf_htons(0xfff8)) {
 			packet->protocol = option->nexthdr;
-			return FIRST_RULE;
+			return NO_RULE;
 		}
 		at += next == IPPROTO_FRAGMENT ? 8 : (option->hdrlen + 1) * 8;
 		next = option->nexthdr;
@@ -228,7 +228,7 @@ static __always_inline int read_packet(void *at, void *end, struct packet *packe
 	return NOT_IP;
 }
 
-/* The rule with the longest network wins; of equals the one that says more. Every set has one for all of each direction. */
+/* The rule with the longest network wins; of equals the one that says more. */
 static __always_inline struct rule *find_rule(const struct packet *packet, enum direction direction)
 {
 	struct selector selector = { .prefix_length = 160, .direction = direction };
@@ -240,17 +240,15 @@ static __always_inline struct rule *find_rule(const struct packet *packet, enum 
 		return 0;
 	__builtin_memcpy(selector.address, direction == IN ? packet->source : packet->destination, 16);
 	best = bpf_map_lookup_elem(rules, &selector);
-	if (!best)
-		return 0;
 	selector.protocol = packet->protocol;
 	rule = bpf_map_lookup_elem(rules, &selector);
-	if (rule && rule->network_bits >= best->network_bits)
+	if (rule && (!best || rule->network_bits >= best->network_bits))
 		best = rule;
 	if (!packet->port)
 		return best;
 	selector.port = packet->port;
 	rule = bpf_map_lookup_elem(rules, &selector);
-	if (rule && rule->network_bits >= best->network_bits)
+	if (rule && (!best || rule->network_bits >= best->network_bits))
 		best = rule;
 	return best;
 }
@@ -318,14 +316,10 @@ static __always_inline int allows(void *data, void *end, enum direction directio
 {
 	struct packet packet = {};
 	__u32 slot = read_packet(data, end, &packet);
-	int allowed = slot == NOT_IP;
+	struct rule *rule = slot == NO_RULE ? find_rule(&packet, direction) : 0;
+	int allowed = slot != MALFORMED;
 
-	if (slot == FIRST_RULE) {
-		struct rule *rule = find_rule(&packet, direction);
-
-		/* No set yet: nothing is judged. */
-		if (!rule)
-			return 1;
+	if (rule) {
 		slot = rule->counter;
 		allowed = rule->action == ALLOW || (rule->action == LIMIT && is_within_limit(rule, &packet, direction));
 	}

@@ -11,6 +11,7 @@ export type Direction = (typeof directions)[number];
 export interface Rule {
   /** The rule in the words of its line, by which it is known. */
   readonly text: string;
+  readonly line: number;
   readonly action: (typeof actions)[number];
   readonly direction: Direction;
   /** Addresses of the other side. */
@@ -51,22 +52,24 @@ const everybody = ipNetwork('::/0');
  */
 export function parseRules(text: string, name = 'rules'): Rule[] {
   const rules: Rule[] = [];
-  const known = new Map<string | number, { readonly line: number; readonly rule: Rule }[]>();
-  for (const [index, whole] of text.split('\n').entries()) {
-    const line = index + 1;
-    const words = wordsOf(whole);
+  const last = new Map<string | number, Rule>();
+  const before = new Map<Rule, Rule>();
+  for (const [index, line] of text.split('\n').entries()) {
+    const words = wordsOf(line);
     if (words === '') continue;
     try {
-      const rule = parseRule(words);
+      const rule = parseRule(words, index + 1);
       const key = keyOf(rule);
-      const others = known.get(key) ?? [];
-      const before = others.find((other) => overlap(other.rule, rule));
-      if (before !== undefined) throw new RuleError(`line ${before.line} already says what happens to these packets`);
-      if (others.push({ line, rule }) === 1) known.set(key, others);
+      const same = last.get(key);
+      if (same !== undefined) before.set(rule, same);
+      for (let other = same; other !== undefined; other = before.get(other)) {
+        if (overlap(other, rule)) throw new RuleError(`line ${other.line} already says what happens to these packets`);
+      }
+      last.set(key, rule);
       rules.push(rule);
     } catch (cause) {
       if (!(cause instanceof RuleError) && !EbpfError.is(cause)) throw cause;
-      throw new RuleError(`${name}:${line}: ${cause.message}`, { cause });
+      throw new RuleError(`${name}:${index + 1}: ${cause.message}`, { cause });
     }
   }
   return rules;
@@ -77,12 +80,13 @@ function wordsOf(line: string): string {
   return /#|\s\s|[^\S ]/u.test(line) ? line.replace(/#.*/u, '').replace(/\s+/gu, ' ').trim() : line.trim();
 }
 
-function parseRule(text: string): Rule {
+function parseRule(text: string, line: number): Rule {
   const words = form.exec(text);
   if (words === null) throw new RuleError(`${JSON.stringify(text)} is not "${formInWords}"`);
   const [, action = 'limit', rate = '0', burst = '1', direction, network = '', protocol, ports] = words;
   const rule: Rule = {
     text,
+    line,
     action: action as Rule['action'],
     direction: direction as Direction,
     network: network === 'any' ? everybody : ipNetwork(network),

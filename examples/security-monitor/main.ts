@@ -37,11 +37,7 @@ async function watch(path: string): Promise<void> {
     new URL('security_monitor.bpf.o', import.meta.url),
     parseRules(readFileSync(path, 'utf8')),
   );
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      monitor.close().catch((error: unknown) => console.error(error));
-    });
-  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void monitor.close());
   try {
     for (const reason of monitor.missing) console.error(`not on this kernel: ${reason}`);
     console.error('watching');

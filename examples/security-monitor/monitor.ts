@@ -3,14 +3,14 @@ import { readFileSync } from 'node:fs';
 
 import {
   array,
+  bool,
   bootTimeToDate,
-  bytes,
   cstr,
   Ebpf,
   features,
   HashMap,
   i32,
-  ipText,
+  ipAddress,
   ObjectSpec,
   RingBuffer,
   struct,
@@ -23,22 +23,19 @@ import {
 } from 'node-ebpf';
 
 import { Processes } from './processes.js';
-import { kinds, placeOf, subjectsOf, type Rule, type RuleFile } from './rules.js';
+import { kind, placesOf, Subject, Verdicts, verdictsOf, type Kind, type Rule, type RuleFile } from './rules.js';
 
 const nameSize = 40;
 const levels = 20;
-const Subject = struct('subject', { inode: u64, device: u32, kind: u32, port: u32, name: cstr(nameSize) });
-const Verdict = struct('verdict', { rule: u32, deny: u32 });
 const Event = struct('event', {
-  ...{ time: u64, cgroup: u64, kind: u32, pid: u32, parent: u32, uid: u32, argument: u32, rule: i32 },
-  ...{ port: u16, family: u8, denied: u8, address: bytes(16), comm: cstr(16), depth: u32 },
+  ...{ time: u64, cgroup: u64, kind, pid: u32, parent: u32, uid: u32, argument: u32, rule: i32 },
+  ...{ port: u16, family: u8, denied: bool, address: ipAddress(16), comm: cstr(16), depth: u32 },
   names: array(cstr(nameSize), levels),
 });
-const inet = 2;
 
 export interface Report {
   readonly time: Date;
-  readonly kind: string;
+  readonly kind: Kind;
   /** What became of it: told of only, an alert since a rule is about it, or forbidden. */
   readonly action: 'report' | 'alert' | 'denied';
   readonly rule?: string;
@@ -82,15 +79,9 @@ export class Monitor {
     Object.assign(spec.program('executed'), { autoload: true, autoAttach: false });
     const ebpf = await Ebpf.load(spec, { variables: { own_pid: process.pid } });
     try {
-      const map = ebpf.map('rules', HashMap.of(Subject, Verdict));
-      for (const [index, rule] of rules.entries()) {
-        for (const subject of subjectsOf(rule)) map.set(subject, { rule: index, deny: Number(rule.deny) });
-      }
-      const trust = ebpf.map('trusted', HashMap.of(Subject, u32));
-      for (const path of trusted) {
-        const place = placeOf(path);
-        if (place !== undefined) trust.set({ ...place, kind: 0, port: 0 }, 1);
-      }
+      ebpf.map('rules', Verdicts).updateBatch(verdictsOf(rules));
+      const places = [...placesOf(trusted)].map((place) => [{ ...place, kind: 0, port: 0 }, 1] as const);
+      ebpf.map('trusted', HashMap.of(Subject, u32)).updateBatch(places);
       const missing = canDeny ? [] : [`deny: rules tell and do not forbid: ${reason}`];
       const monitor = new Monitor(ebpf, rules, missing);
       const { unattached } = await ebpf.attach();
@@ -110,10 +101,9 @@ export class Monitor {
   /** What happens from now on, until the monitor is closed. */
   async *reports(): AsyncGenerator<Report> {
     for await (const event of this.#reader) {
-      const kind = kinds[event.kind];
-      if (kind === 'fork') this.processes.forked(event.pid, event.argument);
-      else if (kind === 'exit') this.processes.exited(event.pid);
-      else if (kind !== undefined) yield this.#report(kind, event);
+      if (event.kind === 'fork') this.processes.forked(event.pid, event.argument);
+      else if (event.kind === 'exit') this.processes.exited(event.pid);
+      else if (typeof event.kind === 'string') yield this.#report(event.kind, event);
     }
   }
 
@@ -126,7 +116,7 @@ export class Monitor {
     await this.#ebpf.close();
   }
 
-  #report(kind: string, event: Infer<typeof Event>): Report {
+  #report(kind: Kind, event: Infer<typeof Event>): Report {
     const { pid, uid, comm, cgroup, address, family, port, argument } = event;
     const ancestry = this.processes.ancestryOf(pid);
     const path = event.depth > 0 ? pathOf(event) : undefined;
@@ -135,17 +125,16 @@ export class Monitor {
     const applies =
       rule !== undefined &&
       (rule.ancestor === undefined || ancestry.some((one) => one.startsWith(`${rule.ancestor}(`)));
-    if (kind === 'exec' && event.denied === 0)
-      this.processes.executed(pid, path?.slice(path.lastIndexOf('/') + 1) ?? comm);
+    if (kind === 'exec' && !event.denied) this.processes.executed(pid, path?.slice(path.lastIndexOf('/') + 1) ?? comm);
     return {
       time: bootTimeToDate(event.time),
       kind,
-      action: event.denied !== 0 ? 'denied' : applies ? 'alert' : 'report',
+      action: event.denied ? 'denied' : applies ? 'alert' : 'report',
       ...(applies && { rule: rule.name }),
       ...{ pid, uid, comm, ancestry },
       ...(container !== undefined && { container }),
       ...(path !== undefined && { path }),
-      ...(family !== 0 && { address: ipText(family === inet ? address.subarray(0, 4) : address), port }),
+      ...(family !== 0 && { address, port }),
       ...(argument !== 0 && { argument }),
     };
   }

@@ -19,14 +19,9 @@ export class Processes {
     for (const name of readdirSync('/proc')) if (/^\d+$/u.test(name)) this.#find(Number(name));
   }
 
-  get size(): number {
-    return this.#running.size;
-  }
-
   forked(parent: number, child: number): void {
     const known = this.#find(parent);
-    const ancestry = known === undefined ? [] : [`${known.name}(${parent})`, ...known.ancestry].slice(0, mostAncestors);
-    this.#running.set(child, { name: known?.name ?? '', ancestry });
+    this.#running.set(child, { name: known?.name ?? '', ancestry: ancestryBelow(parent, known) });
   }
 
   executed(pid: number, name: string): void {
@@ -48,8 +43,7 @@ export class Processes {
     if (container === undefined) {
       const path = read(`/proc/${pid}/cgroup`);
       container = path === undefined ? null : (/[0-9a-f]{64}/u.exec(path)?.[0] ?? null);
-      const [oldest] = this.#containers.keys();
-      if (oldest !== undefined && this.#containers.size >= mostContainers) this.#containers.delete(oldest);
+      if (this.#containers.size >= mostContainers) this.#containers.clear();
       this.#containers.set(cgroup, container);
     }
     return container ?? undefined;
@@ -62,12 +56,14 @@ export class Processes {
     // The name may hold anything, parentheses too.
     const [, name = '', parent = '0'] = /^\d+ \((.*)\) \S (\d+)/su.exec(read(`/proc/${pid}/stat`) ?? '') ?? [];
     if (name === '') return undefined;
-    const above = this.#find(Number(parent), depth + 1);
-    const ancestry = above === undefined ? [] : [`${above.name}(${parent})`, ...above.ancestry].slice(0, mostAncestors);
-    const found = { name, ancestry };
+    const found = { name, ancestry: ancestryBelow(Number(parent), this.#find(Number(parent), depth + 1)) };
     this.#running.set(pid, found);
     return found;
   }
+}
+
+function ancestryBelow(pid: number, process: Process | undefined): readonly string[] {
+  return process === undefined ? [] : [`${process.name}(${pid})`, ...process.ancestry].slice(0, mostAncestors);
 }
 
 function read(path: string): string | undefined {

@@ -1,7 +1,8 @@
 // The rules' file, and what its rules are to the kernel.
-import { lstatSync, type BigIntStats } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 
+import { bool, cstr, enumeration, HashMap, kernelDevice, struct, u32, u64, type EntriesOf } from 'node-ebpf';
 import { parse } from 'yaml';
 
 /** Kinds of events, by the numbers that security_monitor.bpf.c gives them. */
@@ -9,13 +10,14 @@ export const kinds = [
   ...['fork', 'exit', 'exec', 'write', 'remove', 'rename', 'link', 'chmod', 'connect', 'bind', 'raw socket', 'module'],
   ...['bpf', 'setuid', 'ptrace', 'mount'],
 ] as const;
+export type Kind = (typeof kinds)[number];
+
 const aboutFiles = ['exec', 'write', 'remove', 'rename', 'link', 'chmod', 'mount'];
 const aboutPorts = ['connect', 'bind'];
 
 export interface Rule {
   readonly name: string;
-  /** Kinds of events. */
-  readonly on: readonly string[];
+  readonly on: readonly Kind[];
   /** Files, and directories with all that is below them. */
   readonly paths: readonly string[];
   readonly ports: readonly number[];
@@ -25,27 +27,20 @@ export interface Rule {
   readonly deny: boolean;
 }
 
-export interface RuleFile {
-  readonly rules: readonly Rule[];
-  /** Programs to which nothing is forbidden. */
-  readonly trusted: readonly string[];
-}
-
-/** What a rule is about, as the kernel's programs look it up (`struct subject`). */
-export interface Subject {
-  readonly inode: bigint;
-  readonly device: number;
-  readonly kind: number;
-  readonly port: number;
-  readonly name: string;
-}
+/** What a rule is about, as the kernel's programs look it up, and which rule that is. */
+export const kind = enumeration(u32, kinds);
+export const Subject = struct('subject', { inode: u64, device: u32, kind, port: u32, name: cstr(40) });
+export const Verdicts = HashMap.of(Subject, struct('verdict', { rule: u32, deny: bool }));
 
 /** A file of rules that says something else than rules. */
 export class RuleError extends Error {
   override name = 'RuleError';
 }
 
-export function parseRules(text: string): RuleFile {
+export type RuleFile = ReturnType<typeof parseRules>;
+
+/** The rules, and the programs to which nothing is forbidden. */
+export function parseRules(text: string): { rules: readonly Rule[]; trusted: readonly string[] } {
   const file = fields(parsed(text) ?? {}, 'the file', ['rules', 'trusted']);
   return {
     rules: list(file['rules'], 'rules').map((rule, index) => parseRule(rule, `rule ${index + 1}`)),
@@ -82,34 +77,31 @@ function parseRule(value: unknown, where: string): Rule {
   if (typeof deny !== 'boolean') throw new RuleError(`${name}: deny must be true or false`);
   if (deny && ancestor !== undefined)
     throw new RuleError(`${name}: ancestors are known when it has happened; it cannot be denied`);
-  return { name, on, paths, ports, ancestor, deny };
+  return { name, on: on as Kind[], paths, ports, ancestor, deny };
 }
 
-/** What the kernel is to look for. A path that is not there is known by its directory and its name; without that by nothing. */
-export function* subjectsOf(rule: Rule): Generator<Subject> {
-  for (const word of rule.on) {
-    const any = { inode: 0n, device: 0, kind: kinds.findIndex((kind) => kind === word), port: 0, name: '' };
-    for (const port of rule.ports) yield { ...any, port };
-    for (const path of rule.paths) {
-      const found = placeOf(path);
-      if (found !== undefined) yield { ...any, ...found };
+/** What the kernel is to look for. */
+export function* verdictsOf(rules: readonly Rule[]): EntriesOf<ReturnType<typeof Verdicts.from>> {
+  for (const [index, { on, paths, ports, deny }] of rules.entries()) {
+    const verdict = { rule: index, deny };
+    for (const kind of on) {
+      const any = { inode: 0n, device: 0, kind, port: 0, name: '' };
+      for (const port of ports) yield [{ ...any, port }, verdict];
+      for (const place of placesOf(paths)) yield [{ ...any, ...place }, verdict];
+      if (ports.length === 0 && paths.length === 0) yield [any, verdict];
     }
-    if (rule.ports.length === 0 && rule.paths.length === 0) yield any;
   }
 }
 
-export function placeOf(path: string): { inode: bigint; device: number; name: string } | undefined {
-  const bare = path.replace(/(?<=.)\/+$/u, '');
-  const own = lstatSync(bare, { bigint: true, throwIfNoEntry: false });
-  if (own !== undefined) return { ...numbersOf(own), name: '' };
-  const directory = lstatSync(dirname(bare), { bigint: true, throwIfNoEntry: false });
-  return directory === undefined ? undefined : { ...numbersOf(directory), name: basename(bare) };
-}
-
-/** The kernel's own form of a device's number (include/linux/kdev_t.h) has 20 bits for the minor one. */
-function numbersOf({ ino, dev }: BigIntStats): { inode: bigint; device: number } {
-  const number = Number(dev);
-  return { inode: ino, device: ((number >>> 8) & 0xfff) * 2 ** 20 + ((number & 0xff) | ((number >>> 12) & 0xfff00)) };
+/** A path that is not there is known by its directory and its name; without that by nothing. */
+export function* placesOf(paths: readonly string[]): Generator<{ inode: bigint; device: number; name: string }> {
+  const options = { bigint: true, throwIfNoEntry: false } as const;
+  for (const path of paths.map((each) => each.replace(/(?<=.)\/+$/u, ''))) {
+    const own = lstatSync(path, options);
+    const found = own ?? lstatSync(dirname(path), options);
+    if (found === undefined) continue;
+    yield { inode: found.ino, device: kernelDevice(found.dev), name: own === undefined ? basename(path) : '' };
+  }
 }
 
 function fields(value: unknown, where: string, known: readonly string[]): Readonly<Record<string, unknown>> {

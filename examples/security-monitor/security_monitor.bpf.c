@@ -98,7 +98,7 @@ struct subject {
 
 struct verdict {
 	__u32 rule;
-	__u32 deny;
+	_Bool deny;
 };
 
 struct {
@@ -167,7 +167,7 @@ static __always_inline void judge(struct scratch *scratch)
 	if (!verdict)
 		return;
 	scratch->event.rule = verdict->rule;
-	scratch->event.denied = verdict->deny != 0;
+	scratch->event.denied = verdict->deny;
 }
 
 static __always_inline void judge_inode(struct scratch *scratch, struct inode *inode)
@@ -270,7 +270,9 @@ static __always_inline int on_address(enum kind kind, struct sockaddr *name, int
 		return 0;
 	if (family == AF_INET) {
 		bpf_probe_read_kernel(&address, sizeof(struct ipv4_name), name);
-		__builtin_memcpy(scratch->event.address, &address.flow, 4);
+		/* As IPv6 has it: ::ffff:10.0.0.1. */
+		scratch->event.address[10] = scratch->event.address[11] = 0xff;
+		__builtin_memcpy(scratch->event.address + 12, &address.flow, 4);
 	} else {
 		bpf_probe_read_kernel(&address, sizeof(address), name);
 		__builtin_memcpy(scratch->event.address, address.address, 16);

@@ -79,7 +79,7 @@ export function addressBytes(address: unknown, length: number): Uint8Array | rea
 
 /** Writes what stands before an IPv4 address within IPv6; where the address is to be written. @internal */
 export function mapInto(view: DataView, offset: number): number {
-  for (const [index, octet] of mappedPrefix.entries()) view.setUint8(offset + index, octet);
+  for (let index = 0; index < mappedPrefix.length; index++) view.setUint8(offset + index, mappedPrefix[index] ?? 0);
   return offset + mappedPrefix.length;
 }
 

@@ -9,6 +9,7 @@ export * from './holders.js';
 export { globTest } from './glob.js';
 export * from './kernel-btf.js';
 export type { Kconfig } from './kernel-config.js';
+export * from './kernel-device.js';
 export * from './kernel-functions.js';
 export * from './kernel-helpers.js';
 export * from './kernel-knows.js';

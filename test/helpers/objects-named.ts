@@ -15,3 +15,10 @@ export function objectsNamed(name: string): number {
   }
   return count;
 }
+
+/** Which of these programs, maps and links, as {@link heldIds} gives them, are still there. */
+export function objectsAlive(held: ReadonlySet<string>): string[] {
+  const kinds = { prog: 'program', map: 'map', link: 'link' } as const;
+  const all = Object.entries(kinds).flatMap(([word, kind]) => listIds(kind).map((id) => `${word}_id ${id}`));
+  return all.filter((entry) => held.has(entry));
+}
