@@ -51,7 +51,8 @@ export function suiteArchive({
   const inside = (name) => `/node-ebpf/${name}`;
   for (const name of ['package.json', 'docs', 'examples', 'test/fixtures'])
     archive.copy(path.join(root, name), inside(name));
-  for (const name of exampleNames()) archive.copy(path.dirname(buildExample(name)[0]), inside(`build/examples/${name}`));
+  for (const name of exampleNames())
+    archive.copy(path.dirname(buildExample(name)[0]), inside(`build/examples/${name}`));
   for (const name of fs.readdirSync(path.join(root, 'bpf-samples'))) {
     const seen = architectures[architecture].bigEndian === true ? inOtherOrder(name) : name;
     archive.copy(path.join(root, 'bpf-samples', name), inside(`bpf-samples/${seen}`));
