@@ -40,7 +40,7 @@ const BIG_ENDIAN_TOO = new Set([
     'newer_types',
     'raw_tracepoint',
   ],
-  ...['rejected', 'ring_burst', 'slow_verifier', 'subprograms', 'tracepoint', 'two_rings'],
+  ...['rejected', 'ring_burst', 'ring_discard', 'slow_verifier', 'subprograms', 'tracepoint', 'two_rings'],
   ...['externs', 'kfunc'],
   ...['arena', 'exceptions', 'map_values', 'mistakes', 'perf_burst', 'soak', 'struct_ops', 'user_ring'],
   ...['cgroup_membership', 'cgroup_values', 'cgrp_storage', 'inner_maps', 'inode_storage', 'stacks', 'tail_calls'],

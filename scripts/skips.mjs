@@ -33,6 +33,9 @@ const kernelTypes = () => read('/sys/kernel/btf/vmlinux');
 
 const hasInstructionArrays = () => kernelTypes().includes('\0BPF_MAP_TYPE_INSN_ARRAY\0');
 
+/** Of 6.19. */
+const hasOverwritingRings = () => kernelTypes().includes('\0overwrite_pos\0');
+
 /** Of 6.4; the congestion controls that are tested need CONFIG_BPF_JIT as well. */
 const hasStructOpsLinks = () => {
   const types = kernelTypes();
@@ -256,6 +259,11 @@ const needs = new Map([
     () => (hasTestNetworks() ? 'ip and unshare are installed, and the kernel has veth' : undefined),
   ],
   ['TCX', () => (hasTestNetworks() && hasTcx() ? 'the kernel has tcx_prog_attach' : undefined)],
+  ['rings that overwrite', () => (hasOverwritingRings() ? 'struct bpf_ringbuf has overwrite_pos' : undefined)],
+  [
+    'a kernel without rings that overwrite',
+    () => (hasOverwritingRings() ? undefined : 'no struct of the kernel has overwrite_pos'),
+  ],
   ['a kernel without TCX', () => (hasTestNetworks() && !hasTcx() ? 'the kernel has no tcx_prog_attach' : undefined)],
   [
     'contexts of XDP',

@@ -26,6 +26,8 @@ export interface ReaderDetails<T> {
   /** Whether records hold their times and are to be put in the order of these. */
   readonly byTime?: boolean | undefined;
   readonly drops: DropCounters;
+  /** Whether the kernel writes over what was not read. */
+  readonly overwrites?: boolean | undefined;
   /** CPUs went online or offline. */
   readonly onCpusChanged?: (() => void) | undefined;
   /** Nothing more is to come: called before what is there is taken. */
@@ -82,6 +84,7 @@ export class EventReader<T> implements AsyncIterable<T> {
   /** Milliseconds that the event loop had waited then. */
   #turnIdle = 0;
   #stats = { events: 0, bytes: 0, batches: 0, wakeups: 0 };
+  #overwrittenBytes: bigint | undefined;
 
   static {
     Object.defineProperty(EventReader.prototype, inspect.custom, {
@@ -98,6 +101,7 @@ export class EventReader<T> implements AsyncIterable<T> {
     this.#options = options;
     this.#onClosing = details.onClosing;
     this.#onClose = details.onClose;
+    if (details.overwrites === true) this.#overwrittenBytes = 0n;
     this.#source = source;
     this.#total = total;
     this.#pace = new Pace(source, capacity, options);
@@ -106,6 +110,9 @@ export class EventReader<T> implements AsyncIterable<T> {
     this.#intake = new kind(source, Math.min(options.maxBatchBytes, total), {
       lost: (records) => {
         this.#drops.lost(records);
+      },
+      overwritten: (bytes) => {
+        this.#overwrittenBytes = (this.#overwrittenBytes ?? 0n) + BigInt(bytes);
       },
       cpusChanged: () => details.onCpusChanged?.(),
     });
@@ -125,7 +132,8 @@ export class EventReader<T> implements AsyncIterable<T> {
 
   /** What was read so far, and what the program lost. */
   get stats(): ReaderStats {
-    return { ...this.#stats, ...this.#drops.read(), paused: this.#paused };
+    const overwrittenBytes = this.#overwrittenBytes;
+    return { ...this.#stats, ...this.#drops.read(), overwrittenBytes, paused: this.#paused };
   }
 
   /**

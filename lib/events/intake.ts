@@ -17,6 +17,7 @@ export interface Taken {
 /** Told of what a drain found beside records. */
 export interface DrainListener {
   lost(records: number): void;
+  overwritten(bytes: number): void;
   cpusChanged(): void;
 }
 
@@ -49,8 +50,18 @@ export class Intake {
   /** What the kernel has, up to a buffer full; undefined when that is nothing. The one given before is overwritten. */
   take(): Taken | undefined {
     for (;;) {
-      const { records: count, bytes, payload, more, needed, lost, cpusChanged } = this.#source.drain(this.#buffer);
+      const {
+        records: count,
+        bytes,
+        payload,
+        more,
+        needed,
+        lost,
+        overwritten,
+        cpusChanged,
+      } = this.#source.drain(this.#buffer);
       if (lost > 0) this.#listener.lost(lost);
+      if (overwritten > 0) this.#listener.overwritten(overwritten);
       this.moreIsLeft = more;
       this.#cpusChanged ||= cpusChanged;
       if (this.#cpusChanged && !more) {

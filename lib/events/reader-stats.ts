@@ -19,6 +19,11 @@ export interface ReaderStats {
    * Linux 6.0 it says so with the next record that it can write, so that the last ones are missing here.
    */
   readonly lost: bigint | undefined;
+  /**
+   * Bytes of records, with headers of 8 bytes each, that newer ones have overwritten before they were read: of rings with
+   * `MapFlag.RB_OVERWRITE`, undefined for others. Known as of the last batch. How many records these were nobody knows.
+   */
+  readonly overwrittenBytes: bigint | undefined;
   /** True while `pause()` holds the reader. */
   readonly paused: boolean;
 }

@@ -157,7 +157,8 @@ export class CreatedMaps {
       });
     } catch (error) {
       const { specialFields: fields } = plan;
-      throw await createMapFailure(error, spec.name, spec.type, { fields, token: types.token, card: device?.words });
+      const attempt = { fields, flags: flagsOf(plan), token: types.token, card: device?.words };
+      throw await createMapFailure(error, spec.name, spec.type, attempt);
     } finally {
       inner?.close();
     }

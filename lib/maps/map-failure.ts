@@ -1,7 +1,7 @@
-import { MapType } from '../abi/index.js';
+import { MapFlag, MapType } from '../abi/index.js';
 import { EbpfError, UnsupportedError, quote } from '../errors/index.js';
 import { refusedField, unsupportedField, type SpecialField } from '../relocate/index.js';
-import { explainPermission, kernelKnows, toCreateMap, type Capability } from '../kernel/index.js';
+import { explainPermission, features, kernelKnows, toCreateMap, type Capability } from '../kernel/index.js';
 import type { Handle } from '../sys/index.js';
 
 import { mapTypeName } from './map-type-name.js';
@@ -31,6 +31,7 @@ const refusesField: ReadonlySet<string> = new Set(['ENOTSUP', 'ENOTSUPP']);
 /** What a map was created with. */
 interface Attempt {
   readonly fields?: readonly SpecialField[] | undefined;
+  readonly flags?: number | undefined;
   /** The network interface whose card was to have it, for people. */
   readonly card?: string | undefined;
   /** A BPF token. */
@@ -42,7 +43,7 @@ export async function createMapFailure(
   error: unknown,
   name: string,
   type: number,
-  { fields = [], token, card }: Attempt = {},
+  { fields = [], flags = 0, token, card }: Attempt = {},
 ): Promise<unknown> {
   if (!EbpfError.is(error)) return error;
   if (error.errnoName === 'EPERM' || error.errnoName === 'EACCES') {
@@ -60,6 +61,10 @@ export async function createMapFailure(
   const field = refusedField(type, fields);
   if (field !== undefined && refusesField.has(error.errnoName ?? '')) return unsupportedField(name, type, field, error);
   const typeName = mapTypeName(type);
+  if (error.errnoName === 'EINVAL' && type === MapType.RINGBUF && (flags & MapFlag.RB_OVERWRITE) !== 0) {
+    const overwrites = await features.ringOverwrite().catch(() => undefined);
+    if (overwrites?.supported === false) return withoutOverwriting(name, error);
+  }
   if (error.errnoName === 'EINVAL' && (await kernelKnows('bpf_map_type', `BPF_MAP_TYPE_${typeName}`)) === false) {
     const first = since.get(type);
     const explanation = `this kernel has no such map type; map ${quote(name)} needs ${first === undefined ? 'a newer one' : `Linux ${first}`}`;
@@ -69,4 +74,11 @@ export async function createMapFailure(
     });
   }
   return error;
+}
+
+function withoutOverwriting(name: string, cause: EbpfError): UnsupportedError {
+  const explanation =
+    `ring buffer ${quote(name)} has MapFlag.RB_OVERWRITE, which needs Linux 6.19; load it without that flag, and what ` +
+    'finds no room is counted, or record a perf event array';
+  return new UnsupportedError('rings that overwrite what was not read', explanation, { cause, since: '6.19' });
 }

@@ -1,6 +1,5 @@
 import { MapFlag } from '../abi/index.js';
 import type { Codec } from '../codec/index.js';
-import { UnsupportedError, quote } from '../errors/index.js';
 import { RecordType, checkReadOptions, type EventReader, type ReadOptions } from '../events/index.js';
 import { Ring } from '../sys/index.js';
 
@@ -11,6 +10,8 @@ import { typedKind, type TypedMapKind } from './map-kind.js';
 /**
  * A ring buffer, into which programs write events for one reader. Events are decoded by the C type of the object that
  * {@link RingBuffer.of} names, or by a declared type; without a type they are owned bytes. Least kernel: 5.8.
+ *
+ * With `MapFlag.RB_OVERWRITE` (Linux 6.19) newer records overwrite those that were not read: {@link ReaderStats.overwrittenBytes}.
  *
  * @example
  * ```js
@@ -42,8 +43,7 @@ export class RingBuffer<Event = Uint8Array> extends EventMap {
   /**
    * Opens the one reader of this ring.
    *
-   * @throws {@link UsageError} `ERR_EBPF_BUSY` while there is another reader, `ERR_EBPF_CLOSED` after the map was closed;
-   * {@link UnsupportedError} for a ring with `MapFlag.RB_OVERWRITE`.
+   * @throws {@link UsageError} `ERR_EBPF_BUSY` while there is another reader, `ERR_EBPF_CLOSED` after the map was closed.
    */
   read(options: ReadOptions = {}): EventReader<Event> {
     return this.readAs((codec) => new RecordType(this.name, this.noun, codec), options) as EventReader<Event>;
@@ -53,13 +53,6 @@ export class RingBuffer<Event = Uint8Array> extends EventMap {
   readAs<T>(type: (codec: Codec<unknown> | undefined) => RecordType<T>, options: ReadOptions): EventReader<T> {
     const checked = checkReadOptions(options);
     this.requireFree();
-    if ((this.flags & MapFlag.RB_OVERWRITE) !== 0) {
-      throw new UnsupportedError(
-        'rings that overwrite what was not read',
-        `ring buffer ${quote(this.name)} has MapFlag.RB_OVERWRITE, and its oldest records change while they are read; ` +
-          'load it without that flag, and what finds no room is counted',
-      );
-    }
     return this.open((codec) => ({
       type: type(codec),
       source: Ring.open(this.handle),
@@ -67,6 +60,7 @@ export class RingBuffer<Event = Uint8Array> extends EventMap {
       total: this.maxEntries,
       options: checked,
       drops: { dropped: this.details.dropped },
+      overwrites: (this.flags & MapFlag.RB_OVERWRITE) !== 0,
     }));
   }
 }

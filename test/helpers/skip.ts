@@ -44,6 +44,8 @@ export type Need =
   | 'big-endian processor'
   | 'a processor that is not emulated'
   | 'a processor that can be switched off'
+  | 'rings that overwrite'
+  | 'a kernel without rings that overwrite'
   | 'callbacks of helpers'
   | 'network interfaces of its own'
   | 'TCX'

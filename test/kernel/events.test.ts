@@ -6,7 +6,6 @@ import {
   Ebpf,
   EventReader,
   HashMap,
-  MapFlag,
   RingBuffer,
   cstr,
   struct,
@@ -15,9 +14,7 @@ import {
   type Batch,
   type LostMessage,
 } from '../../lib/index.js';
-import { kernelAtLeast } from '../helpers/kernel-version.js';
 import { RingFlag, burst, burstEvents, sample } from '../helpers/samples.js';
-import { testIf } from '../helpers/skip.js';
 
 const BurstEvent = struct('burst_event', { number: u64, ts: u64, pid: u32, cpu: u32, value: u64, comm: cstr(16) });
 const Typed = RingBuffer.of(BurstEvent);
@@ -41,17 +38,6 @@ function numberOf(record: Uint8Array): number {
 function range(from: number, to: number): number[] {
   return Array.from({ length: to - from }, (_, index) => from + index);
 }
-
-testIf(kernelAtLeast(6, 19), 'kernel 6.19')('a ring that overwrites what was not read is refused by name', async () => {
-  const flags = MapFlag.RB_OVERWRITE;
-  await using other = await Ebpf.load(sample('ring_burst'), { maps: { events: { flags } } });
-  expect(() => other.map('events', RingBuffer).read()).toThrow(
-    expect.objectContaining({
-      code: 'ERR_EBPF_UNSUPPORTED',
-      message: expect.stringContaining('MapFlag.RB_OVERWRITE'),
-    }),
-  );
-});
 
 describe('iterating events', () => {
   test('yields decoded events in order, which stay valid', async () => {

@@ -13,7 +13,13 @@ import {
   type Feature,
 } from '../../lib/index.js';
 import { runChild } from '../helpers/child.js';
-import { enumeratorsOf, hasKernelBtf, kernelHasFunction, kernelHasStruct } from '../helpers/kernel-types.js';
+import {
+  enumeratorsOf,
+  hasKernelBtf,
+  kernelHasFunction,
+  kernelHasMember,
+  kernelHasStruct,
+} from '../helpers/kernel-types.js';
 import { isBpfModuleActive } from '../helpers/kernel-hooks.js';
 import { openDescriptors } from '../helpers/open-descriptors.js';
 import { testIf } from '../helpers/skip.js';
@@ -189,6 +195,7 @@ testIf(hasKernelBtf, 'kernel BTF')('named features agree with what the kernel is
     kprobeMulti: kernelHasFunction('bpf_kprobe_multi_link_release'),
     kprobeSession: kernelHasFunction('bpf_kprobe_multi_link_release') && kernelHasFunction('bpf_session_is_return'),
     uprobeMulti: kernelHasFunction('bpf_uprobe_multi_link_release'),
+    ringOverwrite: kernelHasMember('bpf_ringbuf', 'overwrite_pos'),
   };
   const found: Record<string, boolean> = {};
   for (const name of Object.keys(facts)) found[name] = (await features[name as keyof typeof facts]()).supported;

@@ -47,6 +47,8 @@ const smoke = [
   'sys-maps',
   'sys-programs',
   'sys-ring',
+  'sys-ring-discards',
+  'sys-ring-overwrite',
   'uprobes',
   'usdt',
 ];

@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises';
 import { inspect } from 'node:util';
 
-import { HelperId, LinkType, MapType, ProgramType } from '../../abi/index.js';
+import { HelperId, LinkType, MapFlag, MapType, ProgramType } from '../../abi/index.js';
 import type { BtfKind } from '../../btf/index.js';
 import { EbpfError, UsageError } from '../../errors/index.js';
 import { bindMap, type Handle } from '../../sys/index.js';
@@ -48,6 +48,8 @@ export interface Features {
   memoryCgroupAccounting(): Promise<Feature>;
   /** A program can be made to hold a map that its code does not mention. Mainline: 5.10. */
   bindMap(): Promise<Feature>;
+  /** Ring buffers can overwrite what was not read: `MapFlag.RB_OVERWRITE`. Mainline: 6.19. */
+  ringOverwrite(): Promise<Feature>;
   /** Kernel functions can be probed through perf: `kprobe` and `kretprobe` programs. */
   kprobes(): Promise<Feature>;
   /** Functions of programs and libraries can be probed through perf: `uprobe` and `uretprobe` programs. */
@@ -85,6 +87,7 @@ const probes: Readonly<Record<NamedFeature, (token: Handle | undefined) => Promi
   // Both came with Linux 5.11; no attribute of any call tells about the accounting itself.
   memoryCgroupAccounting: async (token) => probeHelper(ProgramType.SOCKET_FILTER, HelperId.ktime_get_coarse_ns, token),
   bindMap: probeBindMap,
+  ringOverwrite: async (token) => probeMapType(MapType.RINGBUF, { flag: MapFlag.RB_OVERWRITE, token }),
   kprobes: async () => perfDevice('kprobe', 'CONFIG_KPROBE_EVENTS'),
   uprobes: async () => perfDevice('uprobe', 'CONFIG_UPROBE_EVENTS'),
   perfLink: async (token) => probeLinkType(LinkType.PERF_EVENT, token),

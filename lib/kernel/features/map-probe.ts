@@ -58,7 +58,7 @@ export async function probeMapType(type: MapType, probe: MapProbe = {}): Promise
   const map = await minimalMap(type, probe);
   if ('supported' in map) return map;
   map.close();
-  return yes(`a map of type ${nameOf(MapType, type)} was created`);
+  return yes(`a map of type ${typeOf(type, probe)} was created`);
 }
 
 /** Whether a type of map has the commands that read many entries in one call. */
@@ -90,7 +90,8 @@ export async function probeBatchOperations(type: MapType, token?: Handle): Promi
 }
 
 /** Creates the smallest map of a type; the caller closes it. */
-export async function minimalMap(type: MapType, { flag = 0, token }: MapProbe = {}): Promise<Handle | Feature> {
+export async function minimalMap(type: MapType, probe: MapProbe = {}): Promise<Handle | Feature> {
+  const { flag = 0, token } = probe;
   const shape = shapes.get(type) ?? {};
   const helpers: Handle[] = [];
   try {
@@ -118,16 +119,20 @@ export async function minimalMap(type: MapType, { flag = 0, token }: MapProbe = 
       token,
     });
   } catch (error) {
-    return readFailure(type, error, token);
+    return readFailure(type, error, probe);
   } finally {
     for (const helper of helpers) helper.close();
   }
 }
 
-function readFailure(type: MapType, error: unknown, token: Handle | undefined): Feature {
+function typeOf(type: MapType, { flag = 0 }: MapProbe): string {
+  return flag === 0 ? nameOf(MapType, type) : `${nameOf(MapType, type)} with MapFlag.${nameOf(MapFlag, flag)}`;
+}
+
+function readFailure(type: MapType, error: unknown, probe: MapProbe): Feature {
   if (!EbpfError.is(error) || error.errno === undefined) throw error;
-  const what = `create a map of type ${nameOf(MapType, type)}`;
-  const asked = { ...question(type, what, token), syscall: error.syscall ?? 'bpf' };
+  const what = `create a map of type ${typeOf(type, probe)}`;
+  const asked = { ...question(type, what, probe.token), syscall: error.syscall ?? 'bpf' };
   const { errnoName: name } = error;
   if (type === MapType.STRUCT_OPS && name === 'ENOTSUPP') {
     return yes('the kernel looked for the operations structure that a map of type STRUCT_OPS was to hold');

@@ -40,6 +40,7 @@ async function main() {
     'links of perf events': () => features.perfLink(),
     cookies: () => features.bpfCookie(),
     'BPF LSM': () => features.bpfLsm(),
+    'rings that overwrite': () => features.ringOverwrite(),
     'binding maps to programs': () => features.bindMap(),
     'batch operations on hashes': () => features.batchOperations(MapType.HASH),
     'batch operations on arrays': () => features.batchOperations(MapType.ARRAY),
