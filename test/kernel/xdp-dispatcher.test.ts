@@ -162,6 +162,9 @@ describe('XdpDispatcher', () => {
       ['missing CAP_SYS_ADMIN'],
     ]);
     expect(await dispatcher().query()).toBeUndefined();
+    const link = await attach('first');
+    expect(await names()).toEqual(['first']);
+    await link.close();
   });
 
   withDispatcher('stays when its process ends, and is taken over by another', async () => {
