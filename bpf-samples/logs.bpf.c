@@ -58,6 +58,17 @@ int memory(struct bpf_raw_tracepoint_args *context)
 	return 0;
 }
 
+/* As many arguments as there may be: of a process, signed in hexadecimal, a character, a pointer. */
+SEC("raw_tp")
+int eight(struct bpf_raw_tracepoint_args *context)
+{
+	__u64 value = context->args[0];
+
+	log_info("{} {:x} {:x} {:x} {:X} {:X} {} {:X}", log_user_text((void *)context->args[1]), (__u8)value, (__s16)value,
+		 (__s64)value, (__u32)value, (__u64)value, (char)value, (void *)value);
+	return 0;
+}
+
 SEC("raw_tp")
 int levels(struct bpf_raw_tracepoint_args *context)
 {

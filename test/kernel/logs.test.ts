@@ -79,6 +79,24 @@ describe('arguments', () => {
     expect(bare.some((message) => message.startsWith(`0x${(start + 4n).toString(16)} `))).toBe(true);
   });
 
+  test('text of a process, and as many arguments as there may be', async () => {
+    // Where the process's arguments lie (proc_pid_stat(5)): reading them makes sure that they are in memory.
+    const afterName = readFileSync('/proc/self/stat', 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    const [text = ''] = readFileSync('/proc/self/cmdline', 'utf8').split('\0');
+    const records = await logsOf('eight', [0xffff_ffff_ffff_fd4bn, BigInt(afterName[45] ?? 0)]);
+    expect(records.map(({ args }) => args)).toEqual([
+      [
+        ...[text.slice(0, 63), 0x4b, -693, -693n, 0xffff_fd4b, 0xffff_ffff_ffff_fd4bn],
+        ...[0x4b, 0xffff_ffff_ffff_fd4bn],
+      ],
+    ]);
+    expect(messages(records)).toEqual([
+      `${text.slice(0, 63)} 4b fd4b fffffffffffffd4b FFFFFD4B FFFFFFFFFFFFFD4B 75 FFFFFFFFFFFFFD4B`,
+    ]);
+  });
+
   test('text, addresses, structs, bytes', async () => {
     const address = 0xffff_ffff_8123_4567n;
     const records = await logsOf('memory', [address]);
