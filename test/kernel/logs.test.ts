@@ -17,6 +17,13 @@ afterEach(async () => {
   await ebpf.close();
 });
 
+/** The sample with these programs alone: an emulated machine verifies each for a tenth of a second. */
+function logsWith(...programs: string[]): ObjectSpec {
+  const spec = ObjectSpec.parse(readFileSync(sample('logs')), { name: 'logs.bpf.o' });
+  for (const program of spec.programs.values()) program.autoload = programs.includes(program.name);
+  return spec;
+}
+
 /** What a program logs in one run. */
 async function logsOf(
   program: string,
@@ -35,7 +42,7 @@ const messages = (records: readonly LogRecord[]): string[] => records.map(({ mes
 
 describe('arguments', () => {
   beforeEach(async () => {
-    ebpf = await Ebpf.load(sample('logs'));
+    ebpf = await Ebpf.load(logsWith('integers', 'memory', 'eight'));
   });
 
   test('integers of every width, signed and not, in decimal and hexadecimal; booleans; enums', async () => {
@@ -128,7 +135,7 @@ describe('arguments', () => {
 
 describe('records', () => {
   test('say when, where and of which program', async () => {
-    ebpf = await Ebpf.load(sample('logs'));
+    ebpf = await Ebpf.load(logsWith('first', 'second'));
     const before = process.hrtime.bigint();
     const [record] = await logsOf('first', [7]);
     const source = readFileSync(sample('logs').replace('.o', '.c'), 'utf8').split('\n');
@@ -155,7 +162,7 @@ describe('records', () => {
   });
 
   test('that find no room are counted', async () => {
-    ebpf = await Ebpf.load(sample('logs'), { maps: { node_ebpf_logs: { maxEntries: 4096 } } });
+    ebpf = await Ebpf.load(logsWith('count'), { maps: { node_ebpf_logs: { maxEntries: 4096 } } });
     const reader = ebpf.logs();
     // A record takes 24 bytes.
     const program = ebpf.program('count', RawTracepoint);
@@ -175,34 +182,34 @@ describe('levels', () => {
   const all = ['error', 'warn', 'info', 'debug', 'trace'] as const;
 
   test('up to info, unless the load says otherwise', async () => {
-    ebpf = await Ebpf.load(sample('logs'));
+    ebpf = await Ebpf.load(logsWith('levels'));
     expect(messages(await logsOf('levels'))).toEqual(['error', 'warn', 'info']);
   });
 
   test.each(all.map((level, index) => [level, all.slice(0, index + 1)] as const))('%s', async (logLevel, expected) => {
-    ebpf = await Ebpf.load(sample('logs'), { logLevel });
+    ebpf = await Ebpf.load(logsWith('levels'), { logLevel });
     const records = await logsOf('levels');
     expect(records.map(({ level }) => level)).toEqual(expected);
     expect(messages(records)).toEqual(expected);
   });
 
   test('cost a program nothing where they are off: no instruction is left of the logs', async () => {
-    ebpf = await Ebpf.load(sample('logs'));
+    ebpf = await Ebpf.load(logsWith('with_logs', 'without_logs'));
     const lengthOf = (program: string): number => ebpf.program(program).info().translatedLength;
     // They log at debug, and at no level.
     expect(lengthOf('with_logs')).toBe(lengthOf('without_logs'));
     await ebpf.close();
-    ebpf = await Ebpf.load(sample('logs'), { logLevel: 'debug' });
+    ebpf = await Ebpf.load(logsWith('with_logs', 'without_logs'), { logLevel: 'debug' });
     expect(lengthOf('with_logs')).toBeGreaterThan(lengthOf('without_logs'));
     await ebpf.close();
-    ebpf = await Ebpf.load(sample('logs'), { logLevel: 'off' });
+    ebpf = await Ebpf.load(logsWith('levels'), { logLevel: 'off' });
     // `r0 = 0; exit`
     expect(lengthOf('levels')).toBe(16);
     expect(await logsOf('levels')).toEqual([]);
   });
 
   test('the reader passes over more of them', async () => {
-    ebpf = await Ebpf.load(sample('logs'), { logLevel: 'trace' });
+    ebpf = await Ebpf.load(logsWith('levels', 'count'), { logLevel: 'trace' });
     expect(messages(await logsOf('levels', [], { level: 'warn' }))).toEqual(['error', 'warn']);
     expect(messages(await logsOf('levels', [], { level: 'trace' }))).toEqual([...all]);
     expect(messages(await logsOf('count', [], { level: 'warn' }))).toEqual([]);
