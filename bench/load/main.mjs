@@ -1,7 +1,8 @@
 // `npm run bench -- load`: how long a fresh process takes from its first line to resolved names or a loaded object, for this
-// library, as it is installed and with its compile cache, and for the peers whose tools are here (libbpf: cc and libbpf-dev; cilium/ebpf: go; Aya: cargo); then how long a
-// process that has loaded before takes for the objects of Debian's libbpf-tools, beside the time that libbpf spends outside of
-// bpf(2). Root, with clang. All take turns, so that what else the machine does falls on all alike. Figures are medians.
+// library, as it is installed and with its compile cache, and for the peers whose tools are here (libbpf: cc and libbpf-dev;
+// cilium/ebpf: go; Aya: cargo); then how long a process that has loaded before takes for the objects of Debian's
+// libbpf-tools, beside the time that libbpf spends outside of bpf(2). Root, with clang. All take turns, so that what else the
+// machine does falls on all alike. Figures are medians.
 // `-- --rounds 30 --case large` picks; `--json` prints a line per comparison. BENCH_LIBBPF: another libbpf, as flags for cc.
 import path from 'node:path';
 import { parseArgs } from 'node:util';
