@@ -2,14 +2,10 @@ import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 
-import { Ebpf, PerfEventArray, cstr, struct, u32, u64, type Batch } from '../../lib/index.js';
-import { rawArguments, sample } from '../helpers/samples.js';
+import { Ebpf, PerfEventArray, type Batch } from '../../lib/index.js';
+import { BurstEvents, mostPerRun, writeBurst } from '../helpers/perf-burst.js';
+import { sample } from '../helpers/samples.js';
 
-const BurstEvent = struct('perf_burst_event', { number: u64, ts: u64, pid: u32, cpu: u32, value: u64, comm: cstr(16) });
-const Typed = PerfEventArray.of(BurstEvent);
-
-/** One run writes at most this many. */
-const mostPerRun = 250;
 const bytesPerCpu = 65_536;
 const cpus = range(0, availableParallelism());
 const lastCpu = cpus.at(-1) ?? 0;
@@ -24,16 +20,10 @@ afterEach(async () => {
   await ebpf.close();
 });
 
-/** Makes a program write records on one CPU, 0 by default (BPF_F_TEST_RUN_ON_CPU). */
-async function write(program: string, records: number, size = 0, cpu = 0): Promise<void> {
-  for (let left = records; left > 0; left -= mostPerRun) {
-    const context = rawArguments(Math.min(left, mostPerRun), size);
-    await ebpf.program(program).testRun({ context, flags: 1, cpu });
-  }
-}
-
-const burst = async (records: number, size: number, cpu = 0): Promise<void> => write('burst', records, size, cpu);
-const burstEvents = async (records: number, cpu = 0): Promise<void> => write('burst_events', records, 0, cpu);
+const burst = async (records: number, size: number, cpu = 0): Promise<void> =>
+  writeBurst(ebpf, 'burst', records, size, cpu);
+const burstEvents = async (records: number, cpu = 0): Promise<void> =>
+  writeBurst(ebpf, 'burst_events', records, 0, cpu);
 
 function range(from: number, to: number): number[] {
   return Array.from({ length: to - from }, (_, index) => from + index);
@@ -50,7 +40,7 @@ const dropped = (): number => Number(ebpf.variables['events_dropped']);
 
 describe('a snapshot', () => {
   test('has the newest that the memory holds, oldest first, and what was overwritten is told in bytes', async () => {
-    const recorder = ebpf.map('events', Typed).record({ bytesPerCpu });
+    const recorder = ebpf.map('events', BurstEvents).record({ bytesPerCpu });
     await burstEvents(3000);
     const batch = await recorder.snapshot();
     const size = recordBytes(48);
@@ -65,7 +55,7 @@ describe('a snapshot', () => {
   });
 
   test('has what came since the one before, and stays valid', async () => {
-    const recorder = ebpf.map('events', Typed).record({ bytesPerCpu });
+    const recorder = ebpf.map('events', BurstEvents).record({ bytesPerCpu });
     await burstEvents(5);
     const first = await recorder.snapshot();
     const none = await recorder.snapshot();
@@ -102,7 +92,7 @@ describe('a snapshot', () => {
 
   test('has each CPU by itself, or all in the order of their writing', async () => {
     for (const order of ['cpu', 'time'] as const) {
-      const recorder = ebpf.map('events', Typed).record({ bytesPerCpu, order });
+      const recorder = ebpf.map('events', BurstEvents).record({ bytesPerCpu, order });
       const start = Number(ebpf.variables['next_number']);
       for (let round = 0; round < 20; round++) await burstEvents(1, round % 2 === 0 ? 0 : lastCpu);
       const batch = await recorder.snapshot();
@@ -117,7 +107,7 @@ describe('a snapshot', () => {
   });
 
   test('of some CPUs leaves the others without', async () => {
-    const recorder = ebpf.map('events', Typed).record({ cpus: [lastCpu] });
+    const recorder = ebpf.map('events', BurstEvents).record({ cpus: [lastCpu] });
     await burstEvents(2, lastCpu);
     if (lastCpu > 0) await burstEvents(1, 0);
     expect(numbersOf(await recorder.snapshot())).toEqual([0, 1]);
@@ -125,7 +115,7 @@ describe('a snapshot', () => {
   });
 
   test('while programs write has whole records only, and each is accounted for', async () => {
-    const recorder = ebpf.map('events', Typed).record({ bytesPerCpu: 4096 });
+    const recorder = ebpf.map('events', BurstEvents).record({ bytesPerCpu: 4096 });
     let writing = true;
     const writers = cpus.slice(0, 4).map(async (cpu) => {
       while (writing) await burstEvents(mostPerRun, cpu);
@@ -157,7 +147,7 @@ describe('a snapshot', () => {
 
 describe('a pause', () => {
   test('keeps what is there, and what programs fail to write is counted', async () => {
-    const recorder = ebpf.map('events', Typed).record({ bytesPerCpu });
+    const recorder = ebpf.map('events', BurstEvents).record({ bytesPerCpu });
     await burstEvents(3);
     recorder.pause();
     expect(recorder.stats.paused).toBe(true);
@@ -173,7 +163,7 @@ describe('a pause', () => {
   });
 
   test('that ends while a snapshot is taken ends with it', async () => {
-    const recorder = ebpf.map('events', Typed).record({ bytesPerCpu });
+    const recorder = ebpf.map('events', BurstEvents).record({ bytesPerCpu });
     recorder.pause();
     const snapshot = recorder.snapshot();
     await Promise.resolve();
@@ -190,7 +180,7 @@ describe('the end', () => {
   const closed = { name: 'UsageError', code: 'ERR_EBPF_CLOSED', message: 'the flight recorder of "events" is closed' };
 
   test('leaves programs without place, and the map to the next', async () => {
-    const map = ebpf.map('events', Typed);
+    const map = ebpf.map('events', BurstEvents);
     const recorder = map.record();
     const busy = 'perf event array "events" is busy: it has a flight recorder; close that one first';
     expect(() => map.read()).toThrow(busy);
@@ -211,7 +201,7 @@ describe('the end', () => {
   });
 
   test('comes with that of the Ebpf, also for a snapshot that is being taken', async () => {
-    const recorder = ebpf.map('events', Typed).record();
+    const recorder = ebpf.map('events', BurstEvents).record();
     const [one, another] = [recorder.snapshot(), recorder.snapshot()];
     await Promise.resolve();
     await ebpf.close();
@@ -222,15 +212,15 @@ describe('the end', () => {
 
   test('comes with an abort, whose reason snapshots reject with', async () => {
     const controller = new AbortController();
-    const recorder = ebpf.map('events', Typed).record({ signal: controller.signal });
+    const recorder = ebpf.map('events', BurstEvents).record({ signal: controller.signal });
     const snapshot = recorder.snapshot();
     controller.abort('enough');
     await expect(snapshot).rejects.toBe('enough');
     await expect(recorder.snapshot()).rejects.toBe('enough');
     expect(recorder.closed).toBe(true);
-    const before = ebpf.map('events', Typed).record({ signal: AbortSignal.abort('before') });
+    const before = ebpf.map('events', BurstEvents).record({ signal: AbortSignal.abort('before') });
     await expect(before.snapshot()).rejects.toBe('before');
-    await ebpf.map('events', Typed).record().close();
+    await ebpf.map('events', BurstEvents).record().close();
   });
 });
 
@@ -240,7 +230,7 @@ test.each([
   [{ order: 'size' as never }, /^order: must be 'cpu' or 'time', not 'size'$/],
   [{ signal: {} as never }, /^signal: must be an AbortSignal$/],
 ])('options %j are refused', (options, message) => {
-  expect(() => ebpf.map('events', Typed).record(options)).toThrow(
+  expect(() => ebpf.map('events', BurstEvents).record(options)).toThrow(
     expect.objectContaining({ code: 'ERR_EBPF_INVALID_VALUE', message: expect.stringMatching(message) }),
   );
 });

@@ -8,22 +8,15 @@ import {
   Ebpf,
   PerfEventArray,
   RingBuffer,
-  cstr,
   struct,
   u32,
-  u64,
   u8,
   type EventReader,
   type LostMessage,
 } from '../../lib/index.js';
+import { BurstEvents, writeBurst } from '../helpers/perf-burst.js';
 import { rawArguments, sample } from '../helpers/samples.js';
 import { until } from '../helpers/until.js';
-
-const BurstEvent = struct('perf_burst_event', { number: u64, ts: u64, pid: u32, cpu: u32, value: u64, comm: cstr(16) });
-const Typed = PerfEventArray.of(BurstEvent);
-
-/** One run writes at most this many. */
-const mostPerRun = 250;
 
 let ebpf: Ebpf;
 
@@ -35,16 +28,10 @@ afterEach(async () => {
   await ebpf.close();
 });
 
-/** Makes a program write records on one CPU, 0 by default (BPF_F_TEST_RUN_ON_CPU). */
-async function write(program: string, records: number, size = 0, cpu = 0): Promise<void> {
-  for (let left = records; left > 0; left -= mostPerRun) {
-    const context = rawArguments(Math.min(left, mostPerRun), size);
-    await ebpf.program(program).testRun({ context, flags: 1, cpu });
-  }
-}
-
-const burst = async (records: number, size: number, cpu = 0): Promise<void> => write('burst', records, size, cpu);
-const burstEvents = async (records: number, cpu = 0): Promise<void> => write('burst_events', records, 0, cpu);
+const burst = async (records: number, size: number, cpu = 0): Promise<void> =>
+  writeBurst(ebpf, 'burst', records, size, cpu);
+const burstEvents = async (records: number, cpu = 0): Promise<void> =>
+  writeBurst(ebpf, 'burst_events', records, 0, cpu);
 
 /** The first events that a reader gives; it is closed then. */
 async function take<T>(reader: EventReader<T>, count: number): Promise<T[]> {
@@ -67,7 +54,7 @@ function range(from: number, to: number): number[] {
 const cpus = range(0, availableParallelism());
 
 test('events of a type come decoded, in the order of their CPU', async () => {
-  const reader = ebpf.map('events', Typed).read();
+  const reader = ebpf.map('events', BurstEvents).read();
   await burstEvents(1000);
   const events = await take(reader, 1000);
   expect(events.map(({ number }) => Number(number))).toEqual(range(0, 1000));
@@ -112,14 +99,14 @@ test('records of any size come whole around the end of the memory many times, wi
 test('a flexible tail takes what the record holds', async () => {
   const Tail = struct('perf_burst_tail', { length: u32, data: array(u8, 0) });
   const reader = ebpf.map('events', PerfEventArray.of(Tail)).read();
-  await write('burst_tail', 1, 13);
+  await writeBurst(ebpf, 'burst_tail', 1, 13);
   const [event] = await take(reader, 1);
   expect(event?.length).toBe(13);
   expect([...(event?.data ?? [])].slice(0, 13)).toEqual(range(1, 14));
 });
 
 test('each CPU has memory of its own, and batches tell the CPU of each record', async () => {
-  const reader = ebpf.map('events', Typed).read();
+  const reader = ebpf.map('events', BurstEvents).read();
   for (const cpu of cpus) await burstEvents(3, cpu);
   const seen = new Map<number, bigint[]>();
   for await (const batch of reader.batches()) {
@@ -135,7 +122,7 @@ test('each CPU has memory of its own, and batches tell the CPU of each record', 
 
 test('forEach is told the CPU', async () => {
   const last = cpus.at(-1) ?? 0;
-  const reader = ebpf.map('events', Typed).read({ cpus: [last] });
+  const reader = ebpf.map('events', BurstEvents).read({ cpus: [last] });
   await burstEvents(2, last);
   const seen: number[] = [];
   await reader.forEach(async (event, cpu) => {
@@ -147,12 +134,12 @@ test('forEach is told the CPU', async () => {
 });
 
 test('by time, events of all CPUs come in the order of their writing', async () => {
-  const reader = ebpf.map('events', Typed).read({ order: 'time' });
+  const reader = ebpf.map('events', BurstEvents).read({ order: 'time' });
   const last = cpus.at(-1) ?? 0;
   for (let round = 0; round < 40; round++) await burstEvents(1, round % 2 === 0 ? 0 : last);
   const events = await take(reader, 40);
   expect(events.map(({ number }) => Number(number))).toEqual(range(0, 40));
-  const again = ebpf.map('events', Typed).read({ order: 'time' });
+  const again = ebpf.map('events', BurstEvents).read({ order: 'time' });
   await burstEvents(2, last);
   await burstEvents(2, 0);
   await again.close();
@@ -218,7 +205,7 @@ test('with a watermark the reader is woken for many at once, and finds the rest 
 });
 
 test('close() delivers what is queued; then programs fail to write', async () => {
-  const reader = ebpf.map('events', Typed).read();
+  const reader = ebpf.map('events', BurstEvents).read();
   await burstEvents(300);
   await reader.close();
   await burstEvents(5);
@@ -230,7 +217,7 @@ test('close() delivers what is queued; then programs fail to write', async () =>
 
 test('a pause leaves events in the kernel; an abort ends with its reason', async () => {
   const controller = new AbortController();
-  const reader = ebpf.map('events', Typed).read({ signal: controller.signal });
+  const reader = ebpf.map('events', BurstEvents).read({ signal: controller.signal });
   reader.pause();
   const seen: number[] = [];
   const loop = (async () => {
@@ -248,7 +235,7 @@ test('a pause leaves events in the kernel; an abort ends with its reason', async
 
 test('rings and perf buffers are read side by side on one thread', async () => {
   await using other = await Ebpf.load(sample('ring_burst'));
-  const perf = ebpf.map('events', Typed).read();
+  const perf = ebpf.map('events', BurstEvents).read();
   const ring = other.map('events', RingBuffer.of('burst_event')).read();
   const both = Promise.all([take(perf, 10), take(ring, 10)]);
   for (let round = 0; round < 10; round++) {
@@ -266,13 +253,13 @@ describe('what cannot be is refused', () => {
     [{ watermark: 1e9 }, 'watermark: must be a whole number from 1 to 131072, half of bytesPerCpu, not 1000000000'],
     [{ pollMs: 0 }, 'pollMs: must be 1 to 60000 milliseconds, not 0'],
   ])('%j', (options, message) => {
-    expect(() => ebpf.map('events', Typed).read(options)).toThrow(
+    expect(() => ebpf.map('events', BurstEvents).read(options)).toThrow(
       expect.objectContaining({ code: 'ERR_EBPF_INVALID_VALUE', message }) as Error,
     );
   });
 
   test('a CPU that the machine cannot have', () => {
-    expect(() => ebpf.map('events', Typed).read({ cpus: [60_000] })).toThrow(
+    expect(() => ebpf.map('events', BurstEvents).read({ cpus: [60_000] })).toThrow(
       expect.objectContaining({
         code: 'ERR_EBPF_INVALID_VALUE',
         message: expect.stringMatching(/^cpus: there is no CPU 60000: /) as string,
@@ -281,14 +268,14 @@ describe('what cannot be is refused', () => {
   });
 
   test('a second reader, another kind, another type', async () => {
-    const map = ebpf.map('events', Typed);
+    const map = ebpf.map('events', BurstEvents);
     const reader = map.read();
     expect(() => map.read()).toThrow('perf event array "events" is busy: it has a reader; close that one first');
     await reader.close();
     expect(() => ebpf.map('events', RingBuffer)).toThrow(
       'map "events": it is a map of type PERF_EVENT_ARRAY, not a RingBuffer; ask for PerfEventArray',
     );
-    const wrong = ebpf.map('events', Typed).read();
+    const wrong = ebpf.map('events', BurstEvents).read();
     await burst(1, 8);
     await expect(take(wrong, 1)).rejects.toThrow(
       'a record of perf event array "events" has 12 bytes, but struct perf_burst_event has 48',
