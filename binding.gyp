@@ -26,6 +26,7 @@
             "native/share.cc",
             "native/system.cc",
             "native/thread.cc",
+            "native/type_index.cc",
             "native/user_ring.cc"
           ],
           "defines": [

@@ -3,11 +3,16 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include <utility>
 
 #include "namespace.h"
+#include "type_index.h"
 
 namespace ebpf {
 
@@ -19,6 +24,22 @@ constexpr uint32_t kFromKernel = 2;
 
 // A signal that arrives while the verifier works ends it with EAGAIN (bpf_check in kernel/bpf/verifier.c).
 constexpr int kLoadAttempts = 5;
+
+// A file of sysfs that can be mapped, in one copy where read(2) has a page per call; -1 for others, and where there is
+// no room. It is the kernel's BTF since Linux 6.16 (btf_sysfs_vmlinux_mmap in kernel/bpf/sysfs_btf.c). No one can
+// shorten it meanwhile.
+int64_t CopyMapped(int descriptor, uint8_t* data, size_t size) {
+  struct statfs system;
+  struct stat file;
+  if (fstatfs(descriptor, &system) < 0 || system.f_type != SYSFS_MAGIC || fstat(descriptor, &file) < 0) return -1;
+  const auto length = static_cast<size_t>(file.st_size);
+  if (length == 0 || length > size) return -1;
+  void* mapped = mmap(nullptr, length, PROT_READ, MAP_PRIVATE, descriptor, 0);
+  if (mapped == MAP_FAILED) return -1;
+  memcpy(data, mapped, length);
+  munmap(mapped, length);
+  return static_cast<int64_t>(length);
+}
 
 }  // namespace
 
@@ -127,9 +148,17 @@ void Call::Run() {
   if (error < 0) result_ = error;
 }
 
-void Call::Fill(napi_value destination, int descriptor, uint8_t* data, size_t size) {
-  buffers_ = destination;
+int Call::Fill(std::initializer_list<napi_value> kept, int descriptor, uint8_t* data, size_t size) {
   Set({static_cast<uint64_t>(descriptor), Address(data), size});
+  if (napi_create_array_with_length(env_, kept.size(), &buffers_) != napi_ok) return -ENOMEM;
+  uint32_t index = 0;
+  for (const napi_value value : kept) napi_set_element(env_, buffers_, index++, value);
+  return 0;
+}
+
+void Call::IndexBtf(uint32_t* words, size_t length) {
+  index_ = words;
+  index_length_ = length;
 }
 
 int64_t Call::ReadAll() const {
@@ -148,7 +177,13 @@ int64_t Call::ReadAll() const {
 
 void Call::Make() {
   if (number_ == SYS_read) {
-    result_ = ReadAll();
+    auto* data = reinterpret_cast<uint8_t*>(static_cast<uintptr_t>(words_[1]));
+    result_ = index_ == nullptr ? -1 : CopyMapped(static_cast<int>(words_[0]), data, words_[2]);
+    if (result_ < 0) result_ = ReadAll();
+    // Where there was no room left, there may be more of it.
+    if (index_ != nullptr && result_ > 0 && static_cast<uint64_t>(result_) < words_[2]) {
+      IndexTypes(data, static_cast<size_t>(result_), index_, index_length_);
+    }
     return;
   }
   const bool load = number_ == SYS_bpf && words_[0] == kProgramLoad;

@@ -3,7 +3,8 @@
 // Lifetime rules:
 //  1. A call works on copies of its buffers, since JavaScript may change or free its own meanwhile. Addresses and
 //     descriptors stand in those copies only and are erased before anything is copied back: JavaScript sees none.
-//     `Fill` alone writes where JavaScript's bytes are, which are kept: lib/sys gives none that others can detach.
+//     `Fill` and `IndexBtf` alone write where JavaScript's bytes are, which are kept: lib/sys gives none that others
+//     can detach.
 //  2. Each descriptor that a call names is in use (environment.h, rule 2) from its preparation to `Finish`.
 //  3. `Run` touches the call alone: no table, no environment, no Node-API. The rest is for the JavaScript thread.
 //  4. A call that was queued deletes itself when it is over; one that was not belongs to the entry that made it.
@@ -13,6 +14,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <initializer_list>
 #include <memory>
 #include <vector>
 
@@ -45,8 +47,11 @@ class Call {
   int Use(int64_t token, Kind kind = Kind::kNone);
   // Makes the call in the network namespace of a token; 0 stands for the process's own. 0 or -errno.
   int Enter(int64_t token);
-  // Makes the call one that reads a file's next `size` bytes to `data`, within the bytes of `destination`.
-  void Fill(napi_value destination, int descriptor, uint8_t* data, size_t size);
+  // Makes the call one that reads a file's next `size` bytes to `data`. `kept` are the arrays that are written to. 0 or
+  // -errno.
+  int Fill(std::initializer_list<napi_value> kept, int descriptor, uint8_t* data, size_t size);
+  // Has that call index what it reads, which is the whole of a BTF: type_index.h.
+  void IndexBtf(uint32_t* words, size_t length);
   void Set(const std::vector<uint64_t>& words) { std::copy(words.begin(), words.end(), words_); }
   const std::vector<Block>& blocks() const { return blocks_; }
   // Whether a token's descriptor was put at the beginning of `block`.
@@ -89,6 +94,8 @@ class Call {
   std::vector<Block> blocks_;
   std::vector<Place> places_;  // of addresses and descriptors
   std::vector<Descriptor*> used_;
+  uint32_t* index_ = nullptr;
+  size_t index_length_ = 0;
   napi_value buffers_ = nullptr;  // valid in the entry that made the call, then in `Complete`
   napi_async_work work_ = nullptr;
   napi_ref kept_buffers_ = nullptr;

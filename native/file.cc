@@ -29,8 +29,9 @@ void WantHugePages(napi_env env, napi_value destination) {
   if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
 }
 
-// descriptor, destination, offset, completion: fills the destination from there on; the bytes read, fewer than there is
-// room for only at the end of the file.
+// descriptor, destination, offset, index, completion: fills the destination from there on; the bytes read, fewer than
+// there is room for only at the end of the file. With an index the file is BTF, of which that is made once all of it is
+// there.
 int64_t Read(const Arguments& arguments) {
   const int64_t offset = arguments.Integer(2);
   Bytes bytes;
@@ -39,9 +40,16 @@ int64_t Read(const Arguments& arguments) {
   std::unique_ptr<Call> call(new (std::nothrow) Call(arguments, SYS_read));
   if (call == nullptr) return -ENOMEM;
   if (offset == 0) WantHugePages(arguments.env, arguments[1]);
-  call->Fill(arguments[1], static_cast<int>(arguments.Integer(0)), bytes.data + offset,
-             bytes.size - static_cast<size_t>(offset));
-  return Call::Start(std::move(call), arguments.Function(3));
+  uint32_t* index = nullptr;
+  size_t index_length = 0;
+  if (arguments.GetArray(3, napi_uint32_array, 0, &index, &index_length) && offset == 0) {
+    call->IndexBtf(index, index_length);
+  }
+  if (const int error = call->Fill({arguments[1], arguments[3]}, static_cast<int>(arguments.Integer(0)),
+                                   bytes.data + offset, bytes.size - static_cast<size_t>(offset))) {
+    return error;
+  }
+  return Call::Start(std::move(call), arguments.Function(4));
 }
 
 // descriptor, operation: 0, or -EWOULDBLOCK instead of waiting

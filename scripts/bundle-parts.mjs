@@ -17,9 +17,9 @@ export const parts = {
     ...['ebpf', 'read-source', 'shape', 'binary/byte-reader', 'binary/host', 'events/channels'],
     ...files(
       'btf',
-      'btf btf-header btf-kind core-marker decode-type essential-name member-list names prefix-index scan-module.generated',
+      'btf btf-header btf-kind core-marker decode-type essential-name member-list name-hash name-index names slices type-index',
     ),
-    ...files('btf', 'scanner slices type-table words'),
+    ...files('btf', 'type-table words'),
     ...files('errors', 'ebpf-error kernel-error object-format-error quote unsupported-error usage-error'),
     ...files('kernel', 'kernel-btf read-sysfs read-whole'),
     ...files('sys', 'addon c-library read-file'),

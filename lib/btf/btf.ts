@@ -8,9 +8,8 @@ import { decodeType } from './decode-type.js';
 import { MemberList } from './member-list.js';
 import { NameIndex } from './name-index.js';
 import type { NamedTypes, StringTable } from './names.js';
-import { PrefixIndex } from './prefix-index.js';
-import { scanTypes, type ScannedTypes } from './scanner.js';
 import { inSlices } from './slices.js';
+import { typesInIndex, type IndexedTypes } from './type-index.js';
 import { infoKind, TypeTable } from './type-table.js';
 import { alignmentOfType, maximumDepth, sizeOfType, tooDeep } from './type-size.js';
 import { validateTypes } from './validate-types.js';
@@ -34,10 +33,8 @@ export interface BtfAsyncOptions extends BtfOptions {
 const voidType: BtfType = { kind: BtfKind.VOID, id: 0, name: '' };
 /** More types than 4 GiB of BTF can hold. */
 const everything = 0x3fff_ffff;
-/** Names whose types are remembered; more than that at once are looked up by an index of whole names. */
+/** Names whose types are remembered. */
 const mostRemembered = 4_096;
-/** A step of a query by what names begin with takes a tenth of the time that indexing a whole name does. */
-const stepsPerType = 10;
 
 /**
  * The types of an object or of the kernel (BPF Type Format). Parsing finds where each type starts and nothing else:
@@ -69,7 +66,6 @@ export class Btf {
   readonly table: TypeTable;
   /** @internal */
   readonly strings: StringTable;
-  #prefixes: PrefixIndex | undefined;
   #names: NameIndex | undefined;
   readonly #named = new Map<string, NamedTypes>();
   #stringOffsets: ReadonlyMap<string, number> | undefined;
@@ -84,7 +80,7 @@ export class Btf {
     options: BtfOptions,
     header: BtfHeader,
     table: TypeTable,
-    scanned: ScannedTypes | undefined,
+    indexed?: IndexedTypes,
   ) {
     const { base } = options;
     this.name = options.name;
@@ -100,7 +96,7 @@ export class Btf {
       start: base === undefined ? 0 : base.stringsEnd,
       base: base?.strings,
     };
-    if (scanned !== undefined) this.#prefixes = new PrefixIndex(table, this.strings, scanned);
+    if (indexed !== undefined) this.#names = new NameIndex(table, this.strings, indexed);
   }
 
   /**
@@ -109,9 +105,9 @@ export class Btf {
    * @throws {ObjectFormatError} for bytes that are not BTF, truncated or of a newer kind.
    */
   static parse(bytes: Uint8Array, options: BtfOptions): Btf {
-    const { header, table, scanned } = Btf.#start(bytes, options);
-    if (scanned === undefined) table.scan(everything);
-    return new Btf(bytes, options, header, table, scanned);
+    const { header, table } = Btf.#start(bytes, options);
+    table.scan(everything);
+    return new Btf(bytes, options, header, table);
   }
 
   /**
@@ -121,15 +117,21 @@ export class Btf {
    */
   static async parseAsync(bytes: Uint8Array, options: BtfAsyncOptions): Promise<Btf> {
     const slices = { milliseconds: options.sliceMilliseconds ?? 3, signal: options.signal };
-    const { header, table, scanned } = Btf.#start(bytes, options);
-    if (scanned === undefined) await inSlices((limit) => table.scan(limit), slices);
-    return new Btf(bytes, options, header, table, scanned);
+    const { header, table } = Btf.#start(bytes, options);
+    await inSlices((limit) => table.scan(limit), slices);
+    return new Btf(bytes, options, header, table);
   }
 
-  static #start(
-    bytes: Uint8Array,
-    options: BtfOptions,
-  ): { header: BtfHeader; table: TypeTable; scanned: ScannedTypes | undefined } {
+  /** @internal As {@link parseAsync}, of bytes that the addon has indexed: {@link allocateBtf}. */
+  static async parseIndexed(bytes: Uint8Array, index: Uint32Array, options: BtfOptions): Promise<Btf> {
+    const indexed = typesInIndex(index);
+    if (indexed === undefined) return Btf.parseAsync(bytes, options);
+    const { header, table } = Btf.#start(bytes, options);
+    table.adopt(indexed);
+    return new Btf(bytes, options, header, table, indexed);
+  }
+
+  static #start(bytes: Uint8Array, options: BtfOptions): { header: BtfHeader; table: TypeTable } {
     const { name, base } = options;
     const header = readBtfHeader(bytes, name, base !== undefined);
     if (base !== undefined && base.littleEndian !== header.littleEndian) {
@@ -145,9 +147,7 @@ export class Btf {
     if (header.typesLength % 4 !== 0) {
       throw table.error(`the types have ${header.typesLength} bytes, not a multiple of 4`, table.words.length);
     }
-    const scanned = base === undefined ? scanTypes(bytes, header) : undefined;
-    if (scanned !== undefined) table.adopt(scanned);
-    return { header, table, scanned };
+    return { header, table };
   }
 
   /** One past the last string offset, those of the base included. */
@@ -258,15 +258,9 @@ export class Btf {
     const slices = { milliseconds: options.sliceMilliseconds ?? 3, signal: options.signal };
     await this.base?.prepareNames(wanted, options);
     if (this.#names !== undefined || wanted.length === 0) return;
-    if (wanted.length > mostRemembered) {
-      const index = new NameIndex(this.table, this.strings);
-      await inSlices((limit) => index.build(limit), slices);
-      this.#names = index;
-    } else if (this.#prefixes === undefined) {
-      const index = new PrefixIndex(this.table, this.strings);
-      await inSlices((limit) => index.build(limit), slices);
-      this.#prefixes = index;
-    }
+    const index = new NameIndex(this.table, this.strings);
+    await inSlices((limit) => index.build(limit), slices);
+    this.#names = index;
   }
 
   /** The first type of that name (and kind, when given), those of the base first. */
@@ -441,14 +435,8 @@ export class Btf {
     return found;
   }
 
-  /** An index of whole names is made once queries by what names begin with have taken longer than it would have. */
-  #index(): PrefixIndex | NameIndex {
+  #index(): NameIndex {
     if (this.#names !== undefined) return this.#names;
-    if (this.#prefixes === undefined) {
-      this.#prefixes = new PrefixIndex(this.table, this.strings);
-      this.#prefixes.build(everything);
-    }
-    if (this.#prefixes.steps <= stepsPerType * (this.table.count + 1_000)) return this.#prefixes;
     this.#names = new NameIndex(this.table, this.strings);
     this.#names.build(everything);
     return this.#names;

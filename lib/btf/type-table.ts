@@ -37,7 +37,7 @@ export class TypeTable {
     this.#location = location;
   }
 
-  /** Takes over what scan.wat found in all the types, in place of {@link scan}. */
+  /** Takes over what the addon found in all the types, in place of {@link scan}. */
   adopt({ count, offsets }: { readonly count: number; readonly offsets: Uint32Array }): void {
     this.count = count;
     this.offsets = offsets;

@@ -26,9 +26,11 @@ export async function kernelBtf(): Promise<Btf> {
 }
 
 async function load(): Promise<Btf> {
+  let room = allocateBtf(0);
   let bytes: Uint8Array;
   try {
-    bytes = await readSysfs(path, allocateBtf);
+    // The thread that reads them also looks through them: this one would take milliseconds for it.
+    bytes = await readSysfs(path, (byteLength) => (room = allocateBtf(byteLength)));
   } catch (cause) {
     requireLinux();
     const found = await btfFromUsualPlaces();
@@ -40,7 +42,7 @@ async function load(): Promise<Btf> {
       { cause },
     );
   }
-  return Btf.parseAsync(bytes, { name: 'vmlinux' });
+  return Btf.parseIndexed(bytes, room.index, { name: 'vmlinux' });
 }
 
 /** The kernel's tracepoints by the names that raw tracepoints have; empty when the kernel's BTF cannot be read. */

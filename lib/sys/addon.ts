@@ -140,9 +140,16 @@ export interface Addon {
   userRingRelax(ring: number): number;
   /**
    * read(2) on one of Node's own descriptors until `destination` is full, from `offset` on, or the file ends; returns the
-   * bytes read. `destination` is written where it is: it must not be detached before the completion.
+   * bytes read. An index of BTF is filled in when that is the whole file: native/type_index.h. Both are written where they are:
+   * they must not be detached before the completion.
    */
-  read(descriptor: number, destination: Uint8Array, offset: number, completion?: Completion): number;
+  read(
+    descriptor: number,
+    destination: Uint8Array,
+    offset: number,
+    index?: Uint32Array,
+    completion?: Completion,
+  ): number;
   /** flock(2) on one of Node's own descriptors, which is never waited for: -EWOULDBLOCK. */
   lockFile(descriptor: number, operation: number): number;
   /** getsockopt(2) on one of Node's own descriptors; returns the bytes written into `value`. */

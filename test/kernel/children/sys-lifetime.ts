@@ -1,7 +1,7 @@
 // Run by sys-lifetime.test.ts: brings the native layer to a stage, in this thread or a Worker, and ends it there.
 // usage: sys-lifetime.ts main|exit|worker <stage> <name of all programs and maps>
 import { once } from 'node:events';
-import { openSync } from 'node:fs';
+import { existsSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 
@@ -68,6 +68,11 @@ const stages: Record<string, Stage> = {
     for (let index = 0; index < 4; index++) {
       void readInMemory(openSync('/proc/kallsyms', 'r'), new Uint8Array(16 << 20), 0);
     }
+    const types = '/sys/kernel/btf/vmlinux';
+    // All records of one size, and 65,536 buckets: it goes through the types, whatever it finds.
+    const index = new Uint32Array(4 << 20).fill(12, 2, 256);
+    index[1] = 65_536;
+    if (existsSync(types)) void readInMemory(openSync(types, 'r'), new Uint8Array(16 << 20), 0, index);
     await sleep(1);
   },
   async 'a ring waiting'() {
