@@ -43,6 +43,7 @@ const smoke = [
   'events',
   'relocate',
   'function-programs',
+  'kernel-btf-index',
   'kprobe-multi',
   'sys-maps',
   'sys-programs',
