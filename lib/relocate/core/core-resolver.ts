@@ -73,17 +73,21 @@ export class CoreResolver {
 
   #answer(local: Access, kind: CoreRelocationKind): CoreAnswer {
     const own = valueOf(local, kind);
-    const expected = own.isInInstruction ? own.value : undefined;
-    const base = { local, expected, reason: '', localSize: own.size, size: own.size, sizeMisfit: undefined };
-    if (kind === CoreRelocationKind.TYPE_ID_LOCAL) return { ...base, value: own.value };
-
-    const { found, mismatches } = this.#search(local, kind);
-    if (found === undefined) {
-      const value = isZeroWhenMissing(kind) ? 0n : undefined;
-      return { ...base, value, reason: mismatches[0] ?? this.#noCandidates(local.rootType) };
+    let { value, size }: { value: bigint | undefined; size: number } = own;
+    let reason = '';
+    let sizeMisfit: string | undefined;
+    if (kind !== CoreRelocationKind.TYPE_ID_LOCAL) {
+      const { found, mismatches } = this.#search(local, kind);
+      if (found === undefined) {
+        value = isZeroWhenMissing(kind) ? 0n : undefined;
+        reason = mismatches[0] ?? this.#noCandidates(local.rootType);
+      } else {
+        ({ value, size } = found.value);
+        sizeMisfit = this.#sizeMisfit(own, found);
+      }
     }
-    const sizeMisfit = this.#sizeMisfit(own, found);
-    return { ...base, value: found.value.value, size: found.value.size, sizeMisfit };
+    const expected = own.isInInstruction ? own.value : undefined;
+    return { local, value, reason, expected, localSize: own.size, size, sizeMisfit };
   }
 
   /** The candidate that fits; several must give one answer. */
