@@ -12,6 +12,7 @@ const sanitizers = {
 };
 const defaultTests = [
   'test/kernel/sys-',
+  'test/kernel/kernel-btf-index',
   'test/kernel/events',
   'test/kernel/perf-events',
   'test/kernel/user-ring',
