@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 
 import { Btf, BtfBuilder, essentialName } from '../../../lib/btf/index.js';
-import { hashName } from '../../../lib/btf/name-hash.js';
+import { hashedByAddon, hashName } from '../../../lib/btf/name-hash.js';
 import { bucketsFor, NameIndex } from '../../../lib/btf/name-index.js';
 import { allocateBtf, typesInIndex } from '../../../lib/btf/type-index.js';
 import { samples } from './fixtures.js';
@@ -141,5 +141,37 @@ test('room for a BTF says how large its records are, and that nothing was found 
     // A struct has 12 bytes and as many for each member; no type is of kind 0, and none of kind 20.
     expect([...index.subarray(8, 10), ...index.subarray(40, 42)]).toEqual([12, 12, 0, 0]);
     expect(typesInIndex(index)).toBeUndefined();
+  }
+});
+
+test('what the addon finds is taken over; where it found nothing, TypeScript looks', async () => {
+  const names = ['rq', 'rq___old', 'task_struct', 'a', 'a_name_of_more_than_24_bytes', 'a_name_of_more_than_24_other'];
+  const plain = btfNaming(names);
+  const room = allocateBtf(4_000);
+  room.bytes.set(plain.bytes);
+  const bytes = room.bytes.subarray(0, plain.bytes.byteLength);
+  const looked = await Btf.parseIndexed(bytes, room.index, { name: 'looked' });
+  expect([looked.endId, looked.findByEssentialName('rq')]).toEqual([plain.endId, [1, 2]]);
+
+  // As native/type_index.cc fills it in, but that here each name is in the bucket of its hash alone.
+  const { index } = room;
+  const [, buckets = 0] = index;
+  const offsetsAt = 256 + buckets;
+  const nextAt = offsetsAt + (index.length - offsetsAt) / 2;
+  const strings = Buffer.from(plain.strings.bytes);
+  const view = new DataView(strings.buffer, strings.byteOffset, strings.byteLength);
+  for (const [type, name] of names.entries()) {
+    const at = strings.indexOf(`\0${name}\0`) + 1;
+    const bucket = 256 + (hashName(view, at, hashedByAddon) >>> (Math.clz32(buckets) + 1));
+    index[offsetsAt + type] = type * 3;
+    index[nextAt + type] = index[bucket] ?? 0;
+    index[bucket] = type + 1;
+  }
+  index[0] = names.length;
+  const taken = await Btf.parseIndexed(bytes, index, { name: 'taken' });
+  expect(taken.endId).toBe(plain.endId);
+  for (const name of names) {
+    expect(taken.findAll(name)).toEqual(plain.findAll(name));
+    expect(taken.findByEssentialName(name)).toEqual(plain.findByEssentialName(name));
   }
 });
