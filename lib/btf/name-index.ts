@@ -3,7 +3,7 @@ import { hashedByAddon, hashName, mostHashed } from './name-hash.js';
 import { canBeName, essentialLength, tableHolding, type NamedTypes, type StringTable } from './names.js';
 import type { TypeTable } from './type-table.js';
 
-/** More than 4 GiB of BTF can have of types that are worth a bucket of their own. */
+/** A million buckets; of more types some share one. */
 const mostBucketBits = 20;
 const underscore = 0x5f;
 
@@ -32,6 +32,7 @@ export class NameIndex {
   readonly #next: Uint32Array;
   /** Of the 32 bits of a hash it leaves the number of a bucket. */
   readonly #shift: number;
+  /** Bytes of a name that its hash is made of. */
   readonly #hashed: number;
   #done = 0;
 
