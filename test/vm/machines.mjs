@@ -43,7 +43,6 @@ const smoke = [
   'events',
   'relocate',
   'function-programs',
-  'kernel-btf-index',
   'kprobe-multi',
   'sys-maps',
   'sys-programs',
@@ -118,7 +117,7 @@ export const machines = [
     architecture: 's390x',
     version: '6.12',
     debianSuites: ['trixie', 'bookworm-backports'],
-    tests: [...smoke, 'flight-recorder'],
+    tests: [...smoke, 'flight-recorder', 'kernel-btf-index'],
   },
 ];
 

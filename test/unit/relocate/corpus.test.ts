@@ -36,16 +36,19 @@ testIf(kernels.length > 0 && objects.length > 0, 'fetched objects')(
     for (const kernel of kernels) {
       const btf = Btf.parse(readFileSync(kernel.btf), { name: 'vmlinux' });
       let programs = 0;
+      let adapted = 0;
       for (const { file } of objects) {
         const spec = ObjectSpec.parse(readFileSync(file), { name: basename(file) });
         for (const { name } of spec.programs.values()) {
           const one = spec.clone();
           for (const program of one.programs.values()) program.autoload = program.name === name;
-          if (relocated(one, btf).code > 0) programs++;
+          programs++;
+          if (relocated(one, btf).code > 0) adapted++;
         }
       }
       // Each kernel lacks functions that some of them attach to; most fit any kernel, which is what CO-RE is for.
-      expect({ kernel: kernel.name, most: programs > 500 }).toEqual({ kernel: kernel.name, most: true });
+      expect(programs).toBeGreaterThan(200);
+      expect({ kernel: kernel.name, most: adapted > 0.8 * programs }).toEqual({ kernel: kernel.name, most: true });
     }
   },
 );
