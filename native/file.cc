@@ -30,8 +30,8 @@ void WantHugePages(napi_env env, napi_value destination) {
 }
 
 // descriptor, destination, offset, index, completion: fills the destination from there on; the bytes read, fewer than
-// there is room for only at the end of the file. With an index the file is BTF, of which that is made once all of it is
-// there.
+// there is room for only at the end of the file. With an index, the file is BTF, and the index is filled in when all of
+// the file was read.
 int64_t Read(const Arguments& arguments) {
   const int64_t offset = arguments.Integer(2);
   Bytes bytes;

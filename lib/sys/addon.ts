@@ -140,7 +140,7 @@ export interface Addon {
   userRingRelax(ring: number): number;
   /**
    * read(2) on one of Node's own descriptors until `destination` is full, from `offset` on, or the file ends; returns the
-   * bytes read. An index of BTF is filled in when that is the whole file: native/type_index.h. Both are written where they are:
+   * bytes read. An `index` of BTF is filled in when that was the whole file: native/type_index.h. Both are written where they are:
    * they must not be detached before the completion.
    */
   read(

@@ -3,7 +3,8 @@ import { addon, completed } from './addon.js';
 
 /**
  * Reads a file that is in memory, as those of sysfs and procfs are, off the event loop: until `destination` is full, from
- * `offset` on, or the file ends. Resolves with the bytes read: there were no more when `destination` is not full. Then, and from offset 0, the `index` of BTF is filled in too.
+ * `offset` on, or the file ends. Resolves with the bytes read: there were no more when `destination` is not full.
+ * An `index` of BTF is filled in when that was the whole file.
  */
 export async function readInMemory(
   descriptor: number,
